@@ -1,0 +1,71 @@
+import type { Trigger } from "./decision.ts";
+import type { Instance, Target } from "./target.ts";
+import type { Instant } from "./time.ts";
+
+/** An action that has been decided on and written down, before any call. */
+export interface Intent {
+  /** Unique; also the idempotency key of every call made for it. */
+  readonly id: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly signal: string;
+  readonly trigger: Trigger;
+  readonly witness: string;
+  /** Forecast and threshold that it stands on, in the signal's unit. */
+  readonly forecast: number;
+  readonly threshold: number;
+  /** Fencing token: grows with every start of the monitor. */
+  readonly epoch: number;
+  readonly at: Instant;
+  readonly bootId: string;
+}
+
+/**
+ * What came of the call to one instance.
+ * `applied`: the service said so; `already_applied`: it knew the key; `refused`: it will never accept (4xx, redirect);
+ * `failed`: it certainly did nothing (connection refused, 5xx that says so); `unknown`: the answer was lost.
+ */
+export type InstanceStatus = "applied" | "already_applied" | "refused" | "failed" | "unknown";
+
+export interface InstanceOutcome {
+  readonly instance: string;
+  readonly status: InstanceStatus;
+  readonly httpStatus: number | undefined;
+  readonly detail: string;
+  readonly durationMs: number;
+  /** The service's answer, where it sent one. */
+  readonly answer: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Terminal state of an intent. */
+export type OutcomeStatus = "applied" | "partial" | "refused" | "failed" | "unknown" | "expired" | "dropped";
+
+export interface Outcome {
+  readonly intentId: string;
+  readonly status: OutcomeStatus;
+  readonly instances: readonly InstanceOutcome[];
+  /** For people: one line. */
+  readonly detail: string;
+  readonly at: Instant;
+}
+
+/** A kind of action. One folder of `src/actions` each. */
+export interface Action {
+  readonly kind: string;
+  /** Calls one instance; repeats only with the same key. Never throws. */
+  execute(intent: Intent, instance: Instance, signal: AbortSignal): Promise<InstanceOutcome>;
+  /**
+   * Asks one instance what became of an intent, without repeating its effect.
+   * `unknown` when it cannot be asked; `failed` when it never saw the key.
+   */
+  reconcile(intent: Intent, instance: Instance, signal: AbortSignal): Promise<InstanceOutcome>;
+}
+
+/** Sums up the instances of a target. */
+export function overallStatus(target: Target, outcomes: readonly InstanceOutcome[]): OutcomeStatus {
+  const good = outcomes.filter((o) => o.status === "applied" || o.status === "already_applied").length;
+  if (good === target.instances.length) return "applied";
+  if (outcomes.some((o) => o.status === "unknown")) return "unknown";
+  if (good > 0) return "partial";
+  return outcomes.every((o) => o.status === "refused") ? "refused" : "failed";
+}

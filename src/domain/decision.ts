@@ -1,0 +1,72 @@
+/** Why the monitor acts. */
+export type Trigger = "pre_timeout" | "strong" | "confirmed";
+
+/** Why a witness does not speak for acting. */
+export type Quiet =
+  | "witness_off"
+  | "insufficient_samples"
+  | "r2_below_min"
+  | "below_slo"
+  | "weak_probability"
+  | "awaiting_confirmation";
+
+/** Which gate held a trigger back, or why nothing could be decided. */
+export type Hold =
+  | Quiet
+  | "data_missing"
+  | "data_stale"
+  | "data_invalid"
+  | "data_unreachable"
+  | "settling"
+  | "cooldown_active"
+  | "covered_by_other_signal"
+  | "intent_unresolved"
+  | "journal_unavailable";
+
+/** Machine-readable reason of a decision: stable names, used as metric label and in logs. */
+export type Reason = Trigger | Hold;
+
+/** What one witness forecasts of one series. */
+export interface Forecast {
+  readonly witness: string;
+  /** In the signal's unit, at the horizon. */
+  readonly value: number;
+  /** Signal units a second. */
+  readonly slopePerSecond: number;
+  /** Coefficient of determination, 0..1; for witnesses that have one. */
+  readonly r2: number;
+  readonly sampleCount: number;
+}
+
+/** One witness heard. */
+export interface Verdict {
+  readonly witness: string;
+  readonly forecast: Forecast | undefined;
+  /** 0..1; 0 when there is no forecast. */
+  readonly probability: number;
+  readonly trigger: Trigger | undefined;
+  readonly quiet: Quiet | undefined;
+}
+
+/** The decision on one series in one cycle: every number it stands on, and the rule that spoke last. */
+export interface Decision {
+  readonly target: string;
+  readonly signal: string;
+  readonly act: boolean;
+  readonly reason: Reason;
+  /** The trigger that spoke, also when a gate held it back. */
+  readonly trigger: Trigger | undefined;
+  /** The witness that spoke, or the one whose numbers are shown. */
+  readonly witness: string;
+  readonly source: string;
+  readonly current: number | undefined;
+  readonly verdicts: readonly Verdict[];
+  readonly slo: number;
+  readonly limit: number;
+  readonly inRisk: boolean;
+  readonly cooldownActive: boolean;
+  /** Wall-clock milliseconds until which a gate holds, where it knows. */
+  readonly untilMs: number | undefined;
+  /** What was wrong with the data, where that is the reason. */
+  readonly detail: string | undefined;
+}

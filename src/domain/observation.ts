@@ -1,0 +1,60 @@
+import type { Series } from "./target.ts";
+import type { Instant } from "./time.ts";
+
+/**
+ * Why there is no usable value.
+ * `missing`: the source answered and has no such series (or NaN, +-Inf, null);
+ * `stale`: the newest sample is older than the limit, or its timestamp stands still;
+ * `invalid`: an answer that cannot be trusted (duplicate series, negative, warnings, bad JSON, future timestamp);
+ * `unreachable`: no answer (refused, deadline, 5xx, over the byte cap).
+ */
+export type Unusable = "missing" | "stale" | "invalid" | "unreachable";
+
+/** What one source says of one series. Unknown is never zero: without `ok` there is no value. */
+export type Observation =
+  | {
+      readonly status: "ok";
+      readonly source: string;
+      /** In the signal's unit; finite and not negative. */
+      readonly value: number;
+      /** When the sample was taken, milliseconds since the Unix epoch. */
+      readonly timestampMs: number;
+      /** The instance that is worst, when the target is judged by its worst instance. */
+      readonly instance?: string;
+    }
+  | {
+      readonly status: Unusable;
+      readonly source: string;
+      /** For people: what was wrong, in one line. */
+      readonly detail: string;
+    };
+
+export interface ObserveRequest {
+  readonly plan: readonly Series[];
+  readonly now: Instant;
+  /** Aborted at the tick's deadline; a source gives up then and says `unreachable`. */
+  readonly signal: AbortSignal;
+}
+
+/** A past value, for warming up. */
+export interface HistorySample {
+  readonly timestampMs: number;
+  readonly value: number;
+}
+
+export interface HistoryRequest {
+  readonly plan: readonly Series[];
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly stepMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Where measurements come from. Never throws: what goes wrong is in the observations. */
+export interface MetricSource {
+  readonly name: string;
+  /** One observation a series, aligned with `plan`. */
+  observe(request: ObserveRequest): Promise<readonly Observation[]>;
+  /** Samples in ascending time, aligned with `plan`; an empty list where nothing is known. Absent: no history. */
+  history?(request: HistoryRequest): Promise<readonly (readonly HistorySample[])[]>;
+}

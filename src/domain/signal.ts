@@ -1,0 +1,55 @@
+/** Units a signal is shown and configured in. */
+export type Unit = "ms" | "ratio" | "bytes" | "messages";
+
+/**
+ * Three levels of one signal, in the signal's unit, with exit <= slo < limit.
+ * Risk is entered above `slo`, left below `exit`; `limit` is where the service is certainly broken.
+ */
+export interface Thresholds {
+  readonly slo: number;
+  readonly exit: number;
+  readonly limit: number;
+}
+
+/** How the scrape source computes a signal from one `/metrics` page and those before it. */
+export type ScrapeRecipe =
+  | {
+      readonly kind: "histogram_quantile";
+      /** Base name of the histogram, without `_bucket`. */
+      readonly metric: string;
+      readonly quantile: number;
+      /** Factor from the histogram's unit to the signal's. */
+      readonly scale: number;
+    }
+  | { readonly kind: "rate_ratio"; readonly numerator: string; readonly denominator: string }
+  | { readonly kind: "gauge"; readonly metric: string; readonly combine: "max" | "sum" };
+
+/** What one kind of signal is, before configuration. One folder of `src/signals` each. */
+export interface SignalDefinition {
+  readonly name: string;
+  /** One line for people. */
+  readonly title: string;
+  readonly unit: Unit;
+  /** True when a value speaks of a whole rate window, so that samples up to one window after an action are from before it. */
+  readonly windowed: boolean;
+  /** PromQL with the placeholders `$jobs` (regular expression), `$by` (grouping labels) and `$window` (rate window). */
+  readonly promql: string;
+  readonly scrape: ScrapeRecipe;
+  /** Default thresholds, from those that the operator gave. */
+  readonly thresholds: (given: Partial<Thresholds>) => Thresholds;
+  /** Environment variables of the contract that set a threshold. */
+  readonly env: { readonly slo?: string; readonly exit?: string; readonly limit?: string };
+  /** Whether the linear witness may trigger on it by default. */
+  readonly linearByDefault: boolean;
+}
+
+/** A signal of one target with its configuration resolved. */
+export interface Signal {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly windowed: boolean;
+  readonly promql: string;
+  readonly scrape: ScrapeRecipe;
+  readonly thresholds: Thresholds;
+  readonly linear: boolean;
+}
