@@ -1,0 +1,64 @@
+import { z } from "zod";
+
+/** A number with its range and unit in the message, so that an error says what would be right. */
+export function number(spec: { min: number; max: number; unit: string; integer?: boolean; above?: boolean }) {
+  const kind = spec.integer === true ? "a whole number" : "a number";
+  const low = spec.above === true ? `above ${spec.min}` : `from ${spec.min}`;
+  const unit = spec.unit === "" ? "" : ` (${spec.unit})`;
+  const message = `must be ${kind} ${low} up to ${spec.max}${unit}`;
+  return z
+    .number({ error: message })
+    .refine(
+      (v) =>
+        (spec.above === true ? v > spec.min : v >= spec.min) &&
+        v <= spec.max &&
+        (spec.integer !== true || Number.isInteger(v)),
+      { error: message },
+    );
+}
+
+export const seconds = (min: number, max: number) => number({ min, max, unit: "seconds" });
+
+export const share = () => number({ min: 0, max: 1, unit: "a share" });
+
+export const flag = () => z.boolean({ error: "must be true or false" });
+
+export const text = (what: string) =>
+  z.string({ error: `must be ${what}` }).min(1, `must be ${what}, not empty`);
+
+/** An http or https base URL without credentials, query or fragment; a trailing slash is dropped. */
+export const baseUrl = () =>
+  z
+    .string({ error: "must be an http:// or https:// URL" })
+    .refine(isBaseUrl, { error: "must be an http:// or https:// URL without user, query or fragment" })
+    .transform((url) => url.replace(/\/+$/, ""));
+
+function isBaseUrl(value: string): boolean {
+  const url = URL.parse(value);
+  return (
+    url !== null &&
+    (url.protocol === "http:" || url.protocol === "https:") &&
+    url.username === "" &&
+    url.password === "" &&
+    url.search === "" &&
+    url.hash === ""
+  );
+}
+
+/** `host:port`, `[v6]:port` or `:port`. */
+export const listenAddress = () =>
+  z
+    .string({ error: "must be host:port or :port" })
+    .refine((v) => parseListenAddress(v) !== undefined, {
+      error: "must be host:port or :port, port 0 to 65535",
+    });
+
+/** @returns undefined when the text is not an address to listen on; without a host, all interfaces. */
+export function parseListenAddress(value: string): { host: string; port: number } | undefined {
+  const match = /^(\[[0-9a-fA-F:]+\]|[^:\s[\]]*):(\d{1,5})$/.exec(value);
+  if (match === null) return undefined;
+  const port = Number(match[2]);
+  if (port > 65_535) return undefined;
+  const host = (match[1] ?? "").replace(/^\[|\]$/g, "");
+  return { host: host === "" ? "0.0.0.0" : host, port };
+}

@@ -1,0 +1,178 @@
+import { readFileSync } from "node:fs";
+import type { z } from "zod";
+import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
+import { type ConfigDocument, readDocument } from "./document.ts";
+import { parseListenAddress } from "./fields.ts";
+import { resolveTargets } from "./resolve.ts";
+import { type FileConfig, fileSchema } from "./schema.ts";
+import { type Config, ConfigError, type ConfigProblem } from "./types.ts";
+
+export interface ConfigInput {
+  /** Path of the file; undefined: none. */
+  readonly file: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Values of flags by key of the file, e.g. `predict.horizon_seconds`. */
+  readonly flags: Readonly<Record<string, string>>;
+}
+
+/** The token that services and monitor share when nobody set one. */
+export const DEVELOPMENT_TOKEN = "secret";
+
+/**
+ * The configuration from flag, environment, file and default, in this order.
+ * @throws ConfigError naming every problem by place, key and what would be right.
+ */
+export function loadConfig(input: ConfigInput): Config {
+  const doc = input.file === undefined ? undefined : readDocument(readText(input.file), input.file);
+  const data: Record<string, unknown> = structuredClone(doc?.data ?? {});
+  const origins = new Map<string, string>();
+  for (const b of bindings) {
+    const fromFlag = input.flags[b.path];
+    const fromEnv = b.env === undefined ? undefined : input.env[b.env];
+    const given = fromFlag ?? (fromEnv === "" ? undefined : fromEnv);
+    if (given === undefined) continue;
+    origins.set(b.path, fromFlag === undefined ? `environment ${b.env}` : `--${flagOf(b.path)}`);
+    setPath(data, b.path.split("."), fromText(b.kind, given));
+  }
+  const base = input.env[TARGET_ENV];
+  if (base !== undefined && base !== "") {
+    data.targets = [{ name: "product-api", url: base }];
+    origins.set("targets", `environment ${TARGET_ENV}`);
+  } else if (data.targets === undefined) data.targets = [{ name: "product-api", url: DEFAULT_TARGET_BASE }];
+  const where = placer(doc, origins, input.file);
+  const parsed = fileSchema.safeParse(data);
+  if (!parsed.success)
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, where)));
+  return freeze(resolve(parsed.data, input, where));
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const why =
+      code === "ENOENT" ? "no such file" : code === "EISDIR" ? "is a folder, not a file" : `${error}`;
+    throw new ConfigError([{ where: file, key: "", message: why }]);
+  }
+}
+
+type Where = (path: readonly PropertyKey[]) => string;
+
+/** Where a key was given: its flag or variable, else its place in the file. */
+function placer(
+  doc: ConfigDocument | undefined,
+  origins: ReadonlyMap<string, string>,
+  file: string | undefined,
+): Where {
+  return (path) => {
+    for (let n = path.length; n > 0; n--) {
+      const origin = origins.get(path.slice(0, n).join("."));
+      if (origin !== undefined) return origin;
+    }
+    return doc?.where(path) ?? file ?? "defaults";
+  };
+}
+
+function problemsOf(issue: z.core.$ZodIssue, where: Where): ConfigProblem[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({
+      where: where([...issue.path, key]),
+      key: dotted([...issue.path, key]),
+      message: "is not a known key",
+    }));
+  const message =
+    issue.code === "invalid_type" && /^Invalid input/.test(issue.message)
+      ? `must be ${article(issue.expected)}`
+      : issue.message;
+  return [{ where: where(issue.path), key: dotted(issue.path), message }];
+}
+
+function article(expected: string): string {
+  return expected === "object" || expected === "record"
+    ? "a mapping"
+    : expected === "array"
+      ? "a list"
+      : `a ${expected}`;
+}
+
+function dotted(path: readonly PropertyKey[]): string {
+  return path
+    .map((p) => (typeof p === "number" ? `[${p}]` : `.${String(p)}`))
+    .join("")
+    .replace(/^\./, "");
+}
+
+function setPath(data: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = data;
+  for (const step of path.slice(0, -1)) {
+    const next = at[step];
+    // A scalar where a mapping belongs is left as it is: the schema will name it.
+    if (next !== undefined && next !== null && (typeof next !== "object" || Array.isArray(next))) return;
+    if (next === undefined || next === null) at[step] = {};
+    at = at[step] as Record<string, unknown>;
+  }
+  at[path.at(-1) as string] = value;
+}
+
+function resolve(file: FileConfig, input: ConfigInput, where: Where): Config {
+  const problems: ConfigProblem[] = [];
+  const complain = (path: readonly PropertyKey[], message: string) =>
+    void problems.push({ where: where(path), key: dotted(path), message });
+  const targets = resolveTargets(file, file.targets ?? [], complain);
+  const { predict: p, sources: s, web } = file;
+  if (p.prob_confirm_min > p.prob_strong)
+    complain(["predict", "prob_confirm_min"], `must not be above prob_strong (${p.prob_strong})`);
+  if (
+    input.env.NODE_ENV === "production" &&
+    file.admin.token_file === undefined &&
+    (file.admin.token ?? DEVELOPMENT_TOKEN) === DEVELOPMENT_TOKEN
+  )
+    complain(
+      ["admin", "token"],
+      "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
+    );
+  if (problems.length > 0) throw new ConfigError(problems);
+  const listen = web.listen_address === undefined ? undefined : parseListenAddress(web.listen_address);
+  const timeout = Math.min(10, 0.8 * file.cycle_interval_seconds);
+  return {
+    file: input.file,
+    cycleMs: 1000 * file.cycle_interval_seconds,
+    autoHeal: file.auto_heal,
+    dataDir: file.data_dir,
+    admin: { token: file.admin.token ?? DEVELOPMENT_TOKEN, tokenFile: file.admin.token_file },
+    web: {
+      host: listen?.host ?? "0.0.0.0",
+      port: listen?.port ?? web.port,
+      externalUrl: web.external_url,
+      enableLifecycle: web.enable_lifecycle,
+    },
+    log: { level: file.log.level, format: file.log.format, file: file.log.file },
+    sources: {
+      order: s.order,
+      rateWindowMs: 1000 * s.rate_window_seconds,
+      maxSampleAgeMs: 1000 * (s.max_sample_age_seconds ?? Math.max(60, 3 * file.cycle_interval_seconds)),
+      maxResponseBytes: s.max_response_bytes,
+      prometheus: { url: s.prometheus.url, timeoutMs: 1000 * (s.prometheus.timeout_seconds ?? timeout) },
+      scrape: { path: s.scrape.path, timeoutMs: 1000 * (s.scrape.timeout_seconds ?? timeout) },
+    },
+    predict: {
+      horizonS: p.horizon_seconds,
+      probStrong: p.prob_strong,
+      probConfirmMin: p.prob_confirm_min,
+      minR2: p.min_r2,
+      preTimeoutRatio: p.pre_timeout_ratio,
+      cooldownMs: 1000 * p.cooldown_seconds,
+      windowSamples: p.window_samples,
+    },
+    targets,
+  };
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) freeze(inner);
+  }
+  return value;
+}

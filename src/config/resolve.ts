@@ -1,0 +1,83 @@
+import type { Signal, SignalDefinition, Thresholds } from "../domain/signal.ts";
+import type { Instance, Target } from "../domain/target.ts";
+import { signalDefinitions } from "../signals/index.ts";
+import type { FileConfig, SignalConfig, TargetConfig } from "./schema.ts";
+
+/** Tells of a value that is wrong only beside another. */
+export type Complain = (path: readonly PropertyKey[], message: string) => void;
+
+/** The targets of a file, every signal's thresholds resolved. */
+export function resolveTargets(
+  file: FileConfig,
+  targets: readonly TargetConfig[],
+  complain: Complain,
+): Target[] {
+  const seen = new Map<string, string>();
+  return targets.map((t, i): Target => {
+    for (const [key, value] of [
+      ["name", t.name],
+      ["job", t.job ?? t.name],
+    ] as const) {
+      const taken = seen.get(`${key} ${value}`);
+      if (taken !== undefined)
+        complain(["targets", i, key], `"${value}" is already the ${key} of ${taken}; each must be unique`);
+      seen.set(`${key} ${value}`, `target ${i + 1}`);
+    }
+    return {
+      name: t.name,
+      job: t.job ?? t.name,
+      instances: resolveInstances(t, i, complain),
+      aggregate: t.aggregate,
+      cooldownMs: 1000 * (t.cooldown_seconds ?? file.predict.cooldown_seconds),
+      autoHeal: t.auto_heal,
+      signals: signalDefinitions.flatMap((d) => resolveSignal(d, file, t, i, complain)),
+    };
+  });
+}
+
+function resolveInstances(t: TargetConfig, i: number, complain: Complain): Instance[] {
+  const urls = t.urls ?? (t.url === undefined ? [] : [t.url]);
+  const instances = urls.map((url) => ({ name: new URL(url).host, url }));
+  if (new Set(urls).size !== urls.length) complain(["targets", i, "urls"], "must not list an instance twice");
+  return instances;
+}
+
+function resolveSignal(
+  definition: SignalDefinition,
+  file: FileConfig,
+  target: TargetConfig,
+  i: number,
+  complain: Complain,
+): Signal[] {
+  const common: SignalConfig = file.signals[definition.name] ?? {};
+  const own: SignalConfig = target.signals[definition.name] ?? {};
+  if (!(own.enabled ?? common.enabled ?? true)) return [];
+  const thresholds = definition.thresholds(mergeThresholds(common, own));
+  const path = (level: string): PropertyKey[] =>
+    own.slo !== undefined || own.exit !== undefined || own.limit !== undefined
+      ? ["targets", i, "signals", definition.name, level]
+      : ["signals", definition.name, level];
+  const { slo, exit, limit } = thresholds;
+  if (exit > slo) complain(path("exit"), `must not be above the SLO: exit ${exit}, slo ${slo}`);
+  if (slo >= limit) complain(path("slo"), `must be below the hard limit: slo ${slo}, limit ${limit}`);
+  return [
+    {
+      name: definition.name,
+      unit: definition.unit,
+      windowed: definition.windowed,
+      promql: own.query ?? common.query ?? definition.promql,
+      scrape: own.scrape ?? common.scrape ?? definition.scrape,
+      thresholds,
+      linear: own.linear ?? common.linear ?? definition.linearByDefault,
+    },
+  ];
+}
+
+/** A target that sets its own SLO does not inherit the common exit: that belongs to the common SLO. */
+function mergeThresholds(common: SignalConfig, own: SignalConfig): Partial<Thresholds> {
+  return {
+    slo: own.slo ?? common.slo,
+    limit: own.limit ?? common.limit,
+    exit: own.exit ?? (own.slo === undefined ? common.exit : undefined),
+  };
+}

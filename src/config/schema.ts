@@ -1,0 +1,148 @@
+import { z } from "zod";
+import type { SignalDefinition } from "../domain/signal.ts";
+import { signalDefinitions } from "../signals/index.ts";
+import { baseUrl, flag, listenAddress, number, seconds, share, text } from "./fields.ts";
+
+const MAX_BYTES = 2 ** 53 - 1;
+
+const scrapeRecipe = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("histogram_quantile"),
+    metric: text("a metric name"),
+    quantile: number({ min: 0, max: 1, unit: "a quantile" }),
+    scale: number({ min: 0, max: 1e9, unit: "a factor", above: true }).default(1),
+  }),
+  z.strictObject({
+    kind: z.literal("rate_ratio"),
+    numerator: text("a metric name"),
+    denominator: text("a metric name"),
+  }),
+  z.strictObject({
+    kind: z.literal("gauge"),
+    metric: text("a metric name"),
+    combine: z.enum(["max", "sum"], { error: 'must be "max" or "sum"' }),
+  }),
+]);
+
+function threshold(definition: SignalDefinition) {
+  const max = definition.unit === "ratio" ? 1 : MAX_BYTES;
+  return number({ min: 0, max, unit: definition.unit, above: true }).optional();
+}
+
+function signalOverride(definition: SignalDefinition) {
+  return z.strictObject({
+    enabled: flag().optional(),
+    slo: threshold(definition),
+    exit: threshold(definition),
+    limit: threshold(definition),
+    linear: flag().optional(),
+    query: text("a PromQL expression with $jobs, $by and $window").optional(),
+    scrape: scrapeRecipe.optional(),
+  });
+}
+
+function signalsObject() {
+  return z
+    .strictObject(Object.fromEntries(signalDefinitions.map((d) => [d.name, signalOverride(d).optional()])))
+    .default({});
+}
+
+const NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/;
+
+const target = z
+  .strictObject({
+    name: z
+      .string({ error: "must be a name" })
+      .regex(NAME, "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+    job: text("the value of the job label").optional(),
+    url: baseUrl().optional(),
+    urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+    aggregate: z
+      .enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' })
+      .default("job"),
+    cooldown_seconds: seconds(0, 86_400).optional(),
+    auto_heal: flag().default(true),
+    signals: signalsObject(),
+  })
+  .refine((t) => (t.url === undefined) !== (t.urls === undefined), {
+    error: "must have either url (one instance) or urls (several)",
+  });
+
+/** The configuration file. Every key has a default, so that an empty file is a valid one. */
+export const fileSchema = z.strictObject({
+  cycle_interval_seconds: number({ min: 1, max: 3600, unit: "seconds", integer: true }).default(30),
+  auto_heal: flag().default(true),
+  data_dir: text("a folder").default("./data"),
+  admin: z
+    .strictObject({
+      token: text("the admin token").optional(),
+      token_file: text("a file that holds the admin token").optional(),
+    })
+    .default({}),
+  web: z
+    .strictObject({
+      port: number({ min: 0, max: 65_535, unit: "a TCP port", integer: true }).default(9105),
+      listen_address: listenAddress().optional(),
+      external_url: baseUrl().optional(),
+      enable_lifecycle: flag().default(false),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(["debug", "info", "warn", "error"], { error: "must be debug, info, warn or error" })
+        .default("info"),
+      format: z.enum(["json", "pretty"], { error: "must be json or pretty" }).default("json"),
+      file: text("a file to append to").optional(),
+    })
+    .prefault({}),
+  sources: z
+    .strictObject({
+      order: z
+        .array(z.enum(["prometheus", "scrape"], { error: "must be prometheus or scrape" }))
+        .min(1, "must name at least one source")
+        .refine((o) => new Set(o).size === o.length, { error: "must not name a source twice" })
+        .default(["prometheus", "scrape"]),
+      rate_window_seconds: number({ min: 2, max: 3600, unit: "seconds", integer: true }).default(60),
+      max_sample_age_seconds: seconds(1, 86_400).optional(),
+      max_response_bytes: number({ min: 1024, max: 2 ** 30, unit: "bytes", integer: true }).default(
+        33_554_432,
+      ),
+      prometheus: z
+        .strictObject({
+          url: baseUrl().default("http://prometheus:9090"),
+          timeout_seconds: seconds(0.1, 300).optional(),
+        })
+        .prefault({}),
+      scrape: z
+        .strictObject({
+          path: z
+            .string({ error: "must be a path" })
+            .regex(/^\/[^\s?#]*$/, "must be a path that starts with /")
+            .default("/metrics"),
+          timeout_seconds: seconds(0.1, 300).optional(),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  predict: z
+    .strictObject({
+      horizon_seconds: seconds(1, 86_400).default(180),
+      prob_strong: share().default(0.6),
+      prob_confirm_min: share().default(0.3),
+      min_r2: share().default(0.2),
+      pre_timeout_ratio: number({ min: 0, max: 10, unit: "a share of the hard limit", above: true }).default(
+        0.9,
+      ),
+      cooldown_seconds: seconds(0, 86_400).default(300),
+      window_samples: number({ min: 5, max: 1000, unit: "samples", integer: true }).default(20),
+    })
+    .prefault({}),
+  signals: signalsObject(),
+  targets: z.array(target).min(1, "must list at least one target").optional(),
+});
+
+/** The file after parsing, with defaults filled in. */
+export type FileConfig = z.output<typeof fileSchema>;
+export type TargetConfig = NonNullable<FileConfig["targets"]>[number];
+export type SignalConfig = z.output<ReturnType<typeof signalOverride>>;

@@ -1,0 +1,60 @@
+import type { Target } from "../domain/target.ts";
+
+/** Everything the monitor is told, with every default resolved. Frozen. */
+export interface Config {
+  /** The file it came from; undefined when only flags, environment and defaults speak. */
+  readonly file: string | undefined;
+  readonly cycleMs: number;
+  readonly autoHeal: boolean;
+  readonly dataDir: string;
+  readonly admin: { readonly token: string; readonly tokenFile: string | undefined };
+  readonly web: {
+    readonly host: string;
+    readonly port: number;
+    readonly externalUrl: string | undefined;
+    readonly enableLifecycle: boolean;
+  };
+  readonly log: {
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly format: "json" | "pretty";
+    readonly file: string | undefined;
+  };
+  readonly sources: {
+    readonly order: readonly ("prometheus" | "scrape")[];
+    readonly rateWindowMs: number;
+    readonly maxSampleAgeMs: number;
+    readonly maxResponseBytes: number;
+    readonly prometheus: { readonly url: string; readonly timeoutMs: number };
+    readonly scrape: { readonly path: string; readonly timeoutMs: number };
+  };
+  readonly predict: {
+    readonly horizonS: number;
+    readonly probStrong: number;
+    readonly probConfirmMin: number;
+    readonly minR2: number;
+    readonly preTimeoutRatio: number;
+    readonly cooldownMs: number;
+    readonly windowSamples: number;
+  };
+  readonly targets: readonly Target[];
+}
+
+/** One thing that is wrong with the configuration. */
+export interface ConfigProblem {
+  /** `file:line:col`, `--flag` or `environment NAME`. */
+  readonly where: string;
+  /** The key, dotted. */
+  readonly key: string;
+  /** What is wrong and what would be right. */
+  readonly message: string;
+}
+
+/** The configuration cannot be used. The message has one line a problem. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly ConfigProblem[];
+  constructor(problems: readonly ConfigProblem[]) {
+    super(problems.map((p) => `${p.where}: ${p.key === "" ? "" : `${p.key} `}${p.message}`).join("\n"));
+    this.problems = problems;
+  }
+}

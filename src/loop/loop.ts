@@ -1,0 +1,243 @@
+import type { Intent } from "../domain/action.ts";
+import type { Decision, Verdict } from "../domain/decision.ts";
+import type { Observation } from "../domain/observation.ts";
+import type { Series, Target } from "../domain/target.ts";
+import type { Instant } from "../domain/time.ts";
+import { forecastLinear, pushLinear } from "../forecast/linear/linear.ts";
+import { cooldownLeftMs } from "../policy/cooldown.ts";
+import { coverByMostUrgent, decideSeries, type TargetSituation } from "../policy/decide.ts";
+import { judgeLinear } from "../policy/linear.ts";
+import { type ActContext, actOn, reconcile } from "./act.ts";
+import { observe } from "./observe.ts";
+import { changedRows, type LoopState, makeState, resume, type SeriesRow, type TargetState } from "./state.ts";
+import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
+
+/** Two readings of one sample differ by clock slew only; two samples by more. */
+const SAME_SAMPLE_MS = 20;
+
+/** The control loop. A tick is a plain method: whoever calls it owns the timer. Ticks must not overlap. */
+export interface Loop {
+  /** Once, before the first tick: takes over saved state, reconciles open intents, warms up from history. */
+  start(): Promise<void>;
+  tick(): Promise<TickReport>;
+  /** New settings from the next step on; what is known of the same series stays. */
+  reconfigure(settings: LoopSettings): void;
+  /** From now on no new call is made; one under way is finished by its tick. */
+  stopActing(): void;
+  readonly settings: LoopSettings;
+}
+
+/** @param ports the world; @param settings initial settings. */
+export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
+  let state = makeState(settings);
+  let stopping = false;
+  const context = (): ActContext => ({ ports, state, present: () => ({ state, stopping }) });
+  return {
+    get settings() {
+      return state.settings;
+    },
+    reconfigure(next) {
+      state = makeState(next, state);
+    },
+    stopActing() {
+      stopping = true;
+    },
+    async start() {
+      const persisted = ports.store.load();
+      if (persisted.quarantined !== undefined)
+        ports.reporter.notice("state quarantined, full cooldown assumed", { detail: persisted.quarantined });
+      resume(state, persisted, ports.clock.now(), ports.clock.bootId);
+      for (const intent of persisted.openIntents) await reconcile(intent, context());
+      await warmUp(ports, state);
+    },
+    async tick() {
+      const began = ports.clock.now();
+      for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
+      const current = state;
+      const { observations, sources } = await observe({
+        sources: ports.sources,
+        plan: current.plan,
+        now: ports.clock.now(),
+        clock: ports.clock,
+        deadline: ports.deadline(current.settings.observeDeadlineMs),
+      });
+      const now = ports.clock.now();
+      const decided = decideAll(current, observations, now);
+      const { decisions, actions } = await actOnAll(decided, now, { ...context(), state: current });
+      save(ports, current);
+      const report = summarize({ state: current, began, decisions, observations, actions, ports });
+      const full = { ...report, sources };
+      ports.reporter.cycle(full);
+      return full;
+    },
+  };
+}
+
+function unresolved(state: LoopState): Intent[] {
+  return [...state.targets.values()].flatMap((t) => (t.unresolved === undefined ? [] : [t.unresolved]));
+}
+
+/** Fills the window from the first source that has a past, leaving out what is from before the last action. */
+async function warmUp(ports: LoopPorts, state: LoopState): Promise<void> {
+  const { settings, plan } = state;
+  const source = ports.sources.find((s) => s.history !== undefined);
+  if (source?.history === undefined || plan.length === 0) return;
+  const now = ports.clock.now();
+  const spanMs = settings.linearWindow * settings.cycleMs;
+  try {
+    const past = await source.history({
+      plan,
+      fromMs: now.wallMs - spanMs,
+      toMs: now.wallMs,
+      stepMs: settings.cycleMs,
+      signal: ports.deadline(settings.observeDeadlineMs),
+    });
+    for (const series of plan)
+      for (const sample of past[series.index] ?? [])
+        take(state, series, { value: sample.value, ageMs: now.wallMs - sample.timestampMs, now });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    ports.reporter.notice("warm-up failed", { source: source.name, detail });
+  }
+}
+
+/** Feeds one sample to the witnesses, unless it is old news or speaks of before the last action. */
+function take(
+  state: LoopState,
+  series: Series,
+  sample: { value: number; ageMs: number; now: Instant },
+): "taken" | "same" | "settling" {
+  const row = state.rows[series.index] as SeriesRow;
+  const sampleMonoMs = sample.now.monoMs - sample.ageMs;
+  if (sampleMonoMs <= row.lastSampleMonoMs + SAME_SAMPLE_MS) return "same";
+  const target = state.targets.get(series.target.name) as TargetState;
+  if (sampleMonoMs < settledAt(state, series, target)) return "settling";
+  row.lastSampleMonoMs = sampleMonoMs;
+  pushLinear(state.bank, series.index, sampleMonoMs / 1000, sample.value);
+  return "taken";
+}
+
+function settledAt(state: LoopState, series: Series, target: TargetState): number {
+  return target.settledMonoMs + (series.signal.windowed ? state.settings.rateWindowMs : 0);
+}
+
+function decideAll(state: LoopState, observations: readonly Observation[], now: Instant): Decision[] {
+  const situations = new Map<string, TargetSituation>();
+  for (const target of state.settings.targets) situations.set(target.name, situationOf(state, target, now));
+  return state.plan.map((series) => {
+    const observation = observations[series.index] as Observation;
+    const row = state.rows[series.index] as SeriesRow;
+    const situation = situations.get(series.target.name) as TargetSituation;
+    let taken: "taken" | "same" | "settling" | "none" = "none";
+    if (observation.status === "ok")
+      taken = take(state, series, {
+        value: observation.value,
+        ageMs: now.wallMs - observation.timestampMs,
+        now,
+      });
+    const target = state.targets.get(series.target.name) as TargetState;
+    const verdict = hear(state, series, row, taken);
+    return decideSeries({
+      series,
+      observation,
+      verdicts: [verdict],
+      inRisk: row.linear.inRisk,
+      situation,
+      settlingLeftMs: taken === "settling" ? Math.max(1, settledAt(state, series, target) - now.monoMs) : 0,
+      now,
+    });
+  });
+}
+
+function hear(state: LoopState, series: Series, row: SeriesRow, taken: string): Verdict {
+  const known = taken === "taken" || taken === "same";
+  const judged = judgeLinear({
+    forecast: known ? forecastLinear(state.bank, series.index, state.settings.rules.horizonS) : undefined,
+    thresholds: series.signal.thresholds,
+    rules: state.settings.rules,
+    memory: row.linear,
+    fresh: taken === "taken",
+    on: series.signal.linear,
+  });
+  row.linear = judged.memory;
+  return judged.verdict;
+}
+
+function situationOf(state: LoopState, target: Target, now: Instant): TargetSituation {
+  const memory = state.targets.get(target.name) as TargetState;
+  const shadow = !state.settings.autoHeal || !target.autoHeal;
+  const real = cooldownLeftMs(memory.lastActionMonoMs, target.cooldownMs, now);
+  const imagined = shadow ? cooldownLeftMs(memory.lastShadowMonoMs, target.cooldownMs, now) : 0;
+  return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved !== undefined };
+}
+
+/** At most one action a target; targets in parallel. */
+async function actOnAll(
+  decided: readonly Decision[],
+  now: Instant,
+  ctx: ActContext,
+): Promise<{ decisions: Decision[]; actions: ActionRecord[] }> {
+  const byTarget = Map.groupBy(decided, (d) => d.target);
+  const actions: ActionRecord[] = [];
+  const done = await Promise.all(
+    [...byTarget].map(async ([name, own]) => {
+      const decisions = coverByMostUrgent(own);
+      const chosen = decisions.find((d) => d.act);
+      const target = ctx.state.settings.targets.find((t) => t.name === name);
+      if (chosen === undefined || target === undefined) return decisions;
+      const acted = await actOn(chosen, target, now, ctx);
+      if ("blocked" in acted)
+        return decisions.map((d) => (d === chosen ? { ...d, act: false, reason: acted.blocked } : d));
+      actions.push(acted.record);
+      ctx.ports.reporter.action(acted.record);
+      return decisions;
+    }),
+  );
+  return { decisions: done.flat(), actions };
+}
+
+/** Saves what changed. A failure is told and tried again next tick: it is no reason to stop watching. */
+function save(ports: LoopPorts, state: LoopState): void {
+  const { rows, states } = changedRows(state);
+  if (rows.length === 0) return;
+  try {
+    ports.store.saveSeries(states);
+    for (const row of rows) row.saved = row.linear;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    ports.reporter.notice("journal unavailable", { error: detail });
+  }
+}
+
+function summarize(input: {
+  state: LoopState;
+  began: Instant;
+  decisions: readonly Decision[];
+  observations: readonly Observation[];
+  actions: readonly ActionRecord[];
+  ports: LoopPorts;
+}): Omit<TickReport, "sources"> {
+  const { state, began, decisions, actions } = input;
+  const end = input.ports.clock.now();
+  let last = Number.NEGATIVE_INFINITY;
+  for (const t of state.targets.values())
+    last = Math.max(
+      last,
+      t.lastActionMonoMs ?? last,
+      state.settings.autoHeal ? last : (t.lastShadowMonoMs ?? last),
+    );
+  const acted = actions.some((a) => a.outcome?.status === "applied" || a.outcome?.status === "partial");
+  return {
+    at: began,
+    mode: state.settings.autoHeal ? "auto" : "shadow",
+    decisions,
+    observations: input.observations,
+    actions,
+    breachAny: decisions.some((d) =>
+      d.verdicts.some((v) => v.forecast !== undefined && v.forecast.value > d.slo),
+    ),
+    actionTaken: acted ? "mitigation" : "none",
+    sinceLastMitigationS: last === Number.NEGATIVE_INFINITY ? undefined : (end.monoMs - last) / 1000,
+    durationMs: end.monoMs - began.monoMs,
+  };
+}

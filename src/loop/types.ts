@@ -1,0 +1,87 @@
+import type { Action, Intent, Outcome } from "../domain/action.ts";
+import type { Decision } from "../domain/decision.ts";
+import type { MetricSource, Observation } from "../domain/observation.ts";
+import type { Store } from "../domain/store.ts";
+import type { Target } from "../domain/target.ts";
+import type { Clock, Instant } from "../domain/time.ts";
+import type { Rules } from "../policy/rules.ts";
+
+/** What an operator may change while the monitor runs. */
+export interface LoopSettings {
+  readonly targets: readonly Target[];
+  readonly rules: Rules;
+  /** Samples in the linear witness' window. */
+  readonly linearWindow: number;
+  /** Window of the rates behind windowed signals, milliseconds. */
+  readonly rateWindowMs: number;
+  /** False: shadow mode. Same decisions, same logs, no call. */
+  readonly autoHeal: boolean;
+  readonly cycleMs: number;
+  /** Time the sources have to answer in one cycle, milliseconds. */
+  readonly observeDeadlineMs: number;
+  /** Time one action may take over all instances of its target, milliseconds. */
+  readonly actDeadlineMs: number;
+  /** An intent older than this is not carried out any more, milliseconds. */
+  readonly intentTtlMs: number;
+}
+
+/** Everything outside the loop, as it sees it. */
+export interface LoopPorts {
+  readonly clock: Clock;
+  /** In order of preference; all are asked every cycle, so that each is warm when another fails. */
+  readonly sources: readonly MetricSource[];
+  readonly store: Store;
+  readonly actions: ReadonlyMap<string, Action>;
+  readonly reporter: Reporter;
+  /** A fresh unique id. */
+  readonly newId: () => string;
+  /** A signal that aborts after so many milliseconds. */
+  readonly deadline: (ms: number) => AbortSignal;
+}
+
+/** How one source did in one cycle. */
+export interface SourceReport {
+  readonly name: string;
+  readonly ok: number;
+  readonly missing: number;
+  readonly stale: number;
+  readonly invalid: number;
+  readonly unreachable: number;
+  /** The first thing that was wrong, for people. */
+  readonly detail: string | undefined;
+  readonly durationMs: number;
+}
+
+/** An action that was decided on, and what came of it. */
+export interface ActionRecord {
+  readonly mode: "auto" | "shadow";
+  readonly intent: Intent;
+  readonly decision: Decision;
+  /** Undefined in shadow mode, and while the outcome is not known yet. */
+  readonly outcome: Outcome | undefined;
+}
+
+export interface TickReport {
+  readonly at: Instant;
+  readonly mode: "auto" | "shadow";
+  readonly decisions: readonly Decision[];
+  readonly observations: readonly Observation[];
+  readonly actions: readonly ActionRecord[];
+  readonly sources: readonly SourceReport[];
+  /** Some series' forecast is past its SLO. */
+  readonly breachAny: boolean;
+  readonly actionTaken: "mitigation" | "none";
+  /** Seconds since the last action on any target; undefined when there was none. */
+  readonly sinceLastMitigationS: number | undefined;
+  readonly durationMs: number;
+}
+
+/** Who is told. Never throws. */
+export interface Reporter {
+  cycle(report: TickReport): void;
+  action(record: ActionRecord): void;
+  /** An intent of an earlier cycle or run came to its end. */
+  reconciled(intent: Intent, outcome: Outcome): void;
+  /** Something a person should know: a stable name and flat fields. */
+  notice(event: string, fields: Readonly<Record<string, string | number | boolean>>): void;
+}

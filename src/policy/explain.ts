@@ -1,0 +1,67 @@
+import type { Decision, Reason } from "../domain/decision.ts";
+
+/** Short number for people: three significant digits, no exponent for what fits a line. */
+export function short(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1e9) return `${(value / 1e9).toPrecision(3)}G`;
+  if (size >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
+  if (size >= 1e3) return `${Math.round(value)}`;
+  return `${Number(value.toPrecision(3))}`;
+}
+
+const TEXT: Record<Reason, (d: Decision) => string> = {
+  pre_timeout: (d) => `acting: forecast ${seen(d)} is close to the hard limit ${short(d.limit)}`,
+  strong: (d) =>
+    `acting: in risk, probability ${prob(d)} is strong (forecast ${seen(d)}, SLO ${short(d.slo)})`,
+  confirmed: (d) =>
+    `acting: in risk, probability ${prob(d)} confirmed by a second cycle (forecast ${seen(d)})`,
+  witness_off: () => "holding: no witness is on for this signal",
+  insufficient_samples: () => "holding: too few samples for a forecast yet",
+  r2_below_min: (d) => `holding: the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
+  below_slo: (d) => `holding: forecast ${seen(d)} stays within the SLO ${short(d.slo)}`,
+  weak_probability: (d) => `holding: in risk, but probability ${prob(d)} is weak (forecast ${seen(d)})`,
+  awaiting_confirmation: (d) => `holding: probability ${prob(d)} wants a second cycle to confirm it`,
+  data_missing: (d) => `holding: no data (${d.detail})`,
+  data_stale: (d) => `holding: the data is stale (${d.detail})`,
+  data_invalid: (d) => `holding: the data cannot be trusted (${d.detail})`,
+  data_unreachable: (d) => `holding: no source answered (${d.detail})`,
+  settling: (d) => `holding: samples still speak of before the last action${until(d)}`,
+  cooldown_active: (d) => `holding: ${d.trigger} would act, but the target is in cooldown${until(d)}`,
+  covered_by_other_signal: (d) => `holding: ${d.trigger} too, covered by the action for another signal`,
+  intent_unresolved: (d) => `holding: ${d.trigger} would act, but the last action's outcome is not known yet`,
+  journal_unavailable: (d) => `holding: ${d.trigger} would act, but the intent cannot be written down`,
+};
+
+/** One sentence for people: which rule spoke, on which numbers, until when. */
+export function explain(decision: Decision): string {
+  return TEXT[decision.reason](decision);
+}
+
+function verdictOf(d: Decision) {
+  return d.verdicts.find((v) => v.witness === d.witness);
+}
+
+function seen(d: Decision): string {
+  const forecast = verdictOf(d)?.forecast;
+  return forecast === undefined ? "unknown" : short(forecast.value);
+}
+
+function prob(d: Decision): string {
+  return (verdictOf(d)?.probability ?? 0).toFixed(2);
+}
+
+function r2(d: Decision): string {
+  return (verdictOf(d)?.forecast?.r2 ?? 0).toFixed(2);
+}
+
+function until(d: Decision): string {
+  if (d.untilMs === undefined) return "";
+  return ` until ${isoTime(d.untilMs)}`;
+}
+
+/** hh:mm:ss UTC of a Unix time in milliseconds, by arithmetic: the pure core has no calendar. */
+function isoTime(ms: number): string {
+  const s = Math.ceil(ms / 1000) % 86_400;
+  const two = (n: number) => `${Math.floor(n)}`.padStart(2, "0");
+  return `${two(s / 3600)}:${two((s % 3600) / 60)}:${two(s % 60)} UTC`;
+}

@@ -1,0 +1,18 @@
+import type { SignalDefinition } from "../../domain/signal.ts";
+
+/** Resident memory of the largest process of the target, bytes: a memory limit is a limit of each process. */
+export const memory: SignalDefinition = {
+  name: "memory",
+  title: "Resident memory",
+  unit: "bytes",
+  windowed: false,
+  promql: 'max by ($by) (process_resident_memory_bytes{job=~"$jobs"})',
+  scrape: { kind: "gauge", metric: "process_resident_memory_bytes", combine: "max" },
+  thresholds: (given) => {
+    const limit = given.limit ?? 300_000_000;
+    const slo = given.slo ?? 0.85 * limit;
+    return { slo, exit: given.exit ?? 0.9 * slo, limit };
+  },
+  env: { limit: "MEM_MAX_BYTES" },
+  linearByDefault: true,
+};
