@@ -1,0 +1,42 @@
+import type { Series, Target } from "../../domain/target.ts";
+import { renderPromql } from "./promql.ts";
+
+/** Series that one query answers: the same signal with the same aggregate, for any number of targets. */
+export interface QueryGroup {
+  readonly signal: string;
+  readonly aggregate: Target["aggregate"];
+  readonly promql: string;
+  /** Series of the group by the `job` they are matched on. */
+  readonly byJob: ReadonlyMap<string, readonly Series[]>;
+}
+
+/** Splits a plan into the fewest queries: one for each distinct (signal name, PromQL, aggregate). */
+export function groupPlan(plan: readonly Series[]): readonly QueryGroup[] {
+  const groups = new Map<string, { group: QueryGroup; byJob: Map<string, Series[]> }>();
+  for (const series of plan) {
+    const { signal, target } = series;
+    const key = `${signal.name}\n${target.aggregate}\n${signal.promql}`;
+    let entry = groups.get(key);
+    if (!entry) {
+      const byJob = new Map<string, Series[]>();
+      const group = { signal: signal.name, aggregate: target.aggregate, promql: signal.promql, byJob };
+      entry = { group, byJob };
+      groups.set(key, entry);
+    }
+    const same = entry.byJob.get(target.job);
+    if (same) same.push(series);
+    else entry.byJob.set(target.job, [series]);
+  }
+  return [...groups.values()].map((entry) => entry.group);
+}
+
+/** The group's PromQL for some of its jobs. `windowMs`: rate window. */
+export function groupQuery(group: QueryGroup, jobs: readonly string[], windowMs: number): string {
+  const by = group.aggregate === "job" ? ["job"] : ["job", "instance"];
+  return renderPromql(group.promql, { jobs, by, windowMs });
+}
+
+/** Every job of a plan once, in order of first appearance. */
+export function jobsOf(plan: readonly Series[]): readonly string[] {
+  return [...new Set(plan.map((series) => series.target.job))];
+}
