@@ -105,12 +105,22 @@ function verify(db: DatabaseSync): void {
   if (schemaText(db) !== expectedSchema(version)) throw new StoreError("its schema is damaged");
   if (version < SCHEMA_VERSION) inTransaction(db, () => migrate(db, version));
   for (const { body } of readTable(db, "intents")) records.decodeIntent(body);
-  for (const { body } of readTable(db, "outcomes")) records.decodeOutcome(body);
+  verifyOutcomes(db);
   for (const { body } of readTable(db, "series")) records.decodeSeries(body);
   for (const { body } of readTable(db, "last_actions")) records.decodeLastAction(body);
   storedEpoch(db);
   storedNotice(db);
   useWal(db);
+}
+
+/** The time that retention goes by is a copy of the record's, without a checksum of its own. */
+function verifyOutcomes(db: DatabaseSync): void {
+  const times = db.prepare("SELECT at_ms FROM outcomes WHERE intent_id = ?");
+  for (const { key, body } of readTable(db, "outcomes")) {
+    if (times.get(key)?.at_ms !== records.decodeOutcome(body).at.wallMs) {
+      throw new StoreError(`the time of the outcome ${JSON.stringify(key)} is not that of its record`);
+    }
+  }
 }
 
 function useWal(db: DatabaseSync): void {
