@@ -1,0 +1,108 @@
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../telemetry/logger.ts";
+import { ServiceConfigError } from "./errors.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Flags of `helius service`, without their dashes: `web.listen-address`, `log.level`, `log.format`. */
+export type Flags = Readonly<Record<string, string | undefined>>;
+
+/** Where the tokens come from: given, or a file that may change. */
+export type TokenSetting =
+  | { readonly kind: "given"; readonly tokens: readonly string[] }
+  | { readonly kind: "file"; readonly file: string };
+
+export interface ServiceSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly tokens: TokenSetting;
+  readonly dataDir: string;
+  readonly logFile: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+  readonly faultInjection: boolean;
+  readonly region: string | undefined;
+}
+
+/** Token of a development machine. Refused in production. */
+const DEVELOPMENT_TOKEN = "secret";
+
+/**
+ * Settings of a service; a flag wins over the environment, the environment over the default. An empty variable counts
+ * as absent. Throws `ServiceConfigError` naming the variable or flag and what would be right.
+ */
+export function readServiceSettings(input: {
+  readonly env: Env;
+  readonly flags: Flags;
+  readonly defaultPort: number;
+}): ServiceSettings {
+  const { env, flags, defaultPort } = input;
+  const production = env.NODE_ENV === "production";
+  const listen = listenAddress(flags["web.listen-address"]);
+  return {
+    host: listen?.host ?? "0.0.0.0",
+    port: listen?.port ?? portOf("PORT", env.PORT || String(defaultPort)),
+    tokens: tokenSetting(env, production),
+    dataDir: env.HELIUS_DATA_DIR || "./data",
+    logFile: env.LOG_FILE || undefined,
+    logLevel: oneOf("--log.level", flags["log.level"] ?? "info", LOG_LEVELS),
+    logFormat: oneOf("--log.format", flags["log.format"] ?? "json", LOG_FORMATS),
+    faultInjection: switchOf("FAULT_INJECTION", env.FAULT_INJECTION, !production),
+    region: regionOf(env.HELIUS_REGION),
+  };
+}
+
+function listenAddress(text: string | undefined): { host: string; port: number } | undefined {
+  if (text === undefined) return undefined;
+  const parts = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(?<port>[^:]+)$/.exec(text)?.groups;
+  if (parts === undefined) {
+    throw new ServiceConfigError(
+      `--web.listen-address is ${JSON.stringify(text)}: expected HOST:PORT or :PORT, e.g. 127.0.0.1:8000`,
+    );
+  }
+  const host = (parts.host ?? "").replace(/^\[|\]$/g, "");
+  return { host: host === "" ? "0.0.0.0" : host, port: portOf("--web.listen-address", parts.port ?? "") };
+}
+
+function portOf(origin: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new ServiceConfigError(
+    `${origin} has port ${JSON.stringify(text)}: expected a whole number, 0 <= port <= 65535`,
+  );
+}
+
+function tokenSetting(env: Env, production: boolean): TokenSetting {
+  const file = env.ADMIN_TOKEN_FILE || undefined;
+  const token = env.ADMIN_TOKEN || undefined;
+  if (file !== undefined && token !== undefined) {
+    throw new ServiceConfigError("ADMIN_TOKEN and ADMIN_TOKEN_FILE are both set: expected one of them");
+  }
+  if (file !== undefined) return { kind: "file", file };
+  if (production && (token === undefined || token === DEVELOPMENT_TOKEN)) {
+    throw new ServiceConfigError(
+      "ADMIN_TOKEN is not set or is the development default while NODE_ENV=production: expected a secret of your own, in ADMIN_TOKEN or in the file ADMIN_TOKEN_FILE names",
+    );
+  }
+  return { kind: "given", tokens: [token ?? DEVELOPMENT_TOKEN] };
+}
+
+function switchOf(name: string, text: string | undefined, fallback: boolean): boolean {
+  if (text === undefined || text === "") return fallback;
+  if (["1", "true", "on"].includes(text)) return true;
+  if (["0", "false", "off"].includes(text)) return false;
+  throw new ServiceConfigError(`${name} is ${JSON.stringify(text)}: expected 1 or 0`);
+}
+
+function regionOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (/^[a-z]{2}-[a-z]+-\d$/.test(text)) return text;
+  throw new ServiceConfigError(
+    `HELIUS_REGION is ${JSON.stringify(text)}: expected a region such as us-east-1`,
+  );
+}
+
+function oneOf<T extends string>(origin: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new ServiceConfigError(`${origin} is ${JSON.stringify(text)}: expected one of ${choices.join(", ")}`);
+}

@@ -1,0 +1,117 @@
+import type { Logger } from "pino";
+import { Agent } from "undici";
+import { seededRandom } from "../kit/random.ts";
+import { type LoadRequest, nextGapMs, nextRequest } from "./mix.ts";
+
+export interface LoadOptions {
+  /** E.g. `http://127.0.0.1:8000`. */
+  readonly baseUrl: string;
+  /** Mean arrivals a second, 0 < rate <= 10,000. */
+  readonly ratePerSecond: number;
+  /** Requests under way at once; arrivals beyond it are shed. Default 200. */
+  readonly maxInFlight?: number;
+  /** Same seed, same requests at the same distances. Default 1. */
+  readonly seed?: number;
+  readonly logger?: Logger;
+  /** Deadline of one request, milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface LoadStats {
+  /** Arrivals so far; the sum of the four below. */
+  readonly offered: number;
+  /** Answered below 500. */
+  readonly ok: number;
+  /** Answered 5xx, refused, cut off, or late. */
+  readonly failed: number;
+  /** Never sent: too many were under way. */
+  readonly shed: number;
+  readonly inFlight: number;
+}
+
+export interface RunningLoad {
+  stats(): LoadStats;
+  /** Sends no more, and waits for what is under way, at most its deadline. */
+  stop(): Promise<LoadStats>;
+}
+
+/**
+ * Offers load like independent customers: arrivals do not wait for answers (open loop), so that a slow service sees
+ * the same demand as a fast one. A service that is down only raises `failed`. Throws `RangeError` for a bad option.
+ */
+export function startLoad(options: LoadOptions): RunningLoad {
+  const { ratePerSecond, maxInFlight = 200, timeoutMs = 10_000, seed = 1 } = options;
+  if (!(ratePerSecond > 0 && ratePerSecond <= 10_000)) {
+    throw new RangeError(`ratePerSecond is ${ratePerSecond}: expected arrivals a second, 0 < rate <= 10000`);
+  }
+  if (!(Number.isInteger(maxInFlight) && maxInFlight > 0)) {
+    throw new RangeError(`maxInFlight is ${maxInFlight}: expected a whole number above 0`);
+  }
+  const origin = new URL(options.baseUrl).origin;
+  const agent = new Agent({ connections: maxInFlight, pipelining: 1, connect: { timeout: timeoutMs } });
+  const arrivals = seededRandom(seed);
+  const contents = seededRandom(seed ^ 0x5bd1e995);
+  const counts = { offered: 0, ok: 0, failed: 0, shed: 0 };
+  const underWay = new Set<Promise<void>>();
+  let dueMs = performance.now() + nextGapMs(arrivals, ratePerSecond);
+  let timer = setTimeout(wake, dueMs - performance.now());
+
+  function wake(): void {
+    const nowMs = performance.now();
+    for (; dueMs <= nowMs; dueMs += nextGapMs(arrivals, ratePerSecond)) arrive();
+    timer = setTimeout(wake, dueMs - performance.now());
+  }
+
+  function arrive(): void {
+    const request = nextRequest(contents);
+    counts.offered += 1;
+    if (underWay.size >= maxInFlight) {
+      counts.shed += 1;
+      return;
+    }
+    const sent: Promise<void> = send({ agent, origin, request, timeoutMs, logger: options.logger }).then(
+      (ok) => {
+        counts[ok ? "ok" : "failed"] += 1;
+        underWay.delete(sent);
+      },
+    );
+    underWay.add(sent);
+  }
+
+  const stats = (): LoadStats => ({ ...counts, inFlight: underWay.size });
+  return {
+    stats,
+    async stop() {
+      clearTimeout(timer);
+      await Promise.all(underWay);
+      await agent.destroy();
+      return stats();
+    },
+  };
+}
+
+/** True when the answer came in time and below 500. Never throws. */
+async function send(options: {
+  readonly agent: Agent;
+  readonly origin: string;
+  readonly request: LoadRequest;
+  readonly timeoutMs: number;
+  readonly logger: Logger | undefined;
+}): Promise<boolean> {
+  const { agent, origin, request, timeoutMs, logger } = options;
+  try {
+    const answer = await agent.request({
+      origin,
+      path: request.path,
+      method: request.method,
+      body: request.body ?? null,
+      headers: request.body === undefined ? {} : { "content-type": "application/json" },
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    await answer.body.dump();
+    return answer.statusCode < 500;
+  } catch (error) {
+    logger?.debug({ err: error, kind: request.kind }, "load request failed");
+    return false;
+  }
+}

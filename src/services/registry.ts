@@ -1,0 +1,66 @@
+import { readBuildInfo } from "../telemetry/build-info.ts";
+import { openLog } from "../telemetry/logger.ts";
+import { createRegistry, registerBuildInfo, registerDroppedLines } from "../telemetry/registry.ts";
+import type { ServiceDefinition } from "./kit/definition.ts";
+import { type Env, type Flags, readServiceSettings } from "./kit/env.ts";
+import { ServiceConfigError } from "./kit/errors.ts";
+import type { RunningService } from "./kit/service.ts";
+import { fileTokens, staticTokens } from "./kit/tokens.ts";
+import { productApi } from "./product-api/service.ts";
+
+/** Every Helius service by name. A new one is a folder and a line here. */
+export const services: ReadonlyMap<string, ServiceDefinition> = new Map(
+  [productApi].map((definition) => [definition.name, definition]),
+);
+
+/**
+ * Starts the service `name` with settings from the environment and the flags, with its own log and registry.
+ *
+ * Throws `ServiceConfigError` for an unknown name or a bad setting, `PortInUseError` when the address is taken.
+ */
+export async function startServiceFromEnv(name: string, env: Env, flags: Flags): Promise<RunningService> {
+  const definition = services.get(name);
+  if (definition === undefined) {
+    throw new ServiceConfigError(
+      `there is no service ${JSON.stringify(name)}: expected one of ${[...services.keys()].join(", ")}`,
+    );
+  }
+  const settings = readServiceSettings({ env, flags, defaultPort: definition.defaultPort });
+  const log = openLog({
+    job: definition.job,
+    level: settings.logLevel,
+    format: settings.logFormat,
+    file: settings.logFile,
+    fields: settings.region === undefined ? {} : { region: settings.region },
+  });
+  const registry = createRegistry();
+  const build = readBuildInfo(env);
+  registerBuildInfo({ registry, name: "helius_service_build_info", build });
+  registerDroppedLines(registry, log);
+  const { tokens } = settings;
+  try {
+    const running = await definition.start({
+      version: build.version,
+      host: settings.host,
+      port: settings.port,
+      adminTokens:
+        tokens.kind === "given"
+          ? staticTokens(tokens.tokens)
+          : fileTokens({
+              file: tokens.file,
+              onProblem: (reason) =>
+                log.logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
+            }),
+      logger: log.logger,
+      registry,
+      dataDir: settings.dataDir,
+      faultInjection: settings.faultInjection,
+      region: settings.region,
+      env,
+    });
+    return { ...running, close: () => running.close().finally(() => log.close()) };
+  } catch (error) {
+    log.close();
+    throw error;
+  }
+}
