@@ -1,6 +1,6 @@
 import type { Intent } from "../domain/action.ts";
 import type { Decision, Verdict } from "../domain/decision.ts";
-import type { Observation } from "../domain/observation.ts";
+import type { MetricSource, Observation } from "../domain/observation.ts";
 import type { Series, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { forecastLinear, pushLinear } from "../forecast/linear/linear.ts";
@@ -20,8 +20,8 @@ export interface Loop {
   /** Once, before the first tick: takes over saved state, reconciles open intents, warms up from history. */
   start(): Promise<void>;
   tick(): Promise<TickReport>;
-  /** New settings from the next step on; what is known of the same series stays. */
-  reconfigure(settings: LoopSettings): void;
+  /** New settings, and sources where they changed, from the next cycle on; what is known of the same series stays. */
+  reconfigure(settings: LoopSettings, sources?: readonly MetricSource[]): void;
   /** From now on no new call is made; one under way is finished by its tick. */
   stopActing(): void;
   readonly settings: LoopSettings;
@@ -31,13 +31,15 @@ export interface Loop {
 export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
   let state = makeState(settings);
   let stopping = false;
+  let { sources } = ports;
   const context = (): ActContext => ({ ports, state, present: () => ({ state, stopping }) });
   return {
     get settings() {
       return state.settings;
     },
-    reconfigure(next) {
+    reconfigure(next, nextSources) {
       state = makeState(next, state);
+      sources = nextSources ?? sources;
     },
     stopActing() {
       stopping = true;
@@ -48,14 +50,14 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
         ports.reporter.notice("state quarantined, full cooldown assumed", { detail: persisted.quarantined });
       resume(state, persisted, ports.clock.now(), ports.clock.bootId);
       for (const intent of persisted.openIntents) await reconcile(intent, context());
-      await warmUp(ports, state);
+      await warmUp(ports, sources, state);
     },
     async tick() {
       const began = ports.clock.now();
       for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
       const current = state;
-      const { observations, sources } = await observe({
-        sources: ports.sources,
+      const { observations, sources: heard } = await observe({
+        sources,
         plan: current.plan,
         now: ports.clock.now(),
         clock: ports.clock,
@@ -66,7 +68,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const { decisions, actions } = await actOnAll(decided, now, { ...context(), state: current });
       save(ports, current);
       const report = summarize({ state: current, began, decisions, observations, actions, ports });
-      const full = { ...report, sources };
+      const full = { ...report, sources: heard };
       ports.reporter.cycle(full);
       return full;
     },
@@ -78,9 +80,9 @@ function unresolved(state: LoopState): Intent[] {
 }
 
 /** Fills the window from the first source that has a past, leaving out what is from before the last action. */
-async function warmUp(ports: LoopPorts, state: LoopState): Promise<void> {
+async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state: LoopState): Promise<void> {
   const { settings, plan } = state;
-  const source = ports.sources.find((s) => s.history !== undefined);
+  const source = sources.find((s) => s.history !== undefined);
   if (source?.history === undefined || plan.length === 0) return;
   const now = ports.clock.now();
   const spanMs = settings.linearWindow * settings.cycleMs;

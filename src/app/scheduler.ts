@@ -1,0 +1,65 @@
+import cron from "node-cron";
+
+export interface Scheduler {
+  /** Beats that fell into a cycle still running. */
+  missed(): number;
+  setCycle(cycleMs: number): void;
+  /** No further cycle starts; resolves once the one under way has ended or `waitMs` are over. */
+  stop(waitMs: number): Promise<"idle" | "still running">;
+}
+
+/** A beat may come this much early and still count as the next second, milliseconds. */
+const SLACK_MS = 500;
+
+/**
+ * Calls `run` every `cycleMs`, never twice at once. The timer is node-cron's second beat, so any whole number of
+ * seconds is possible; which beat is due is decided on monotonic time, so that a jump of the wall clock neither
+ * skips nor bunches cycles.
+ */
+export function startScheduler(options: {
+  cycleMs: number;
+  monoMs: () => number;
+  run: () => Promise<void>;
+  onMissed: () => void;
+  onError: (error: unknown) => void;
+}): Scheduler {
+  let { cycleMs } = options;
+  let dueMs = options.monoMs();
+  let missed = 0;
+  let running: Promise<void> | undefined;
+
+  function beat(): void {
+    const now = options.monoMs();
+    if (now < dueMs - SLACK_MS) return;
+    const late = Math.floor((now - dueMs) / cycleMs);
+    dueMs += cycleMs * (1 + Math.max(0, late));
+    if (running !== undefined) {
+      missed += 1;
+      options.onMissed();
+      return;
+    }
+    running = options
+      .run()
+      .catch(options.onError)
+      .finally(() => {
+        running = undefined;
+      });
+  }
+
+  const task = cron.schedule("* * * * * *", beat, { name: "cycle" });
+  beat();
+  return {
+    missed: () => missed,
+    setCycle(next) {
+      if (next === cycleMs) return;
+      cycleMs = next;
+      dueMs = Math.min(dueMs, options.monoMs() + next);
+    },
+    async stop(waitMs) {
+      await task.destroy();
+      if (running === undefined) return "idle";
+      const timeout = new Promise<"late">((resolve) => setTimeout(resolve, waitMs, "late").unref());
+      return (await Promise.race([running, timeout])) === "late" ? "still running" : "idle";
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import type { Outcome } from "../domain/action.ts";
+import type { Decision } from "../domain/decision.ts";
+import type { ActionRecord, Reporter, TickReport } from "../loop/types.ts";
+import { urgency } from "../policy/decide.ts";
+import { explain } from "../policy/explain.ts";
+import type { Logger } from "../telemetry/logger.ts";
+
+/** Series listed in one `prediction cycle` line: Loki refuses lines over 256 KB. The most urgent come first. */
+const MAX_LISTED = 64;
+
+/** The log's half of the contract: one `prediction cycle` a cycle, one line an action. */
+export function createLogReporter(logger: Logger): Reporter {
+  return {
+    cycle: (report) => logger.info(cycleFields(report), "prediction cycle"),
+    action: (record) => logAction(logger, record),
+    reconciled: (intent, outcome) => {
+      const fields = {
+        target: intent.target,
+        metric: intent.signal,
+        intent: intent.id,
+        ...outcomeFields(outcome),
+      };
+      logger.warn(fields, "mitigation reconciled");
+    },
+    notice: (event, fields) => logger.warn(fields, event),
+  };
+}
+
+function logAction(logger: Logger, record: ActionRecord): void {
+  const { intent, decision, outcome } = record;
+  const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
+  const fields = {
+    mode: record.mode,
+    target: intent.target,
+    metric: intent.signal,
+    current: rounded(decision.current),
+    forecast: rounded(intent.forecast),
+    threshold: rounded(intent.threshold),
+    probability: rounded(verdict?.probability),
+    r2: rounded(verdict?.forecast?.r2),
+    decision: decision.reason,
+    decision_detail: explain(decision),
+    witness: intent.witness,
+    source: decision.source,
+    intent: intent.id,
+    ...(outcome === undefined ? {} : outcomeFields(outcome)),
+  };
+  if (record.mode === "shadow") logger.info(fields, "mitigation executed");
+  else if (outcome === undefined) logger.error(fields, "mitigation outcome unknown");
+  else if (outcome.status === "applied") logger.info(fields, "mitigation executed");
+  else if (outcome.status === "partial") logger.warn(fields, "mitigation executed");
+  else logger.error(fields, `mitigation ${outcome.status}`);
+}
+
+function outcomeFields(outcome: Outcome): Record<string, string> {
+  return { outcome: outcome.status, outcome_detail: outcome.detail };
+}
+
+function cycleFields(report: TickReport): Record<string, unknown> {
+  const ordered = [...report.decisions].sort((a, b) => rank(b) - rank(a));
+  const top = ordered[0];
+  return {
+    mode: report.mode,
+    breach_any: report.breachAny,
+    action_taken: report.actionTaken,
+    since_last_mitigation_sec:
+      report.sinceLastMitigationS === undefined ? null : Math.round(report.sinceLastMitigationS),
+    duration_ms: Math.round(report.durationMs),
+    ...(top === undefined ? {} : seriesFields(top)),
+    series: report.decisions.length,
+    signals: ordered.slice(0, MAX_LISTED).map(seriesFields),
+    ...(ordered.length > MAX_LISTED ? { signals_omitted: ordered.length - MAX_LISTED } : {}),
+  };
+}
+
+/** Acting first, then what was held back, then what is in risk, then by probability. */
+export function rank(d: Decision): number {
+  return (d.act ? 100 : 0) + (d.trigger === undefined ? 0 : 10) + (d.inRisk ? 5 : 0) + urgency(d);
+}
+
+/** One series of a cycle under the contract's names; what is unknown is null, never zero. */
+export function seriesFields(d: Decision): Record<string, string | number | boolean | null> {
+  const verdict = d.verdicts.find((v) => v.witness === d.witness);
+  const forecast = verdict?.forecast;
+  return {
+    target: d.target,
+    metric: d.signal,
+    current: rounded(d.current),
+    forecast: rounded(forecast?.value),
+    slope: rounded(forecast?.slopePerSecond),
+    r2: rounded(forecast?.r2),
+    probability: forecast === undefined ? null : rounded(verdict?.probability),
+    threshold: d.slo,
+    hard_limit: d.limit,
+    in_risk_state: d.inRisk,
+    cooldown_active: d.cooldownActive,
+    decision: d.reason,
+    decision_detail: explain(d),
+    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
+    trigger: d.trigger ?? null,
+    witness: d.witness,
+    source: d.source,
+  };
+}
+
+/** Six significant digits: enough for people and machines, short in a log. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(6));
+}

@@ -1,0 +1,93 @@
+import type { Intent, Outcome } from "../domain/action.ts";
+import type { JournalEntry } from "../domain/store.ts";
+import type { ActionRecord, LoopSettings, Reporter, TickReport } from "../loop/types.ts";
+import { rank, seriesFields } from "./log.ts";
+
+/** What the monitor can tell of itself right now, as the status API and page show it. */
+export interface StatusBoard extends Reporter {
+  /** The newest report; undefined before the first cycle. */
+  latest(): TickReport | undefined;
+  status(context: StatusContext): Record<string, unknown>;
+}
+
+export interface StatusContext {
+  readonly settings: LoopSettings;
+  readonly version: string;
+  readonly revision: string;
+  readonly epoch: number;
+  readonly journal: readonly JournalEntry[];
+  readonly configFile: string | undefined;
+}
+
+const MAX_NOTICES = 50;
+const MAX_SHADOW = 50;
+
+/** Keeps the newest cycle and the newest notices; everything bounded. */
+export function createStatusBoard(now: () => number): StatusBoard {
+  let latest: TickReport | undefined;
+  const notices: Record<string, unknown>[] = [];
+  const shadow: Record<string, unknown>[] = [];
+  const keep = (list: Record<string, unknown>[], max: number, item: Record<string, unknown>) => {
+    list.unshift(item);
+    if (list.length > max) list.pop();
+  };
+  return {
+    latest: () => latest,
+    cycle(report) {
+      latest = report;
+    },
+    action(record: ActionRecord) {
+      if (record.mode === "shadow")
+        keep(shadow, MAX_SHADOW, actionFields(record.intent, undefined, "shadow"));
+    },
+    reconciled() {},
+    notice(event, fields) {
+      keep(notices, MAX_NOTICES, { at: new Date(now()).toISOString(), event, ...fields });
+    },
+    status(context) {
+      const journal = context.journal.map((e) => actionFields(e.intent, e.outcome, "auto"));
+      return {
+        service: "helius-self-heal",
+        version: context.version,
+        revision: context.revision,
+        config_file: context.configFile ?? null,
+        epoch: context.epoch,
+        mode: context.settings.autoHeal ? "auto" : "shadow",
+        cycle_seconds: context.settings.cycleMs / 1000,
+        horizon_seconds: context.settings.rules.horizonS,
+        last_cycle: latest === undefined ? null : cycleFields(latest),
+        actions: [...shadow, ...journal].sort((a, b) => String(b.at).localeCompare(String(a.at))),
+        notices,
+      };
+    },
+  };
+}
+
+function cycleFields(report: TickReport): Record<string, unknown> {
+  return {
+    at: new Date(report.at.wallMs).toISOString(),
+    duration_seconds: report.durationMs / 1000,
+    breach_any: report.breachAny,
+    action_taken: report.actionTaken,
+    since_last_mitigation_seconds: report.sinceLastMitigationS ?? null,
+    sources: report.sources,
+    series: [...report.decisions].sort((a, b) => rank(b) - rank(a)).map(seriesFields),
+  };
+}
+
+function actionFields(intent: Intent, outcome: Outcome | undefined, mode: string): Record<string, unknown> {
+  return {
+    at: new Date(intent.at.wallMs).toISOString(),
+    id: intent.id,
+    mode,
+    target: intent.target,
+    metric: intent.signal,
+    trigger: intent.trigger,
+    witness: intent.witness,
+    forecast: intent.forecast,
+    threshold: intent.threshold,
+    outcome: mode === "shadow" ? "not called" : (outcome?.status ?? "pending"),
+    outcome_detail: outcome?.detail ?? null,
+    instances: outcome?.instances ?? [],
+  };
+}
