@@ -1,4 +1,5 @@
 import { readBuildInfo } from "../telemetry/build-info.ts";
+import type { LineSink } from "../telemetry/line-sink.ts";
 import { openLog } from "../telemetry/logger.ts";
 import { createRegistry, registerBuildInfo, registerDroppedLines } from "../telemetry/registry.ts";
 import type { ServiceDefinition } from "./kit/definition.ts";
@@ -14,11 +15,17 @@ export const services: ReadonlyMap<string, ServiceDefinition> = new Map(
 );
 
 /**
- * Starts the service `name` with settings from the environment and the flags, with its own log and registry.
+ * Starts the service `name` with settings from the environment and the flags, with its own log and registry. The log
+ * goes to standard output unless `logStream` is given, and to `LOG_FILE` as well.
  *
  * Throws `ServiceConfigError` for an unknown name or a bad setting, `PortInUseError` when the address is taken.
  */
-export async function startServiceFromEnv(name: string, env: Env, flags: Flags): Promise<RunningService> {
+export async function startServiceFromEnv(
+  name: string,
+  env: Env,
+  flags: Flags,
+  logStream?: LineSink,
+): Promise<RunningService> {
   const definition = services.get(name);
   if (definition === undefined) {
     throw new ServiceConfigError(
@@ -31,6 +38,7 @@ export async function startServiceFromEnv(name: string, env: Env, flags: Flags):
     level: settings.logLevel,
     format: settings.logFormat,
     file: settings.logFile,
+    stream: logStream,
     fields: settings.region === undefined ? {} : { region: settings.region },
   });
   const registry = createRegistry();

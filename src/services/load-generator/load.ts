@@ -54,12 +54,16 @@ export function startLoad(options: LoadOptions): RunningLoad {
   const counts = { offered: 0, ok: 0, failed: 0, shed: 0 };
   const underWay = new Set<Promise<void>>();
   let dueMs = performance.now() + nextGapMs(arrivals, ratePerSecond);
-  let timer = setTimeout(wake, dueMs - performance.now());
+  let timer = setTimeout(wake, untilDue());
+
+  function untilDue(): number {
+    return Math.max(0, dueMs - performance.now());
+  }
 
   function wake(): void {
     const nowMs = performance.now();
     for (; dueMs <= nowMs; dueMs += nextGapMs(arrivals, ratePerSecond)) arrive();
-    timer = setTimeout(wake, dueMs - performance.now());
+    timer = setTimeout(wake, untilDue());
   }
 
   function arrive(): void {
