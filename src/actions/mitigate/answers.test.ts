@@ -1,0 +1,202 @@
+import { describe, expect, it } from "vitest";
+import { answering, calm, DONE, done, INTENT, type Manner, startService, testAction } from "./testbed.ts";
+
+describe("a mitigation that is carried out", () => {
+  it("is one call with token, key, epoch and the reason", async () => {
+    const service = await startService(done);
+    const { action, waits } = testAction();
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({
+      instance: service.instance.name,
+      status: "applied",
+      httpStatus: 200,
+      detail: "carried out",
+      answer: DONE,
+    });
+    expect(outcome.durationMs).toBeGreaterThan(0);
+    expect(waits).toEqual([]);
+    expect(service.arrived).toHaveLength(1);
+    expect(service.arrived[0]).toMatchObject({
+      method: "POST",
+      url: "/admin/mitigate",
+      headers: {
+        "x-admin-token": "the-token",
+        "x-predictive-automated": "1",
+        "idempotency-key": "intent-1",
+        "x-predictive-epoch": "42",
+      },
+    });
+    expect(JSON.parse(service.arrived[0]!.body)).toEqual({
+      metric: "p95_latency",
+      forecast: 6500,
+      threshold: 5000,
+      trigger: "strong",
+      intent: "intent-1",
+    });
+  });
+
+  it("is told apart from a key that the service knew", async () => {
+    const service = await startService(answering(200, DONE, { "idempotent-replay": "true" }));
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "already_applied", httpStatus: 200, answer: DONE });
+  });
+
+  it.each<[string, Manner, RegExp]>([
+    ["is not JSON", (response) => response.end("<html>ok</html>"), /but the answer is not JSON/],
+    ["is a list", answering(200, [1]), /but the answer is not a JSON object/],
+    ["is empty", (response) => response.writeHead(204).end(), /but the answer is empty/],
+    [
+      "is huge",
+      (response) => {
+        response.writeHead(200);
+        // As much as the other side takes, until it hangs up.
+        const more = (): void => {
+          while (!response.destroyed && response.write("x".repeat(65_536)));
+        };
+        response.on("drain", more);
+        more();
+      },
+      /but the answer is longer than 65536 bytes/,
+    ],
+    [
+      "breaks off",
+      (response) => {
+        response.writeHead(200, { "content-length": "100" });
+        response.write('{"reset', () => response.socket?.resetAndDestroy());
+      },
+      /but the answer broke off/,
+    ],
+  ])("counts as applied when the answer %s, which is said", async (_, manner, detail) => {
+    const service = await startService(manner);
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "applied", answer: undefined });
+    expect(outcome.detail).toMatch(detail);
+    expect(service.arrived).toHaveLength(1);
+  });
+
+  it("counts as applied when the answer only drips, and ends at the deadline", async () => {
+    const service = await startService((response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const timer = setInterval(() => response.write(" "), 5);
+      response.on("close", () => clearInterval(timer));
+    });
+    const { action } = testAction({ attemptTimeoutMs: 120 });
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "applied", answer: undefined });
+    expect(outcome.detail).toContain("the answer broke off: no answer within 120 ms");
+    expect(outcome.durationMs).toBeLessThan(1_500);
+  });
+
+  it("asks for the token at every attempt", async () => {
+    const service = await startService(answering(500), done);
+    const tokens = ["old", "new"];
+    await testAction({ token: () => tokens.shift() ?? "none" }).action.execute(
+      INTENT,
+      service.instance,
+      calm(),
+    );
+    expect(service.arrived.map((call) => call.headers["x-admin-token"])).toEqual(["old", "new"]);
+  });
+});
+
+describe("a mitigation that is refused", () => {
+  it.each([
+    [401, /^the admin token was not accepted \(HTTP 401: no such token\)$/],
+    [403, /^the admin token was not accepted/],
+    [409, /^a newer monitor has taken over \(HTTP 409/],
+    [400, /^HTTP 400: no such token$/],
+    [404, /^HTTP 404/],
+    [413, /^HTTP 413/],
+  ])("by %i is not repeated", async (status, detail) => {
+    const service = await startService(answering(status, { error: "no such\n token" }), done);
+    const { action, waits } = testAction();
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "refused", httpStatus: status });
+    expect(outcome.detail).toMatch(detail);
+    expect(service.arrived).toHaveLength(1);
+    expect(waits).toEqual([]);
+  });
+
+  it.each([301, 302, 303, 307, 308])(
+    "by a redirect %i: the token never reaches the other origin",
+    async (status) => {
+      const other = await startService(done);
+      const service = await startService((response) => {
+        response.writeHead(status, { location: `${other.url}/admin/mitigate` }).end();
+      });
+      const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+      expect(outcome).toMatchObject({ status: "refused", httpStatus: status });
+      expect(outcome.detail).toContain("a redirect is never followed");
+      expect(service.arrived).toHaveLength(1);
+      expect(other.arrived).toEqual([]);
+    },
+  );
+});
+
+describe("a service that is busy or failing", () => {
+  it("is asked again after the wait it names", async () => {
+    const service = await startService(answering(429, {}, { "retry-after": "2" }), done);
+    const { action, waits } = testAction();
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome.status).toBe("applied");
+    expect(waits).toEqual([2_000]);
+    expect(service.arrived).toHaveLength(2);
+  });
+
+  it("may name a date, which is read against its own clock", async () => {
+    const headers = { date: "Mon, 01 Jan 2001 00:00:00 GMT", "retry-after": "Mon, 01 Jan 2001 00:00:03 GMT" };
+    const service = await startService(answering(503, {}, headers), done);
+    const { action, waits } = testAction();
+    expect((await action.execute(INTENT, service.instance, calm())).status).toBe("applied");
+    expect(waits).toEqual([3_000]);
+  });
+
+  it("is not waited for beyond the deadline", async () => {
+    const service = await startService(answering(429, {}, { "retry-after": "3600" }), done);
+    const { action, waits } = testAction();
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "failed", httpStatus: 429 });
+    expect(outcome.detail).toContain("a further attempt in 3600000 ms would be after the deadline");
+    expect(waits).toEqual([]);
+    expect(service.arrived).toHaveLength(1);
+  });
+
+  it("with 500 is asked again under the same key", async () => {
+    const service = await startService(answering(500), answering(503), done);
+    const { action, waits } = testAction();
+    const outcome = await action.execute(INTENT, service.instance, calm());
+    expect(outcome.status).toBe("applied");
+    expect(service.arrived.map((call) => call.headers["idempotency-key"])).toEqual(Array(3).fill("intent-1"));
+    // Half of it fixed, half by chance, which is 0.5 here; doubled each time.
+    expect(waits).toEqual([75, 150]);
+  });
+
+  it("with 500 to the last leaves it unknown whether it took effect", async () => {
+    const service = await startService(answering(500, { error: "boom" }));
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "unknown", httpStatus: 500 });
+    expect(outcome.detail).toBe("HTTP 500: boom; after 3 attempts");
+    expect(service.arrived).toHaveLength(3);
+  });
+
+  it("with 503 that says that nothing was done has failed for certain", async () => {
+    const service = await startService(answering(503, { applied: false, error: "disk full" }));
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "failed", httpStatus: 503 });
+  });
+
+  it("with 500 that says that it was done has done it, and is not asked again", async () => {
+    const service = await startService(answering(500, { applied: true, error: "not recorded" }));
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "applied", httpStatus: 500 });
+    expect(service.arrived).toHaveLength(1);
+  });
+
+  it("never waits longer than the longest wait of the rules", async () => {
+    const service = await startService(answering(500));
+    const retry = { maxAttempts: 6, baseMs: 100, maxMs: 250 };
+    const { action, waits } = testAction({ retry, random: () => 0.999_999 });
+    await action.execute(INTENT, service.instance, calm());
+    expect(waits.map(Math.round)).toEqual([100, 200, 250, 250, 250]);
+  });
+});
