@@ -47,11 +47,9 @@ function isBaseUrl(value: string): boolean {
 
 /** `host:port`, `[v6]:port` or `:port`. */
 export const listenAddress = () =>
-  z
-    .string({ error: "must be host:port or :port" })
-    .refine((v) => parseListenAddress(v) !== undefined, {
-      error: "must be host:port or :port, port 0 to 65535",
-    });
+  z.string({ error: "must be host:port or :port" }).refine((v) => parseListenAddress(v) !== undefined, {
+    error: "must be host:port or :port, port 0 to 65535",
+  });
 
 /** @returns undefined when the text is not an address to listen on; without a host, all interfaces. */
 export function parseListenAddress(value: string): { host: string; port: number } | undefined {
