@@ -159,12 +159,14 @@ function openParts(input: {
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
   const sources = openSources(config, clock);
+  const actions = openActions(token);
+  undo.push(() => actions.close());
   const loop = createLoop(
     {
       clock,
       sources: sources.list,
       store,
-      actions: openActions(token),
+      actions: actions.byKind,
       reporter,
       newId: randomUUID,
       deadline: (ms) => AbortSignal.timeout(ms),

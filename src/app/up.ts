@@ -1,6 +1,8 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { request } from "undici";
 import type { ConfigInput } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { ListenError } from "../http/server.ts";
@@ -31,6 +33,8 @@ export interface RunningUp {
 }
 
 const STOP_MS = 8000;
+/** Longest wait for the service to answer, milliseconds; the monitor starts all the same. */
+const START_MS = 10_000;
 
 /**
  * Everything on this machine, on embedded parts: product-api as a process of its own, a gentle load, and the monitor.
@@ -65,6 +69,7 @@ export async function startUp(options: UpOptions): Promise<RunningUp> {
       onExit: (how, againMs) => print(`product-api ended (${how}); starting it again in ${againMs / 1000} s`),
     });
     undo.push(() => service.stop(STOP_MS));
+    await answers(`${productApiUrl}/health`);
     const load = startLoad({ baseUrl: productApiUrl, ratePerSecond: options.loadRate });
     undo.push(() => Promise.race([load.stop(), new Promise((r) => setTimeout(r, 1000))]));
     const narrator = createNarrator({ write: print, colour: options.colour, now: Date.now });
@@ -106,6 +111,19 @@ function narrateService(line: string, print: (line: string) => void): void {
       );
   } catch {
     print(line);
+  }
+}
+
+/** Waits until the service answers, within bounds: the monitor's first look should not be at a closed door. */
+async function answers(url: string): Promise<void> {
+  const end = performance.now() + START_MS;
+  while (performance.now() < end) {
+    try {
+      if ((await request(url, { signal: AbortSignal.timeout(500) })).statusCode === 200) return;
+    } catch {
+      // Not yet.
+    }
+    await sleep(50);
   }
 }
 

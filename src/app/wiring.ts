@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createMitigateAction } from "../actions/mitigate/index.ts";
+import { actionFactories } from "../actions/index.ts";
 import type { Config } from "../config/types.ts";
 import type { Action } from "../domain/action.ts";
 import type { MetricSource } from "../domain/observation.ts";
@@ -65,9 +65,14 @@ export function openSources(config: Config, clock: Clock): OpenSources {
   };
 }
 
+export interface OpenActions {
+  readonly byKind: ReadonlyMap<string, Action>;
+  close(): Promise<void>;
+}
+
 /** Every kind of action. */
-export function openActions(token: () => string): ReadonlyMap<string, Action> {
-  const mitigate = createMitigateAction({
+export function openActions(token: () => string): OpenActions {
+  const mitigate = actionFactories.mitigate({
     token,
     attemptTimeoutMs: 4000,
     totalTimeoutMs: 12_000,
@@ -76,5 +81,5 @@ export function openActions(token: () => string): ReadonlyMap<string, Action> {
     random: Math.random,
     sleep: async (ms: number) => void (await sleep(ms)),
   });
-  return new Map([[mitigate.kind, mitigate]]);
+  return { byKind: new Map([[mitigate.kind, mitigate]]), close: () => mitigate.close() };
 }

@@ -74,7 +74,7 @@ export async function actOn(
 /** Looks again, just before the call: a stale plan ends in a typed reason. */
 function revalidate(intent: Intent, ctx: ActContext): DropReason | undefined {
   const { state, stopping } = ctx.present();
-  const target = state.settings.targets.find((t) => t.name === intent.target);
+  const target = state.configured.get(intent.target);
   if (stopping) return "stopping";
   if (target === undefined) return "target_gone";
   if (!state.settings.autoHeal || !target.autoHeal) return "auto_heal_off";
@@ -154,7 +154,7 @@ function forget(targetName: string, ctx: ActContext): void {
  */
 export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> {
   const { ports, state } = ctx;
-  const target = state.settings.targets.find((t) => t.name === intent.target);
+  const target = state.configured.get(intent.target);
   const action = ports.actions.get(intent.kind);
   const now = ports.clock.now();
   const sameBoot = intent.bootId === ports.clock.bootId;

@@ -167,10 +167,15 @@ function hear(state: LoopState, series: Series, row: SeriesRow, taken: string): 
 
 function situationOf(state: LoopState, target: Target, now: Instant): TargetSituation {
   const memory = state.targets.get(target.name) as TargetState;
-  const shadow = !state.settings.autoHeal || !target.autoHeal;
   const real = cooldownLeftMs(memory.lastActionMonoMs, target.cooldownMs, now);
-  const imagined = shadow ? cooldownLeftMs(memory.lastShadowMonoMs, target.cooldownMs, now) : 0;
+  const imagined = isShadow(state, target.name)
+    ? cooldownLeftMs(memory.lastShadowMonoMs, target.cooldownMs, now)
+    : 0;
   return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved !== undefined };
+}
+
+function isShadow(state: LoopState, target: string): boolean {
+  return !state.settings.autoHeal || state.configured.get(target)?.autoHeal === false;
 }
 
 /** At most one action a target; targets in parallel. */
@@ -185,7 +190,7 @@ async function actOnAll(
     [...byTarget].map(async ([name, own]) => {
       const decisions = coverByMostUrgent(own);
       const chosen = decisions.find((d) => d.act);
-      const target = ctx.state.settings.targets.find((t) => t.name === name);
+      const target = ctx.state.configured.get(name);
       if (chosen === undefined || target === undefined) return decisions;
       const acted = await actOn(chosen, target, now, ctx);
       if ("blocked" in acted)
@@ -221,13 +226,15 @@ function summarize(input: {
 }): Omit<TickReport, "sources"> {
   const { state, began, decisions, actions } = input;
   const end = input.ports.clock.now();
-  let last = Number.NEGATIVE_INFINITY;
-  for (const t of state.targets.values())
-    last = Math.max(
-      last,
-      t.lastActionMonoMs ?? last,
-      state.settings.autoHeal ? last : (t.lastShadowMonoMs ?? last),
+  const sinceByTarget = new Map<string, number>();
+  for (const [name, t] of state.targets) {
+    const imagined = isShadow(state, name) ? t.lastShadowMonoMs : undefined;
+    const last = Math.max(
+      t.lastActionMonoMs ?? Number.NEGATIVE_INFINITY,
+      imagined ?? Number.NEGATIVE_INFINITY,
     );
+    if (last !== Number.NEGATIVE_INFINITY) sinceByTarget.set(name, (end.monoMs - last) / 1000);
+  }
   const acted = actions.some((a) => a.outcome?.status === "applied" || a.outcome?.status === "partial");
   return {
     at: began,
@@ -239,7 +246,8 @@ function summarize(input: {
       d.verdicts.some((v) => v.forecast !== undefined && v.forecast.value > d.slo),
     ),
     actionTaken: acted ? "mitigation" : "none",
-    sinceLastMitigationS: last === Number.NEGATIVE_INFINITY ? undefined : (end.monoMs - last) / 1000,
+    sinceLastMitigationS: sinceByTarget.size === 0 ? undefined : Math.min(...sinceByTarget.values()),
+    sinceByTarget,
     durationMs: end.monoMs - began.monoMs,
   };
 }

@@ -35,6 +35,8 @@ export interface LoopState {
   readonly plan: readonly Series[];
   readonly rows: readonly SeriesRow[];
   readonly targets: ReadonlyMap<string, TargetState>;
+  /** The configured targets by name. */
+  readonly configured: ReadonlyMap<string, Target>;
   readonly bank: LinearBank;
 }
 
@@ -66,7 +68,8 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
   const targets = new Map(
     settings.targets.map((t) => [t.name, before?.targets.get(t.name) ?? freshTarget()] as const),
   );
-  return { settings, plan, rows, targets, bank };
+  const configured = new Map(settings.targets.map((t) => [t.name, t] as const));
+  return { settings, plan, rows, targets, configured, bank };
 }
 
 function freshTarget(): TargetState {

@@ -73,6 +73,8 @@ export interface TickReport {
   readonly actionTaken: "mitigation" | "none";
   /** Seconds since the last action on any target; undefined when there was none. */
   readonly sinceLastMitigationS: number | undefined;
+  /** The same, target by target; those without an action are absent. */
+  readonly sinceByTarget: ReadonlyMap<string, number>;
   readonly durationMs: number;
 }
 

@@ -15,8 +15,8 @@ export function createMetricsReporter(registry: Registry): Reporter {
       m.cooldown.reset();
       for (const d of report.decisions) record(m, d);
       sources(m, report);
-      if (report.sinceLastMitigationS === undefined) m.since.reset();
-      else m.since.set({}, report.sinceLastMitigationS);
+      m.since.reset();
+      for (const [target, seconds] of report.sinceByTarget) m.since.set({ target }, seconds);
     },
     action({ mode, intent, outcome }) {
       const came = mode === "shadow" ? "shadow" : (outcome?.status ?? "pending");
