@@ -1,0 +1,176 @@
+/** The shapes of signal that the trend witness knows. */
+export type TrendKind = "latency" | "ratio" | "memory" | "backlog";
+
+/** How readily the witness speaks: `strict` least, `eager` most. */
+export type TrendSetting = "strict" | "default" | "eager";
+
+/**
+ * Constants of the ramp filter (`trend/`). Levels are in units of the SLO, times in seconds, noise in natural-log units.
+ * Chosen on the tuning seeds of `bench/decisions`, judged on held-out seeds and a second generator.
+ */
+export interface FilterSettings {
+  /** Added to value / SLO before the logarithm: what counts as "near zero" for a signal that is often zero. */
+  readonly offset: number;
+  /** Half-life of the noise estimate, s. */
+  readonly noiseHalfLifeS: number;
+  /** Noise assumed before any is measured (log-sd), and how many measurements that guess weighs. */
+  readonly noiseGuess: number;
+  readonly noiseGuessWeight: number;
+  /** Smallest log-sd believed. */
+  readonly noiseFloor: number;
+  /** Log-variance of one sample is at least this over the number of requests behind it (P95 of a lognormal); 0: not used. */
+  readonly variancePerRequest: number;
+  /** Random walk of a steady level: log-sd gathered in ten minutes. */
+  readonly steadyDrift: number;
+  /** Spread of a new ramp's slope, SLO a second (sd around zero). */
+  readonly slopeSpread: number;
+  /** Random walk of a ramp's slope: sd gathered in ten minutes, SLO a second. */
+  readonly slopeDrift: number;
+  /** Mean seconds until a steady series starts to ramp, and until a ramp turns steady. */
+  readonly rampEveryS: number;
+  readonly rampLastsS: number;
+  /** Seconds between the births of ramp hypotheses. */
+  readonly birthEveryS: number;
+  /** Innovations are clipped to this many sd; samples clipped on one side for `releaseS` are believed. */
+  readonly clip: number;
+  readonly releaseS: number;
+  /** The level is forecast for `horizonFactor` horizons ahead of the last sample. */
+  readonly horizonFactor: number;
+  /** Acting margin: `margin - marginPerNoise * noise`, at least `marginLeast`, SLO. */
+  readonly margin: number;
+  readonly marginPerNoise: number;
+  readonly marginLeast: number;
+  /** Least probability that the level will exceed the margin. */
+  readonly probability: number;
+  /** Least slope to act on, in sd of noise a horizon; 0: none. */
+  readonly leastRise: number;
+  /** Samples before the witness may speak of a trend. */
+  readonly minSamples: number;
+  /** After a swing that turned back by itself at level c, the margin is at least c + `habitAdd`, at most `habitCap`, SLO. */
+  readonly habitAdd: number;
+  readonly habitCap: number;
+  /** What counts as turning back: a fall by this much, SLO; and the half-life of the memory, s. */
+  readonly habitReversal: number;
+  readonly habitHalfLifeS: number;
+  /** Margin while traffic rose along with the level, SLO. */
+  readonly trafficMargin: number;
+  /** Level path: on or off, seconds an excursion must last, its distance from the steady level (sd of its mean). */
+  readonly levelPath: boolean;
+  readonly levelHoldS: number;
+  readonly levelSignificance: number;
+}
+
+/** Constants of the memory envelope (`envelope/`). Levels in units of the SLO, times in seconds. */
+export interface EnvelopeSettings {
+  /** A turning point needs a reversal of at least this, and of this share of the usual swing. */
+  readonly reversal: number;
+  readonly reversalShare: number;
+  /** Turning points older than this are forgotten; without a cycle for `quietS` the ramp filter takes over. */
+  readonly memoryS: number;
+  readonly quietS: number;
+  /** Peaks (and troughs) needed for a line. */
+  readonly minPoints: number;
+  /** Both slopes must exceed this many standard errors. */
+  readonly slopeErrors: number;
+  /** How far ahead the peaks are extended, in horizons; and how much steeper than the troughs they may be believed. */
+  readonly horizonFactor: number;
+  readonly slopeRatio: number;
+  /** Above this level for `overS` the envelope speaks at once. */
+  readonly overLevel: number;
+  readonly overS: number;
+}
+
+/** Least value of each threshold a spec may give is above zero; everything else is fixed here. */
+export interface TrendSettings {
+  readonly filter: FilterSettings;
+  readonly envelope: EnvelopeSettings | undefined;
+}
+
+const LATENCY: FilterSettings = {
+  offset: 0,
+  noiseHalfLifeS: 3600,
+  noiseGuess: 0.2,
+  noiseGuessWeight: 8,
+  noiseFloor: 0.01,
+  variancePerRequest: 2.2,
+  steadyDrift: 0.04,
+  slopeSpread: 6e-4,
+  slopeDrift: 2e-4,
+  rampEveryS: 3600,
+  rampLastsS: 7200,
+  birthEveryS: 120,
+  clip: 2,
+  releaseS: 88,
+  horizonFactor: 4 / 3,
+  margin: 0.9,
+  marginPerNoise: 0.2,
+  marginLeast: 0.75,
+  probability: 0.83,
+  leastRise: 0,
+  minSamples: 9,
+  habitAdd: 0.15,
+  habitCap: 1.03,
+  habitReversal: 0.1,
+  habitHalfLifeS: 43_200,
+  trafficMargin: 1,
+  levelPath: true,
+  levelHoldS: 58,
+  levelSignificance: 4,
+};
+
+/** A ratio of counts: near zero most of the time, binomial noise, so a fifth of the SLO is "near zero". */
+const RATIO: FilterSettings = {
+  ...LATENCY,
+  offset: 0.2,
+  variancePerRequest: 0,
+  trafficMargin: 0,
+};
+
+const BACKLOG: FilterSettings = {
+  ...LATENCY,
+  offset: 0.1,
+  variancePerRequest: 0,
+  horizonFactor: 10 / 3,
+  margin: 0.9,
+  marginPerNoise: 0,
+  trafficMargin: 0,
+  levelPath: false,
+};
+
+const MEMORY: FilterSettings = {
+  ...LATENCY,
+  variancePerRequest: 0,
+  trafficMargin: 0,
+};
+
+const ENVELOPE: EnvelopeSettings = {
+  reversal: 0.05,
+  reversalShare: 0.35,
+  memoryS: 3600,
+  quietS: 2400,
+  minPoints: 2,
+  slopeErrors: 2,
+  horizonFactor: 10 / 3,
+  slopeRatio: 1.5,
+  overLevel: 1.02,
+  overS: 88,
+};
+
+const BY_KIND: Readonly<Record<TrendKind, FilterSettings>> = {
+  latency: LATENCY,
+  ratio: RATIO,
+  memory: MEMORY,
+  backlog: BACKLOG,
+};
+
+/** What `strict` and `eager` change: the probability asked for. */
+const PROBABILITY_SHIFT: Readonly<Record<TrendSetting, number>> = { strict: 0.08, default: 0, eager: -0.13 };
+
+/** The constants for a kind of signal at a setting. */
+export function trendSettings(kind: TrendKind, setting: TrendSetting): TrendSettings {
+  const filter = BY_KIND[kind];
+  return {
+    filter: { ...filter, probability: filter.probability + PROBABILITY_SHIFT[setting] },
+    envelope: kind === "memory" ? ENVELOPE : undefined,
+  };
+}

@@ -1,0 +1,291 @@
+import {
+  ENVELOPE_STRIDE,
+  type EnvelopeView,
+  resetEnvelope,
+  startEnvelope,
+  stepEnvelope,
+  viewEnvelope,
+} from "./envelope/envelope.ts";
+import { type TrendKind, type TrendSetting, type TrendSettings, trendSettings } from "./settings.ts";
+import { exceedance, meanLevel, type Outlook, outlook, startFilter, stepFilter } from "./trend/filter.ts";
+import { actingMargin, forgetSwing, stepHabit, stepTraffic, trafficExplains } from "./trend/habit.ts";
+import * as at from "./trend/layout.ts";
+import { forgetLevel, stepLevel } from "./trend/level.ts";
+import { forgetLag, stepNoise } from "./trend/noise.ts";
+
+/** What the trend witness must know of a series. */
+export interface TrendSpec {
+  readonly kind: TrendKind;
+  /** Level to stay below and level of certain breakage, in the signal's unit; 0 < slo. */
+  readonly slo: number;
+  readonly limit: number;
+  /** How far ahead the forecast looks, s. */
+  readonly horizonS: number;
+  /** Seconds between samples, and the window of the rate behind each (the PromQL window; 0 for a gauge). */
+  readonly cycleS: number;
+  readonly rateWindowS: number;
+  readonly setting: TrendSetting;
+}
+
+/** One sample. A value that is not a finite number >= 0 is missing, as is one that is not newer than the last. */
+export interface TrendSample {
+  /** Seconds, any fixed origin. */
+  readonly timeS: number;
+  /** In the signal's unit. */
+  readonly value: number;
+  /** Requests behind the value in the rate window; undefined: unknown. */
+  readonly support?: number | undefined;
+}
+
+/** Which path spoke for acting. */
+export type TrendTrigger = "trend" | "level" | "envelope";
+/** Why none did. */
+export type TrendQuiet =
+  | "insufficient_samples"
+  | "no_excess_expected"
+  | "weak_probability"
+  | "explained_by_traffic"
+  | "awaiting_cycles";
+
+/** What the witness says of a series, with the numbers it stands on. */
+export interface TrendVerdict {
+  /** Forecast at the horizon after `nowS`, and its 90 % interval, in the signal's unit. NaN before the first sample. */
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  /** Signal units a second. */
+  readonly slopePerSecond: number;
+  /** Probability (0..1) that the level exceeds `margin` at the look-ahead. */
+  readonly probability: number;
+  /** Least probability to act on, and the level it speaks of, in the signal's unit. */
+  readonly required: number;
+  readonly margin: number;
+  readonly trigger: TrendTrigger | undefined;
+  readonly quiet: TrendQuiet | undefined;
+  /** Good samples since the start or the last reset. */
+  readonly sampleCount: number;
+  /** Log-sd of one sample: about its coefficient of variation. */
+  readonly noise: number;
+}
+
+/** State of any number of series, in typed arrays. Opaque; serializable as it is. */
+export interface TrendBank {
+  readonly size: number;
+  readonly specs: readonly TrendSpec[];
+  readonly plans: readonly TrendSettings[];
+  readonly state: Float64Array;
+  /** Row of each series in `envelopes`, or -1. */
+  readonly envelopeRow: Int32Array;
+  readonly envelopes: Float64Array;
+}
+
+const NORMAL_90 = 1.6449;
+
+function checkSpec(spec: TrendSpec, i: number): void {
+  const positive = ["slo", "limit", "horizonS", "cycleS"] as const;
+  for (const field of positive) {
+    if (!(spec[field] > 0) || spec[field] === Number.POSITIVE_INFINITY)
+      throw new RangeError(`specs[${i}].${field} must be a finite number > 0, not ${spec[field]}`);
+  }
+  if (!(spec.rateWindowS >= 0)) throw new RangeError(`specs[${i}].rateWindowS must be >= 0, not ${spec.rateWindowS}`);
+}
+
+/** A bank for `specs`, series i following `specs[i]`. Throws RangeError on a threshold or time that is not positive. */
+export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
+  specs.forEach(checkSpec);
+  const cache = new Map<string, TrendSettings>();
+  const plans = specs.map((spec) => {
+    const key = `${spec.kind}/${spec.setting}`;
+    const known = cache.get(key) ?? trendSettings(spec.kind, spec.setting);
+    cache.set(key, known);
+    return known;
+  });
+  const envelopeRow = new Int32Array(specs.length).fill(-1);
+  let rows = 0;
+  plans.forEach((plan, i) => {
+    if (plan.envelope !== undefined) envelopeRow[i] = rows++ * ENVELOPE_STRIDE;
+  });
+  const bank: TrendBank = {
+    size: specs.length,
+    specs,
+    plans,
+    state: new Float64Array(specs.length * at.STRIDE),
+    envelopeRow,
+    envelopes: new Float64Array(rows * ENVELOPE_STRIDE),
+  };
+  for (let i = 0; i < specs.length; i++) {
+    const { noiseGuess } = (plans[i] as TrendSettings).filter;
+    const o = i * at.STRIDE;
+    bank.state[o + at.NOISE] = noiseGuess * noiseGuess;
+    for (let k = at.X_SHORT; k <= at.N_LONG; k++) bank.state[o + k] = Number.NaN;
+    forget(bank.state, o);
+    const row = envelopeRow[i] as number;
+    if (row >= 0) startEnvelope(bank.envelopes, row);
+  }
+  return bank;
+}
+
+function forget(s: Float64Array, o: number): void {
+  s[o + at.COUNT] = 0;
+  s[o + at.T_LAST] = Number.NEGATIVE_INFINITY;
+  s[o + at.SIDE] = 0;
+  forgetLag(s, o);
+  forgetLevel(s, o);
+  forgetSwing(s, o);
+}
+
+/** Log-variance of a sample: the noise so far, or more when the requests behind it are few. */
+function sampleVariance(plan: TrendSettings, spec: TrendSpec, noise: number, expected: number, support: number): number {
+  const { filter } = plan;
+  if (spec.kind !== "ratio") return Math.max(noise, filter.variancePerRequest / support);
+  // Binomial at the expected level (what was seen would make 0 of 3 a certainty), half an error added.
+  const p = Math.min(0.5, Math.max(0, expected - filter.offset) * spec.slo + 0.5 / (support + 1));
+  const scale = expected * spec.slo;
+  return Math.max(noise, (p * (1 - p)) / support / (scale * scale));
+}
+
+/**
+ * Takes one sample of series `i`; O(1) time, no allocation. Pushing a history in order gives the state of having lived it.
+ * @returns whether the sample was taken; false: missing (NaN, infinite, negative), not newer, or without any request.
+ */
+export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boolean {
+  const { timeS, value, support } = sample;
+  if (!(value >= 0) || value === Number.POSITIVE_INFINITY || support === 0) return false;
+  const s = bank.state;
+  const o = i * at.STRIDE;
+  const last = s[o + at.T_LAST] as number;
+  if (!(timeS > last) || timeS === Number.POSITIVE_INFINITY) return false;
+  const spec = bank.specs[i] as TrendSpec;
+  const plan = bank.plans[i] as TrendSettings;
+  const { filter } = plan;
+  const u = value / spec.slo;
+  const row = bank.envelopeRow[i] as number;
+  if (row >= 0 && plan.envelope !== undefined) stepEnvelope(bank.envelopes, row, timeS, u, plan.envelope);
+  const level = u + filter.offset;
+  const x = Math.log(level > 1e-3 ? level : 1e-3);
+  const first = s[o + at.COUNT] === 0;
+  const d = first ? 0 : timeS - last;
+  s[o + at.T_LAST] = timeS;
+  s[o + at.COUNT] = (s[o + at.COUNT] as number) + 1;
+  stepNoise(s, o, { timeS, d, x }, filter);
+  const noise = s[o + at.NOISE] as number;
+  const known = support !== undefined && support > 0;
+  const expected = first ? level : (s[o + at.H0] as number);
+  const variance = known ? sampleVariance(plan, spec, noise, expected, support) : noise;
+  s[o + at.R_LAST] = variance;
+  // A lognormal's mean lies half a log-variance above its median; the level meant is the mean.
+  const observed = level * (1 + 0.5 * noise);
+  // Samples that share a rate window are worth less than their number.
+  const shared = Math.max(1, spec.rateWindowS / spec.cycleS);
+  if (first) {
+    startFilter(s, o, { level: observed, variance: 0.25, timeS });
+  } else {
+    const steady = s[o + at.H0] as number;
+    const side = stepFilter(s, o, { timeS, d, observed, variance: variance * shared }, filter);
+    if (filter.levelPath) {
+      const { rateWindowS } = spec;
+      stepLevel(s, o, { timeS, level: observed, x, steady, sloX: Math.log(1 + filter.offset), rateWindowS }, filter);
+    }
+    reanchor(s, o, { side, timeS, observed, variance: variance * shared }, filter.releaseS);
+    stepHabit(s, o, meanLevel(s, o) - filter.offset, d, filter);
+  }
+  if (known && filter.trafficMargin > 0) stepTraffic(s, o, { x, d, support });
+  return true;
+}
+
+/** Samples that every hypothesis clipped on one side for long enough are believed: the level has jumped. */
+function reanchor(
+  s: Float64Array,
+  o: number,
+  sample: { side: number; timeS: number; observed: number; variance: number },
+  releaseS: number,
+): void {
+  const { side, timeS } = sample;
+  if (side !== s[o + at.SIDE]) {
+    s[o + at.SIDE] = side;
+    s[o + at.SIDE_SINCE] = timeS;
+  }
+  if (side === 0 || timeS - (s[o + at.SIDE_SINCE] as number) < releaseS) return;
+  startFilter(s, o, { level: sample.observed, variance: sample.variance, timeS });
+}
+
+const scratch: Outlook = { level: 0, variance: 0, slope: 0, exceeds: 0 };
+const view: EnvelopeView = { cycles: false, settled: false, peak: 0, slope: 0, climbing: false, over: false };
+
+/** What the witness says of series `i` at `nowS` (same origin as the samples). Changes nothing. */
+export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict {
+  const spec = bank.specs[i] as TrendSpec;
+  const { filter, envelope } = bank.plans[i] as TrendSettings;
+  const s = bank.state;
+  const o = i * at.STRIDE;
+  const count = s[o + at.COUNT] as number;
+  const noise = Math.sqrt(s[o + at.NOISE] as number);
+  const row = bank.envelopeRow[i] as number;
+  const margin = actingMargin(s, o, filter);
+  if (count === 0) return silent({ required: filter.probability, margin: margin * spec.slo, noise });
+  const since = Math.max(0, nowS - (s[o + at.T_LAST] as number));
+  outlook(s, o, since + spec.horizonS, scratch);
+  const half = NORMAL_90 * Math.sqrt(scratch.variance);
+  let forecast = scratch.level - filter.offset;
+  let slope = scratch.slope;
+  let probability = exceedance(s, o, spec.horizonS * filter.horizonFactor, margin + filter.offset);
+  let trigger: TrendTrigger | undefined;
+  let quiet: TrendQuiet | undefined;
+  if (count < filter.minSamples) quiet = "insufficient_samples";
+  else if (probability >= filter.probability) trigger = "trend";
+  else if (forecast <= margin) quiet = "no_excess_expected";
+  else quiet = trafficExplains(s, o) ? "explained_by_traffic" : "weak_probability";
+  if (row >= 0 && envelope !== undefined) {
+    viewEnvelope(bank.envelopes, row, { timeS: nowS, aheadS: spec.horizonS * envelope.horizonFactor }, envelope, view);
+    if (view.cycles && !Number.isNaN(view.peak)) {
+      forecast = view.peak - (envelope.horizonFactor - 1) * spec.horizonS * view.slope;
+      slope = view.slope;
+      probability = view.climbing ? Math.min(1, Math.max(0, view.peak)) : 0;
+    }
+    if (view.over) [trigger, quiet] = ["level", undefined];
+    else if (view.cycles) [trigger, quiet] = view.climbing && view.peak > 1 ? ["envelope", undefined] : [undefined, "no_excess_expected"];
+    else if (!view.settled) [trigger, quiet] = [undefined, "awaiting_cycles"];
+  } else if (s[o + at.LEVEL] === 1) {
+    trigger = "level";
+    quiet = undefined;
+  }
+  return {
+    value: Math.max(0, forecast) * spec.slo,
+    low: Math.max(0, forecast - half) * spec.slo,
+    high: Math.max(0, forecast + half) * spec.slo,
+    slopePerSecond: slope * spec.slo,
+    probability,
+    required: filter.probability,
+    margin: margin * spec.slo,
+    trigger,
+    quiet,
+    sampleCount: count,
+    noise,
+  };
+}
+
+function silent(known: { required: number; margin: number; noise: number }): TrendVerdict {
+  return {
+    value: Number.NaN,
+    low: Number.NaN,
+    high: Number.NaN,
+    slopePerSecond: 0,
+    probability: 0,
+    required: known.required,
+    margin: known.margin,
+    trigger: undefined,
+    quiet: "insufficient_samples",
+    sampleCount: 0,
+    noise: known.noise,
+  };
+}
+
+/**
+ * Forgets the level, its ramps and excursions of series `i`, as after a mitigation. Kept, because an action does not
+ * change them: the noise, how far this series swings by itself, the usual traffic.
+ */
+export function resetSeries(bank: TrendBank, i: number): void {
+  forget(bank.state, i * at.STRIDE);
+  const row = bank.envelopeRow[i] as number;
+  if (row >= 0) resetEnvelope(bank.envelopes, row);
+}
