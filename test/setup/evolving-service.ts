@@ -13,8 +13,8 @@ export interface EvolvingService {
 
 const BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5];
 const ROUTES = [
-  { route: "/a", perSecond: 400, slow: 0.02 },
-  { route: '/b"quoted\\', perSecond: 150, slow: 0.1 },
+  { route: "/a", perSecond: 400, slow: 0.2 },
+  { route: '/b"quoted\\', perSecond: 150, slow: 0.35 },
 ];
 
 /**
@@ -70,8 +70,8 @@ function render({ weight, age, total }: Moment): string {
   for (const { route, perSecond, slow } of ROUTES) {
     const label = `route="${route.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
     const count = Math.floor(perSecond * weight * age);
-    // The share of slow requests grows by a tenth of itself in 20 s; their durations fill the upper buckets evenly.
-    const slowCount = count * slow * (1 + age / 200);
+    // The share of slow requests grows by a tenth of itself in 100 s; their durations fill the upper buckets evenly.
+    const slowCount = count * slow * (1 + age / 1000);
     for (const [at, bound] of BOUNDS.entries()) {
       const below = count - slowCount + (slowCount * at) / BOUNDS.length;
       lines.push(`http_request_duration_seconds_bucket{${label},le="${bound}"} ${Math.floor(below)}`);
@@ -80,7 +80,7 @@ function render({ weight, age, total }: Moment): string {
     lines.push(`http_request_duration_seconds_sum{${label}} ${count * 0.08}`);
     lines.push(`http_request_duration_seconds_count{${label}} ${count}`);
     requests.push(`http_requests_total{${label},method="GET"} ${count}`);
-    errors.push(`http_request_errors_total{${label}} ${Math.floor(count * 0.1 * (1 + age / 200))}`);
+    errors.push(`http_request_errors_total{${label}} ${Math.floor(count * 0.1 * (1 + age / 1000))}`);
   }
   const gauges = [
     "# TYPE process_resident_memory_bytes gauge",

@@ -15,6 +15,8 @@ export interface PrometheusOptions {
   readonly port?: number;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
+  /** Puts blocks into the data folder before the start. */
+  readonly prepare?: (dataFolder: string) => void;
   /** Default 20 000 ms. */
   readonly readyTimeoutMs?: number;
 }
@@ -37,6 +39,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Runni
   for (const [name, text] of Object.entries({ ...options.files, "prometheus.yml": options.config })) {
     writeFileSync(join(folder, name), text);
   }
+  options.prepare?.(join(folder, "data"));
   const args = [
     `--config.file=${join(folder, "prometheus.yml")}`,
     `--storage.tsdb.path=${join(folder, "data")}`,

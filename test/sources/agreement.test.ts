@@ -14,7 +14,7 @@ import {
 import { createScrapeSource } from "../../src/sources/scrape/index.ts";
 import { ExpositionError, parseExposition } from "../../src/sources/scrape/parser.ts";
 import { type EvolvingService, startEvolvingService } from "../setup/evolving-service.ts";
-import { waitFor } from "../setup/ports.ts";
+import { freePort, waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";
 import { requireServer, serverPath } from "../setup/require-server.ts";
 import { numberIn, planOf, requestNow } from "../setup/series.ts";
@@ -37,7 +37,7 @@ scrape_configs:
   - job_name: prometheus
     static_configs: [{ targets: ["127.0.0.1:SELF"] }]
 `;
-  const port = await import("../setup/ports.ts").then(({ freePort }) => freePort());
+  const port = await freePort();
   prometheus = await startPrometheus({ binary, port, config: config.replace("SELF", String(port)) });
 }, 60_000);
 
@@ -129,6 +129,11 @@ async function compareAt(definition: SignalDefinition, atMs: number): Promise<nu
   return largest;
 }
 
+function report(what: string, differences: Readonly<Record<string, number>>): void {
+  const list = Object.entries(differences).map(([name, value]) => `${name} ${value.toExponential(1)}`);
+  process.stdout.write(`${what}: ${list.join(", ")}\n`);
+}
+
 describe("the scrape source and real Prometheus", { timeout: 90_000 }, () => {
   it("compute the same from the same samples, also across a counter reset", async (context) => {
     requireServer("prometheus", context);
@@ -145,6 +150,7 @@ describe("the scrape source and real Prometheus", { timeout: 90_000 }, () => {
       for (const atMs of ends) found.push(await compareAt(definition, atMs));
       largest[definition.name] = Math.max(...found);
     }
+    report(`largest relative difference on the same samples, ${ends.length} times`, largest);
   });
 
   it("agree within 1 % when each scrapes for itself", async (context) => {
@@ -181,6 +187,7 @@ describe("the scrape source and real Prometheus", { timeout: 90_000 }, () => {
         expect(theirs.instance).toBeDefined();
       }
     }
+    report("relative difference when each scrapes for itself", largest);
   });
 
   it("see the same history: query_range gives what instant queries gave", async (context) => {

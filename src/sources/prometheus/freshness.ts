@@ -36,14 +36,12 @@ export function readFreshness(
 /** Whether a moment told by the source is acceptable: neither too old nor in the future. */
 export function judgeTime(what: string, atMs: number, limits: FreshnessLimits): Freshness {
   const ageMs = limits.nowMs - atMs;
+  if (ageMs >= -limits.maxFutureMs && ageMs <= limits.maxSampleAgeMs) return { ok: true, scrapedMs: atMs };
   if (ageMs < -limits.maxFutureMs) {
     return invalid(`${what} is ${seconds(-ageMs)} s in the future (clock skew)`);
   }
-  if (ageMs > limits.maxSampleAgeMs) {
-    const limit = seconds(limits.maxSampleAgeMs);
-    return { ok: false, status: "stale", detail: `${what} is ${seconds(ageMs)} s old, limit ${limit} s` };
-  }
-  return { ok: true, scrapedMs: atMs };
+  const limit = seconds(limits.maxSampleAgeMs);
+  return { ok: false, status: "stale", detail: `${what} is ${seconds(ageMs)} s old, limit ${limit} s` };
 }
 
 function judge(signed: number, instance: string, limits: FreshnessLimits): Freshness {

@@ -97,29 +97,46 @@ export function readJobs(
   rows: readonly unknown[],
   aggregate: Target["aggregate"],
 ): ReadonlyMap<string, JobReading> {
+  return aggregate === "job" ? readWholeJobs(rows) : readWorstInstances(rows);
+}
+
+function readWholeJobs(rows: readonly unknown[]): ReadonlyMap<string, JobReading> {
   const readings = new Map<string, JobReading>();
-  const seen = new Set<string>();
+  for (const raw of rows) {
+    const row = readRow(raw);
+    if (row) readings.set(row.job, readings.has(row.job) ? duplicate(`job ${row.job}`) : readingOf(row));
+  }
+  return readings;
+}
+
+function readWorstInstances(rows: readonly unknown[]): ReadonlyMap<string, JobReading> {
+  const readings = new Map<string, JobReading>();
+  const seen = new Map<string, Set<string>>();
   for (const raw of rows) {
     const row = readRow(raw);
     if (!row) continue;
-    const previous = readings.get(row.job);
-    if (aggregate === "job") {
-      readings.set(row.job, previous ? duplicate(`job ${row.job}`) : readingOf(row));
+    const { job, instance } = row;
+    const instances = seen.get(job);
+    if (!instances) {
+      seen.set(job, new Set([instance]));
+      readings.set(job, readingOf(row));
       continue;
     }
-    const key = `${row.job}\n${row.instance}`;
-    readings.set(row.job, seen.has(key) ? duplicate(`instance ${row.instance}`) : worse(previous, row));
-    seen.add(key);
+    const previous = readings.get(job);
+    const reading = instances.has(instance) ? duplicate(`instance ${instance}`) : worse(previous, row);
+    if (reading !== previous) readings.set(job, reading);
+    instances.add(instance);
   }
   return readings;
 }
 
 function worse(previous: JobReading | undefined, row: VectorRow): JobReading {
+  if (!previous || isIdle(previous)) return readingOf(row);
+  // The common case first, and without building anything: a good value that is not the largest.
+  if (previous.ok && row.value !== undefined && row.value >= 0 && row.value <= previous.value)
+    return previous;
   const reading = readingOf(row);
-  if (!previous || isIdle(previous)) return reading;
-  if (!previous.ok || isIdle(reading)) return previous;
-  if (!reading.ok) return reading;
-  return reading.value > previous.value ? reading : previous;
+  return !previous.ok || isIdle(reading) ? previous : reading;
 }
 
 const IDLE = "value is NaN (no traffic in the window)";
