@@ -233,8 +233,10 @@ function writeLauncher(name: ServerName, host: Host): void {
     .filter((folder) => existsSync(folder) && readdirSync(folder).some((file) => file.includes(".so")));
   const launcher = launcherPath(name, host);
   mkdirSync(dirname(launcher), { recursive: true });
-  const path = libraries.map((folder) => `'${folder}':`).join("");
-  const text = `#!/bin/sh\nexport LD_LIBRARY_PATH=${path}"$LD_LIBRARY_PATH"\nexec '${join(root, unpacked)}' "$@"\n`;
+  const path = libraries.map((folder) => `'${folder}'`).join(":");
+  // An empty element would mean the working directory: add what was set before only where something was.
+  const variable = `LD_LIBRARY_PATH=${path}"\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"`;
+  const text = `#!/bin/sh\nexport ${variable}\nexec '${join(root, unpacked)}' "$@"\n`;
   writeFileSync(launcher, text, { mode: 0o755 });
 }
 
