@@ -1,9 +1,12 @@
 import type { Decision, Reason } from "../domain/decision.ts";
 
-/** Short number for people: three significant digits, no exponent for what fits a line. */
+/** Short number for people: three significant digits, no exponent for what fits a line; `unknown` when not finite. */
 export function short(value: number): string {
+  if (!Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
-  if (size >= 1e9) return `${(value / 1e9).toPrecision(3)}G`;
+  // The limits lie where three digits would round up into the next unit.
+  if (size >= 999.5e9) return value.toExponential(2);
+  if (size >= 999.5e6) return `${(value / 1e9).toPrecision(3)}G`;
   if (size >= 1e6) return `${(value / 1e6).toPrecision(3)}M`;
   if (size >= 1e3) return `${Math.round(value)}`;
   return `${Number(value.toPrecision(3))}`;
@@ -21,20 +24,28 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
   below_slo: (d) => `holding: forecast ${seen(d)} stays within the SLO ${short(d.slo)}`,
   weak_probability: (d) => `holding: in risk, but probability ${prob(d)} is weak (forecast ${seen(d)})`,
   awaiting_confirmation: (d) => `holding: probability ${prob(d)} wants a second cycle to confirm it`,
-  data_missing: (d) => `holding: no data (${d.detail})`,
-  data_stale: (d) => `holding: the data is stale (${d.detail})`,
-  data_invalid: (d) => `holding: the data cannot be trusted (${d.detail})`,
-  data_unreachable: (d) => `holding: no source answered (${d.detail})`,
+  data_missing: (d) => `holding: no data${because(d)}`,
+  data_stale: (d) => `holding: the data is stale${because(d)}`,
+  data_invalid: (d) => `holding: the data cannot be trusted${because(d)}`,
+  data_unreachable: (d) => `holding: no source answered${because(d)}`,
   settling: (d) => `holding: samples still speak of before the last action${until(d)}`,
-  cooldown_active: (d) => `holding: ${d.trigger} would act, but the target is in cooldown${until(d)}`,
-  covered_by_other_signal: (d) => `holding: ${d.trigger} too, covered by the action for another signal`,
-  intent_unresolved: (d) => `holding: ${d.trigger} would act, but the last action's outcome is not known yet`,
-  journal_unavailable: (d) => `holding: ${d.trigger} would act, but the intent cannot be written down`,
+  cooldown_active: (d) => `holding: ${rule(d)} would act, but the target is in cooldown${until(d)}`,
+  covered_by_other_signal: (d) => `holding: ${rule(d)} too, covered by the action for another signal`,
+  intent_unresolved: (d) => `holding: ${rule(d)} would act, but the last action's outcome is not known yet`,
+  journal_unavailable: (d) => `holding: ${rule(d)} would act, but the intent cannot be written down`,
 };
 
 /** One sentence for people: which rule spoke, on which numbers, until when. */
 export function explain(decision: Decision): string {
   return TEXT[decision.reason](decision);
+}
+
+function rule(d: Decision): string {
+  return d.trigger ?? "a rule";
+}
+
+function because(d: Decision): string {
+  return d.detail === undefined || d.detail === "" ? "" : ` (${d.detail})`;
 }
 
 function verdictOf(d: Decision) {
@@ -47,21 +58,25 @@ function seen(d: Decision): string {
 }
 
 function prob(d: Decision): string {
-  return (verdictOf(d)?.probability ?? 0).toFixed(2);
+  return fixed(verdictOf(d)?.probability);
 }
 
 function r2(d: Decision): string {
-  return (verdictOf(d)?.forecast?.r2 ?? 0).toFixed(2);
+  return fixed(verdictOf(d)?.forecast?.r2);
+}
+
+function fixed(value: number | undefined): string {
+  return value === undefined || !Number.isFinite(value) ? "unknown" : value.toFixed(2);
 }
 
 function until(d: Decision): string {
-  if (d.untilMs === undefined) return "";
+  if (d.untilMs === undefined || !Number.isFinite(d.untilMs)) return "";
   return ` until ${isoTime(d.untilMs)}`;
 }
 
 /** hh:mm:ss UTC of a Unix time in milliseconds, by arithmetic: the pure core has no calendar. */
 function isoTime(ms: number): string {
-  const s = Math.ceil(ms / 1000) % 86_400;
+  const s = ((Math.ceil(ms / 1000) % 86_400) + 86_400) % 86_400;
   const two = (n: number) => `${Math.floor(n)}`.padStart(2, "0");
   return `${two(s / 3600)}:${two((s % 3600) / 60)}:${two(s % 60)} UTC`;
 }

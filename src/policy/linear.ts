@@ -17,6 +17,13 @@ export function linearProbability(forecast: number, thresholds: Thresholds): num
   return Math.min(1, Math.max(0, (forecast - thresholds.slo) / (thresholds.limit - thresholds.slo)));
 }
 
+/** Values so large that the fit overflowed forecast nothing: no comparison with NaN may open a gate. */
+function meaningful(forecast: Forecast | undefined): Forecast | undefined {
+  return forecast !== undefined && Number.isFinite(forecast.value) && Number.isFinite(forecast.r2)
+    ? forecast
+    : undefined;
+}
+
 export interface LinearInput {
   /** Undefined: too few samples, or no new sample this cycle. */
   readonly forecast: Forecast | undefined;
@@ -35,7 +42,8 @@ export interface LinearInput {
  * Without a forecast the risk state stays and a pending confirmation lapses: unknown confirms nothing.
  */
 export function judgeLinear(input: LinearInput): { verdict: Verdict; memory: LinearMemory } {
-  const { forecast, thresholds, rules, memory } = input;
+  const { thresholds, rules, memory } = input;
+  const forecast = meaningful(input.forecast);
   if (forecast === undefined) {
     const verdict: Verdict = {
       witness: "linear",

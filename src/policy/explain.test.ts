@@ -1,0 +1,142 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Decision, Reason } from "../domain/decision.ts";
+import { explain, short } from "./explain.ts";
+
+const REASONS: Reason[] = [
+  "pre_timeout",
+  "strong",
+  "confirmed",
+  "witness_off",
+  "insufficient_samples",
+  "r2_below_min",
+  "below_slo",
+  "weak_probability",
+  "awaiting_confirmation",
+  "data_missing",
+  "data_stale",
+  "data_invalid",
+  "data_unreachable",
+  "settling",
+  "cooldown_active",
+  "covered_by_other_signal",
+  "intent_unresolved",
+  "journal_unavailable",
+];
+
+const BASE: Decision = {
+  target: "product-api",
+  signal: "p95_latency",
+  act: false,
+  reason: "below_slo",
+  trigger: undefined,
+  witness: "linear",
+  source: "prometheus",
+  current: 250,
+  verdicts: [
+    {
+      witness: "linear",
+      forecast: { witness: "linear", value: 3456.7, slopePerSecond: 20, r2: 0.876, sampleCount: 20 },
+      probability: 0.6716,
+      trigger: undefined,
+      quiet: "below_slo",
+    },
+  ],
+  slo: 300,
+  limit: 5000,
+  inRisk: true,
+  cooldownActive: false,
+  untilMs: undefined,
+  detail: undefined,
+};
+
+describe("explain", () => {
+  it.each<[Partial<Decision>, RegExp]>([
+    [{ reason: "pre_timeout" }, /^acting: .*3457.*hard limit 5000$/],
+    [{ reason: "strong" }, /^acting: .*probability 0\.67.*3457.*SLO 300/],
+    [{ reason: "confirmed" }, /^acting: .*0\.67 confirmed by a second cycle/],
+    [{ reason: "r2_below_min" }, /^holding: .*R² 0\.88.*3457/],
+    [{ reason: "below_slo" }, /^holding: .*SLO 300/],
+    [{ reason: "weak_probability" }, /^holding: .*0\.67 is weak/],
+    [{ reason: "awaiting_confirmation" }, /^holding: .*0\.67 wants a second cycle/],
+    [{ reason: "data_stale", detail: "95 s old" }, /^holding: .*stale \(95 s old\)$/],
+    [
+      { reason: "cooldown_active", trigger: "strong", untilMs: 1_700_000_000_001 },
+      /strong .* until 22:13:21 UTC$/,
+    ],
+    [{ reason: "settling", untilMs: Date.UTC(2026, 0, 1, 23, 59, 59, 500) }, /until 00:00:00 UTC$/],
+    [{ reason: "intent_unresolved", trigger: "confirmed" }, /^holding: confirmed would act/],
+    [{ reason: "journal_unavailable", trigger: "strong" }, /^holding: strong would act/],
+    [{ reason: "covered_by_other_signal", trigger: "strong" }, /^holding: strong too/],
+  ])("%o", (over, expected) => {
+    expect(explain({ ...BASE, ...over })).toMatch(expected);
+  });
+
+  it("has a sentence of one line for any decision whatsoever, with no NaN, undefined or Infinity in it", () => {
+    const odd = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -1);
+    const number = fc.oneof(odd, fc.double());
+    const verdict = fc.record({
+      witness: fc.constantFrom("linear", "trend"),
+      forecast: fc.option(
+        fc.record({
+          witness: fc.constant("linear"),
+          value: number,
+          slopePerSecond: number,
+          r2: number,
+          sampleCount: fc.nat(),
+        }),
+        { nil: undefined },
+      ),
+      probability: number,
+      trigger: fc.constant(undefined),
+      quiet: fc.constant(undefined),
+    });
+    const decision = fc.record({
+      reason: fc.constantFrom(...REASONS),
+      trigger: fc.constantFrom("strong" as const, undefined),
+      witness: fc.constantFrom("linear", "trend", "gone"),
+      verdicts: fc.array(verdict, { maxLength: 2 }),
+      slo: number,
+      limit: number,
+      untilMs: fc.option(number, { nil: undefined }),
+      detail: fc.constantFrom(undefined, "", "no series"),
+    });
+    fc.assert(
+      fc.property(decision, (over) => {
+        const text = explain({ ...BASE, ...over });
+        expect(text).toMatch(/^(acting|holding): /);
+        expect(text).not.toMatch(/NaN|undefined|Infinity|null|\n|\(\)/);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("says acting exactly for the reasons that act", () => {
+    const acting = REASONS.filter((reason) => explain({ ...BASE, reason }).startsWith("acting"));
+    expect(acting).toEqual(["pre_timeout", "strong", "confirmed"]);
+  });
+});
+
+describe("short", () => {
+  it.each([
+    [0, "0"],
+    [0.05, "0.05"],
+    [0.123456, "0.123"],
+    [12.345, "12.3"],
+    [-12.345, "-12.3"],
+    [999.9, "1000"],
+    [1234.5, "1235"],
+    [999_999.6, "1000000"],
+    [1e6, "1.00M"],
+    [255_000_000, "255M"],
+    [999_499_999, "999M"],
+    [999_600_000, "1.00G"],
+    [1e9, "1.00G"],
+    [3.456e11, "346G"],
+    [1.234e13, "1.23e+13"],
+    [Number.NaN, "unknown"],
+    [Number.NEGATIVE_INFINITY, "unknown"],
+  ])("of %d is %s", (value, text) => {
+    expect(short(value)).toBe(text);
+  });
+});
