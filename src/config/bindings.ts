@@ -51,7 +51,7 @@ const fixed: readonly Binding[] = [
   binding("log.format", "string", undefined, "json", "json or pretty"),
   binding("log.file", "string", "LOG_FILE", "", "also append the log to this file"),
   binding("sources.order", "list", undefined, "prometheus,scrape", "metric sources, preferred first"),
-  binding("sources.rate_window_seconds", "number", undefined, "60", "window of rates"),
+  binding("sources.rate_window_seconds", "number", undefined, "60, at least 2 cycles", "window of rates"),
   binding(
     "sources.max_sample_age_seconds",
     "number",

@@ -132,6 +132,12 @@ function resolve(file: FileConfig, input: ConfigInput, where: Where): Config {
       ["admin", "token"],
       "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
     );
+  const rateWindow = s.rate_window_seconds ?? Math.max(60, 2 * file.cycle_interval_seconds);
+  if (s.order.includes("scrape") && rateWindow < 2 * file.cycle_interval_seconds)
+    complain(
+      ["sources", "rate_window_seconds"],
+      `must be at least two cycles (${2 * file.cycle_interval_seconds} s), so that it holds two scrapes`,
+    );
   if (problems.length > 0) throw new ConfigError(problems);
   const listen = web.listen_address === undefined ? undefined : parseListenAddress(web.listen_address);
   const timeout = Math.min(10, 0.8 * file.cycle_interval_seconds);
@@ -150,7 +156,7 @@ function resolve(file: FileConfig, input: ConfigInput, where: Where): Config {
     log: { level: file.log.level, format: file.log.format, file: file.log.file },
     sources: {
       order: s.order,
-      rateWindowMs: 1000 * s.rate_window_seconds,
+      rateWindowMs: 1000 * rateWindow,
       maxSampleAgeMs: 1000 * (s.max_sample_age_seconds ?? Math.max(60, 3 * file.cycle_interval_seconds)),
       maxResponseBytes: s.max_response_bytes,
       prometheus: { url: s.prometheus.url, timeoutMs: 1000 * (s.prometheus.timeout_seconds ?? timeout) },

@@ -103,7 +103,7 @@ export const fileSchema = z.strictObject({
         .min(1, "must name at least one source")
         .refine((o) => new Set(o).size === o.length, { error: "must not name a source twice" })
         .default(["prometheus", "scrape"]),
-      rate_window_seconds: number({ min: 2, max: 3600, unit: "seconds", integer: true }).default(60),
+      rate_window_seconds: number({ min: 2, max: 7200, unit: "seconds", integer: true }).optional(),
       max_sample_age_seconds: seconds(1, 86_400).optional(),
       max_response_bytes: number({ min: 1024, max: 2 ** 30, unit: "bytes", integer: true }).default(
         33_554_432,

@@ -5,8 +5,8 @@ import type { Instant } from "./time.ts";
  * Why there is no usable value.
  * `missing`: the source answered and has no such series (or NaN, +-Inf, null);
  * `stale`: the newest sample is older than the limit, or its timestamp stands still;
- * `invalid`: an answer that cannot be trusted (duplicate series, negative, warnings, bad JSON, future timestamp);
- * `unreachable`: no answer (refused, deadline, 5xx, over the byte cap).
+ * `invalid`: an answer that cannot be trusted (duplicate series, negative, warnings, bad JSON, future timestamp, over the byte cap);
+ * `unreachable`: no answer (refused, deadline, 5xx).
  */
 export type Unusable = "missing" | "stale" | "invalid" | "unreachable";
 
