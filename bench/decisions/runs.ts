@@ -124,7 +124,7 @@ export function buildRun(of: {
     } else {
       const sampling =
         generator === "variant" && scenario.kind === "latency" ? P95_SAMPLING / (requests + 1) : 0;
-      const s2 = Math.log(1 + cvHere * cvHere + Math.min(sampling, 0.25));
+      const s2 = Math.log(1 + cvHere * cvHere + Math.min(sampling, 1));
       u *= Math.exp(Math.sqrt(s2) * noise() - s2 / 2);
     }
     values[i] = gone ? Number.NaN : u * slo;

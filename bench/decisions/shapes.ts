@@ -24,6 +24,8 @@ export interface Truth {
   readonly missing?: number;
   /** Mean seconds between counter resets; undefined: none. */
   readonly resetsEveryS?: number;
+  /** Adds the sampling noise of a P95 over the run's requests. */
+  readonly sampling?: boolean;
   /** Requests a second; undefined: drawn by the run. */
   readonly requestsPerS?: number;
 }
@@ -298,6 +300,37 @@ function flat(extra: Partial<Truth>) {
   };
 }
 
+/** Steady, well used: close below the SLO is where many services live. */
+function flatHigh(r: Random): Truth {
+  const base = r.between(0.7, 0.88);
+  return { level: day(() => base), ...noFault };
+}
+
+/** Hardly any traffic: a P95 over a handful of requests. */
+function lowTraffic(r: Random, g: Generator): Truth {
+  const base = baseline(r, g);
+  return { level: day(() => base), ...noFault, requestsPerS: r.logBetween(0.02, 0.5), sampling: true };
+}
+
+/** A fault in a service that has known load cycles for hours: what habit costs. */
+function rampOnCycle(r: Random, g: Generator): Truth {
+  const low = r.between(0.3, 0.4);
+  const high = r.between(0.6, 0.75);
+  const load: number[] = [];
+  const wave = (t: number) => 0.5 - 0.5 * Math.cos((2 * Math.PI * t) / 3600);
+  const ramped = ramp([480, 1200])(r, g);
+  const factor = ramped.level[0] as number;
+  for (let k = 0; k < ramped.level.length; k++) {
+    const w = wave(k * GRID_S);
+    load.push(0.5 + w);
+    ramped.level[k] = ((ramped.level[k] as number) / factor) * (low + (high - low) * w);
+  }
+  const breach = ramped.level.findIndex((u, k) => k * GRID_S > ramped.onsetS && u > 1) * GRID_S;
+  if (breach <= 0) return rampOnCycle(r, g);
+  const level = ramped.level.slice(0, Math.ceil((breach + TAIL_S) / GRID_S) + 1);
+  return { level, load: Float64Array.from(load), onsetS: ramped.onsetS, breachS: breach };
+}
+
 const latency = { kind: "latency", overall: true } as const;
 const memory = { kind: "memory", overall: true } as const;
 const backlog = { kind: "backlog", overall: true } as const;
@@ -325,6 +358,9 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: "leak_irregular", group: "fault", ...memory, overall: false, build: leak(true) },
   { name: "backlog_growth", group: "fault", ...backlog, build: backlogGrowth },
   { name: "ramp_gaps", group: "fault", ...latency, build: ramp([480, 1200], { missing: 0.2 }) },
+  { name: "flat_high", group: "clean", ...latency, overall: false, build: flatHigh },
+  { name: "low_traffic", group: "clean", ...latency, overall: false, build: lowTraffic },
+  { name: "ramp_on_cycle", group: "fault", ...latency, overall: false, build: rampOnCycle },
   { name: "error_flat", group: "clean", ...ratio, build: errorFlat([3, 200]) },
   { name: "error_low_traffic", group: "clean", ...ratio, build: errorFlat([0.01, 0.5]) },
   { name: "error_blips", group: "clean", ...ratio, build: errorBlips },

@@ -42,12 +42,12 @@ export interface FilterSettings {
   readonly marginLeast: number;
   /** Least probability that the level will exceed the margin. */
   readonly probability: number;
-  /** Least slope to act on, in sd of noise a horizon; 0: none. */
-  readonly leastRise: number;
   /** Samples before the witness may speak of a trend. */
   readonly minSamples: number;
   /** After a swing that turned back by itself at level c, the margin is at least c + `habitAdd`, at most `habitCap`, SLO. */
   readonly habitAdd: number;
+  /** The margin is at least the mean level of the last hour or so plus this: running high is no fault by itself. */
+  readonly usualAdd: number;
   readonly habitCap: number;
   /** What counts as turning back: a fall by this much, SLO; and the half-life of the memory, s. */
   readonly habitReversal: number;
@@ -67,6 +67,8 @@ export interface EnvelopeSettings {
   readonly reversalShare: number;
   /** Turning points older than this are forgotten; without a cycle for `quietS` the ramp filter takes over. */
   readonly memoryS: number;
+  /** ...or older than this many times the longest recent time between turning points, whichever is more. */
+  readonly memoryGaps: number;
   readonly quietS: number;
   /** Peaks (and troughs) needed for a line. */
   readonly minPoints: number;
@@ -80,7 +82,7 @@ export interface EnvelopeSettings {
   readonly overS: number;
 }
 
-/** Least value of each threshold a spec may give is above zero; everything else is fixed here. */
+/** What a kind of signal is judged by; `envelope` where cycles are to be looked through. */
 export interface TrendSettings {
   readonly filter: FilterSettings;
   readonly envelope: EnvelopeSettings | undefined;
@@ -93,22 +95,22 @@ const LATENCY: FilterSettings = {
   noiseGuessWeight: 8,
   noiseFloor: 0.01,
   variancePerRequest: 2.2,
-  steadyDrift: 0.04,
-  slopeSpread: 6e-4,
+  steadyDrift: 0.02,
+  slopeSpread: 8e-4,
   slopeDrift: 2e-4,
   rampEveryS: 3600,
-  rampLastsS: 7200,
+  rampLastsS: 3600,
   birthEveryS: 120,
-  clip: 2,
-  releaseS: 88,
-  horizonFactor: 4 / 3,
-  margin: 0.9,
-  marginPerNoise: 0.2,
-  marginLeast: 0.75,
+  clip: 2.5,
+  releaseS: 118,
+  horizonFactor: 1,
+  margin: 0.94,
+  marginPerNoise: 0.65,
+  marginLeast: 0.78,
   probability: 0.83,
-  leastRise: 0,
   minSamples: 9,
   habitAdd: 0.15,
+  usualAdd: 0.12,
   habitCap: 1.03,
   habitReversal: 0.1,
   habitHalfLifeS: 43_200,
@@ -130,7 +132,12 @@ const BACKLOG: FilterSettings = {
   ...LATENCY,
   offset: 0.1,
   variancePerRequest: 0,
-  horizonFactor: 10 / 3,
+  steadyDrift: 0.04,
+  slopeSpread: 2.5e-4,
+  rampLastsS: 7200,
+  clip: 2,
+  releaseS: 88,
+  horizonFactor: 5 / 3,
   margin: 0.9,
   marginPerNoise: 0,
   trafficMargin: 0,
@@ -147,6 +154,7 @@ const ENVELOPE: EnvelopeSettings = {
   reversal: 0.05,
   reversalShare: 0.35,
   memoryS: 3600,
+  memoryGaps: 10,
   quietS: 2400,
   minPoints: 2,
   slopeErrors: 2,

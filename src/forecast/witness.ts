@@ -87,7 +87,8 @@ function checkSpec(spec: TrendSpec, i: number): void {
     if (!(spec[field] > 0) || spec[field] === Number.POSITIVE_INFINITY)
       throw new RangeError(`specs[${i}].${field} must be a finite number > 0, not ${spec[field]}`);
   }
-  if (!(spec.rateWindowS >= 0)) throw new RangeError(`specs[${i}].rateWindowS must be >= 0, not ${spec.rateWindowS}`);
+  if (!(spec.rateWindowS >= 0))
+    throw new RangeError(`specs[${i}].rateWindowS must be >= 0, not ${spec.rateWindowS}`);
 }
 
 /** A bank for `specs`, series i following `specs[i]`. Throws RangeError on a threshold or time that is not positive. */
@@ -135,7 +136,13 @@ function forget(s: Float64Array, o: number): void {
 }
 
 /** Log-variance of a sample: the noise so far, or more when the requests behind it are few. */
-function sampleVariance(plan: TrendSettings, spec: TrendSpec, noise: number, expected: number, support: number): number {
+function sampleVariance(
+  plan: TrendSettings,
+  spec: TrendSpec,
+  noise: number,
+  expected: number,
+  support: number,
+): number {
   const { filter } = plan;
   if (spec.kind !== "ratio") return Math.max(noise, filter.variancePerRequest / support);
   // Binomial at the expected level (what was seen would make 0 of 3 a certainty), half an error added.
@@ -162,7 +169,7 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
   const row = bank.envelopeRow[i] as number;
   if (row >= 0 && plan.envelope !== undefined) stepEnvelope(bank.envelopes, row, timeS, u, plan.envelope);
   const level = u + filter.offset;
-  const x = Math.log(level > 1e-3 ? level : 1e-3);
+  const x = Math.log(Math.max(level, 1e-3));
   const first = s[o + at.COUNT] === 0;
   const d = first ? 0 : timeS - last;
   s[o + at.T_LAST] = timeS;
@@ -184,7 +191,12 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
     const side = stepFilter(s, o, { timeS, d, observed, variance: variance * shared }, filter);
     if (filter.levelPath) {
       const { rateWindowS } = spec;
-      stepLevel(s, o, { timeS, level: observed, x, steady, sloX: Math.log(1 + filter.offset), rateWindowS }, filter);
+      stepLevel(
+        s,
+        o,
+        { timeS, level: observed, x, steady, sloX: Math.log(1 + filter.offset), rateWindowS },
+        filter,
+      );
     }
     reanchor(s, o, { side, timeS, observed, variance: variance * shared }, filter.releaseS);
     stepHabit(s, o, meanLevel(s, o) - filter.offset, d, filter);
@@ -236,14 +248,22 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
   else if (forecast <= margin) quiet = "no_excess_expected";
   else quiet = trafficExplains(s, o) ? "explained_by_traffic" : "weak_probability";
   if (row >= 0 && envelope !== undefined) {
-    viewEnvelope(bank.envelopes, row, { timeS: nowS, aheadS: spec.horizonS * envelope.horizonFactor }, envelope, view);
+    viewEnvelope(
+      bank.envelopes,
+      row,
+      { timeS: nowS, aheadS: spec.horizonS * envelope.horizonFactor },
+      envelope,
+      view,
+    );
     if (view.cycles && !Number.isNaN(view.peak)) {
       forecast = view.peak - (envelope.horizonFactor - 1) * spec.horizonS * view.slope;
       slope = view.slope;
       probability = view.climbing ? Math.min(1, Math.max(0, view.peak)) : 0;
     }
     if (view.over) [trigger, quiet] = ["level", undefined];
-    else if (view.cycles) [trigger, quiet] = view.climbing && view.peak > 1 ? ["envelope", undefined] : [undefined, "no_excess_expected"];
+    else if (view.cycles)
+      [trigger, quiet] =
+        view.climbing && view.peak > 1 ? ["envelope", undefined] : [undefined, "no_excess_expected"];
     else if (!view.settled) [trigger, quiet] = [undefined, "awaiting_cycles"];
   } else if (s[o + at.LEVEL] === 1) {
     trigger = "level";

@@ -56,7 +56,13 @@ export function resetEnvelope(s: Float64Array, o: number): void {
   for (const [k, value] of kept) s[o + k] = value;
 }
 
-function remember(s: Float64Array, o: number, which: { count: number; points: number; spread: number }, t: number, u: number): void {
+function remember(
+  s: Float64Array,
+  o: number,
+  which: { count: number; points: number; spread: number },
+  t: number,
+  u: number,
+): void {
   const n = s[o + which.count] as number;
   if (n > 0) {
     const last = o + which.points + 2 * ((n - 1) % POINTS);
@@ -72,7 +78,7 @@ function remember(s: Float64Array, o: number, which: { count: number; points: nu
 }
 
 /** Least squares through the points younger than `memoryS`; the slope's error is pulled towards the usual scatter. */
-function fit(
+function fitLine(
   s: Float64Array,
   o: number,
   which: { count: number; points: number; spread: number; fit: number },
@@ -80,12 +86,13 @@ function fit(
   c: EnvelopeSettings,
 ): void {
   const kept = Math.min(POINTS, s[o + which.count] as number);
+  const memoryS = Math.max(c.memoryS, c.memoryGaps * (s[o + GAP] as number));
   let n = 0;
   let st = 0;
   let su = 0;
   for (let k = 0; k < kept; k++) {
     const t = (s[o + which.points + 2 * k] as number) - now;
-    if (t < -c.memoryS) continue;
+    if (t < -memoryS) continue;
     n++;
     st += t;
     su += s[o + which.points + 2 * k + 1] as number;
@@ -99,7 +106,7 @@ function fit(
   let suu = 0;
   for (let k = 0; k < kept; k++) {
     const t = (s[o + which.points + 2 * k] as number) - now;
-    if (t < -c.memoryS) continue;
+    if (t < -memoryS) continue;
     const u = (s[o + which.points + 2 * k + 1] as number) - mu;
     stt += (t - mt) * (t - mt);
     stu += (t - mt) * u;
@@ -128,12 +135,18 @@ function turn(s: Float64Array, o: number, timeS: number, c: EnvelopeSettings): v
   if (since > 0) s[o + GAP] = Math.max(timeS - since, 0.9 * (s[o + GAP] as number));
   s[o + T_TURN] = timeS;
   s[o + FIT_TIME] = timeS;
-  fit(s, o, PEAK, timeS, c);
-  fit(s, o, TROUGH, timeS, c);
+  fitLine(s, o, PEAK, timeS, c);
+  fitLine(s, o, TROUGH, timeS, c);
 }
 
 /** Takes one good sample: `u` = value / SLO at `timeS`. */
-export function stepEnvelope(s: Float64Array, o: number, timeS: number, u: number, c: EnvelopeSettings): void {
+export function stepEnvelope(
+  s: Float64Array,
+  o: number,
+  timeS: number,
+  u: number,
+  c: EnvelopeSettings,
+): void {
   s[o + T_LAST] = timeS;
   if (Number.isNaN(s[o + T_FIRST] as number)) {
     s[o + T_FIRST] = timeS;
@@ -218,7 +231,8 @@ export function viewEnvelope(
   const peakSlope = s[o + FIT + 1] as number;
   const troughSlope = s[o + FIT + 4] as number;
   out.climbing =
-    peakSlope > c.slopeErrors * (s[o + FIT + 2] as number) && troughSlope > c.slopeErrors * (s[o + FIT + 5] as number);
+    peakSlope > c.slopeErrors * (s[o + FIT + 2] as number) &&
+    troughSlope > c.slopeErrors * (s[o + FIT + 5] as number);
   out.slope = Math.min(peakSlope, c.slopeRatio * Math.max(0, troughSlope));
   const line = peakNow + peakSlope * (timeS - (s[o + FIT_TIME] as number));
   const running = (s[o + DIRECTION] as number) > 0 ? (s[o + HIGH] as number) : Number.NEGATIVE_INFINITY;

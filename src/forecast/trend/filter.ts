@@ -15,7 +15,11 @@ const WEIGHT_FLOOR = 1e-9;
 const LEVEL_FLOOR = 0.02;
 
 /** Starts the mixture afresh at `level` with log-variance `r`. */
-export function startFilter(s: Float64Array, o: number, init: { level: number; variance: number; timeS: number }): void {
+export function startFilter(
+  s: Float64Array,
+  o: number,
+  init: { level: number; variance: number; timeS: number },
+): void {
   const h = o + at.H0;
   s[h + at.H_LEVEL] = Math.max(init.level, LEVEL_FLOOR);
   s[h + at.H_SLOPE] = 0;
@@ -86,7 +90,8 @@ function mergeClosest(s: Float64Array, o: number, timeS: number): void {
   const dl = (s[best] as number) - (s[other] as number);
   const db = (s[best + at.H_SLOPE] as number) - (s[other + at.H_SLOPE] as number);
   const fg = f * g;
-  for (let j = at.H_LEVEL; j <= at.H_BB; j++) s[best + j] = f * (s[best + j] as number) + g * (s[other + j] as number);
+  for (let j = at.H_LEVEL; j <= at.H_BB; j++)
+    s[best + j] = f * (s[best + j] as number) + g * (s[other + j] as number);
   s[best + at.H_LL] = (s[best + at.H_LL] as number) + fg * dl * dl;
   s[best + at.H_LB] = (s[best + at.H_LB] as number) + fg * dl * db;
   s[best + at.H_BB] = (s[best + at.H_BB] as number) + fg * db * db;
@@ -106,12 +111,11 @@ function giveBirth(s: Float64Array, o: number, timeS: number, c: FilterSettings)
   const h = first + n * at.H_SIZE;
   const given = (s[first + at.H_WEIGHT] as number) * Math.min(0.5, since / c.rampEveryS);
   s[first + at.H_WEIGHT] = (s[first + at.H_WEIGHT] as number) - given;
-  const spread = c.slopeSpread * c.slopeSpread;
   s[h] = s[first] as number;
   s[h + at.H_SLOPE] = 0;
   s[h + at.H_LL] = s[first + at.H_LL] as number;
   s[h + at.H_LB] = 0;
-  s[h + at.H_BB] = spread;
+  s[h + at.H_BB] = c.slopeSpread * c.slopeSpread;
   s[h + at.H_WEIGHT] = given;
   s[h + at.H_BORN] = timeS;
   s[o + at.HYPOTHESES] = n + 1;
@@ -160,7 +164,7 @@ function update(s: Float64Array, o: number, observed: number, r: number, clip: n
   const scale = 1 / total;
   for (let k = 0, h = o + at.H0 + at.H_WEIGHT; k < n; k++, h += at.H_SIZE) {
     const weight = (s[h] as number) * scale;
-    s[h] = weight > WEIGHT_FLOOR ? weight : WEIGHT_FLOOR;
+    s[h] = Math.max(weight, WEIGHT_FLOOR);
   }
   return high ? 1 : low ? -1 : 0;
 }

@@ -18,6 +18,8 @@ export function forgetSwing(s: Float64Array, o: number): void {
  * far is nothing unusual here. A swing cut short by an action teaches nothing.
  */
 export function stepHabit(s: Float64Array, o: number, level: number, d: number, c: FilterSettings): void {
+  const usual = s[o + at.USUAL] as number;
+  s[o + at.USUAL] = usual === 0 ? level : usual + (d / (d + LONG_S)) * (level - usual);
   const ceiling = s[o + at.CEILING] as number;
   s[o + at.CEILING] = ceiling * (1 - Math.min(1, (Math.LN2 * d) / c.habitHalfLifeS));
   const low = s[o + at.SWING_LOW] as number;
@@ -37,7 +39,11 @@ export function stepHabit(s: Float64Array, o: number, level: number, d: number, 
 }
 
 /** Short and long means of ln(level) and of ln(traffic); `support` undefined: traffic unknown, nothing changes. */
-export function stepTraffic(s: Float64Array, o: number, sample: { x: number; d: number; support: number }): void {
+export function stepTraffic(
+  s: Float64Array,
+  o: number,
+  sample: { x: number; d: number; support: number },
+): void {
   const n = Math.log(sample.support);
   if (Number.isNaN(s[o + at.N_SHORT] as number)) {
     s[o + at.N_SHORT] = n;
@@ -66,6 +72,7 @@ export function actingMargin(s: Float64Array, o: number, c: FilterSettings): num
   const noise = Math.sqrt(s[o + at.NOISE] as number);
   let margin = Math.max(c.marginLeast, c.margin - c.marginPerNoise * noise);
   const ceiling = s[o + at.CEILING] as number;
-  margin = Math.max(margin, Math.min(c.habitCap, ceiling + c.habitAdd));
+  const usual = s[o + at.USUAL] as number;
+  margin = Math.max(margin, Math.min(c.habitCap, Math.max(ceiling + c.habitAdd, usual + c.usualAdd)));
   return c.trafficMargin > margin && trafficExplains(s, o) ? c.trafficMargin : margin;
 }

@@ -57,4 +57,7 @@ export const H_SIZE = 7;
 /** Steady, and three ramps of different age. */
 export const MAX_HYPOTHESES = 4;
 
-export const STRIDE = H0 + H_SIZE * MAX_HYPOTHESES + 2;
+/** Long mean of the level, SLO; 0 before the first sample. Survives a reset. */
+export const USUAL = H0 + H_SIZE * MAX_HYPOTHESES;
+
+export const STRIDE = USUAL + 1;

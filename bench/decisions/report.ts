@@ -1,0 +1,170 @@
+import { SCENARIOS, type Scenario } from "./shapes.ts";
+import { addCell, type Cell, emptyCell, NOISE_LEVELS } from "./tally.ts";
+
+/** Cells by method, scenario and index of the noise level. */
+export type Cells = ReadonlyMap<string, ReadonlyMap<string, readonly Cell[]>>;
+
+/** Overall figures: scenarios weigh the same, and so do noise levels. */
+export interface Overall {
+  /** False mitigations a service-day, on clean and on near-miss scenarios. */
+  readonly clean: number;
+  readonly near: number;
+  /** Share (0..1) of foreseeable faults (all but steps) acted on between onset and breach. */
+  readonly detection: number;
+  /** Mean seconds from mitigation to breach, all faults; a miss counts as minus the tail of the run. */
+  readonly leadS: number;
+  /** Median seconds from a step to the mitigation. */
+  readonly stepS: number;
+  /** Share of clean service-days with a false mitigation; share of foreseeable faults not acted on in time. */
+  readonly falsePositiveRate: number;
+  readonly falseNegativeRate: number;
+  /** Mean absolute error of the forecast at the horizon, share of the true level, between onset and breach. */
+  readonly mape: number;
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+/** Median; NaN of nothing. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) return Number.NaN;
+  const high = sorted[middle] as number;
+  return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] as number) + high) / 2;
+}
+
+/** Sums the given noise levels of one scenario. */
+export function sumCells(cells: readonly Cell[], levels: readonly number[]): Cell {
+  return levels.reduce((sum, c) => addCell(sum, cells[c] as Cell), emptyCell());
+}
+
+const ALL_LEVELS = NOISE_LEVELS.map((_, i) => i);
+
+/** Overall figures of one method, over the scenarios that `counts` admits and the given noise levels. */
+export function overall(
+  byScenario: ReadonlyMap<string, readonly Cell[]>,
+  levels: readonly number[] = ALL_LEVELS,
+  counts: (s: Scenario) => boolean = (s) => s.overall,
+): Overall {
+  const rows = SCENARIOS.filter((s) => counts(s) && byScenario.has(s.name)).map((scenario) => ({
+    scenario,
+    cell: sumCells(byScenario.get(scenario.name) as readonly Cell[], levels),
+  }));
+  const isStep = (s: Scenario) => s.name.includes("step");
+  const of = (group: string) => rows.filter((r) => r.scenario.group === group);
+  const foreseeable = of("fault").filter((r) => !isStep(r.scenario));
+  const ramps = foreseeable.filter((r) => r.scenario.kind === "latency" || r.scenario.kind === "ratio");
+  const detection = mean(foreseeable.map((r) => r.cell.detected / r.cell.runs));
+  return {
+    clean: mean(of("clean").map((r) => r.cell.falseActs / r.cell.days)),
+    near: mean(of("near").map((r) => r.cell.falseActs / r.cell.days)),
+    detection,
+    leadS: mean(of("fault").map((r) => r.cell.leadSum / r.cell.runs)),
+    stepS: median(of("fault").flatMap((r) => (isStep(r.scenario) ? r.cell.delays : []))),
+    falsePositiveRate: mean(of("clean").map((r) => r.cell.falseRuns / r.cell.runs)),
+    falseNegativeRate: 1 - detection,
+    mape: mean(ramps.filter((r) => r.cell.apeCount > 0).map((r) => r.cell.apeSum / r.cell.apeCount)),
+  };
+}
+
+function pad(text: string, width: number): string {
+  return text.padStart(width);
+}
+
+function fixed(value: number, digits: number): string {
+  return Number.isNaN(value) ? "-" : value.toFixed(digits);
+}
+
+function percent(value: number): string {
+  return Number.isNaN(value) ? "-" : `${(100 * value).toFixed(0)} %`;
+}
+
+const OVERALL_HEAD =
+  "method                clean/day  near/day  detected   lead s  step s  false+ days  missed  missed CV<=10 %    MAPE";
+
+function overallLine(name: string, all: Overall, low: Overall): string {
+  return [
+    name.padEnd(20),
+    pad(fixed(all.clean, 3), 11),
+    pad(fixed(all.near, 2), 10),
+    pad(percent(all.detection), 10),
+    pad(fixed(all.leadS, 0), 9),
+    pad(fixed(all.stepS, 0), 8),
+    pad(percent(all.falsePositiveRate), 13),
+    pad(percent(all.falseNegativeRate), 8),
+    pad(percent(low.falseNegativeRate), 17),
+    pad(percent(all.mape), 8),
+  ].join("");
+}
+
+function scenarioLine(scenario: Scenario, cells: readonly Cell[]): string {
+  const one = (cell: Cell) =>
+    scenario.group !== "fault"
+      ? fixed(cell.falseActs / cell.days, 2)
+      : scenario.name.includes("step")
+        ? `${fixed(median(cell.delays), 0)} s`
+        : `${percent(cell.detected / cell.runs)} ${fixed(cell.leadSum / cell.runs, 0)} s`;
+  const total = sumCells(cells, ALL_LEVELS);
+  const what =
+    scenario.group === "fault"
+      ? ""
+      : Object.entries(total.triggers)
+          .map(([t, n]) => ` ${t}:${n}`)
+          .join("");
+  return `  ${scenario.name.padEnd(20)}${pad(one(total), 14)}   ${cells.map((c) => pad(one(c), 14)).join("")} ${what}`;
+}
+
+/** The table for people: overall, by noise level, then every scenario of every method. */
+export function renderTable(cells: Cells): string {
+  const lines: string[] = ["", "Overall (latency, memory and backlog)", OVERALL_HEAD];
+  for (const [name, by] of cells) lines.push(overallLine(name, overall(by), overall(by, [0, 1])));
+  lines.push("", "Error ratios", OVERALL_HEAD);
+  const ratio = (s: Scenario) => s.kind === "ratio";
+  for (const [name, by] of cells) {
+    lines.push(overallLine(name, overall(by, ALL_LEVELS, ratio), overall(by, [0, 1], ratio)));
+  }
+  for (const [name, by] of cells) {
+    lines.push("", `${name}: by noise`, OVERALL_HEAD);
+    NOISE_LEVELS.forEach((cv, c) => {
+      const figures = overall(by, [c]);
+      lines.push(overallLine(`  CV ${100 * cv} %`, figures, c < 2 ? figures : overall(by, [])));
+    });
+    lines.push(
+      `  ${"scenario".padEnd(20)}${pad("all noise", 14)}   ${NOISE_LEVELS.map((cv) => pad(`CV ${100 * cv} %`, 14)).join("")}`,
+    );
+    for (const scenario of SCENARIOS) {
+      const row = by.get(scenario.name);
+      if (row !== undefined) lines.push(scenarioLine(scenario, row));
+    }
+  }
+  lines.push(
+    "",
+    "clean, near: false mitigations a service-day; detected: acted between onset and breach, faults other than steps;",
+    "lead: mean over all faults, a miss counts -900 s; step: median from onset to action; false+ days: clean service-days",
+    "with a false mitigation; scenario rows: false mitigations a day, or detected and mean lead, or median delay.",
+  );
+  return lines.join("\n");
+}
+
+/** The same as data. */
+export function renderJson(cells: Cells, about: Readonly<Record<string, unknown>>): string {
+  const methods = [...cells].map(([name, by]) => ({
+    name,
+    overall: overall(by),
+    lowNoise: overall(by, [0, 1]),
+    errorRatio: overall(by, ALL_LEVELS, (s) => s.kind === "ratio"),
+    byNoise: NOISE_LEVELS.map((cv, c) => ({ cv, ...overall(by, [c]) })),
+    scenarios: Object.fromEntries(
+      [...by].map(([scenario, row]) => [
+        scenario,
+        NOISE_LEVELS.map((cv, c) => {
+          const { delays, ...rest } = row[c] as Cell;
+          return { cv, ...rest, medianDelayS: median(delays) };
+        }),
+      ]),
+    ),
+  }));
+  return JSON.stringify({ ...about, methods }, null, 2);
+}
