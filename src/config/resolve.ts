@@ -60,12 +60,18 @@ function resolveSignal(
   const { slo, exit, limit } = thresholds;
   if (exit > slo) complain(path("exit"), `must not be above the SLO: exit ${exit}, slo ${slo}`);
   if (slo >= limit) complain(path("slo"), `must be below the hard limit: slo ${slo}, limit ${limit}`);
+  const query = own.query ?? common.query;
   return [
     {
       name: definition.name,
       unit: definition.unit,
       windowed: definition.windowed,
-      promql: own.query ?? common.query ?? definition.promql,
+      promql: query ?? definition.promql,
+      // Another query counts other requests: the default count would not be the one behind its values.
+      supportPromql:
+        own.support_query ??
+        common.support_query ??
+        (query === undefined ? definition.supportPromql : undefined),
       scrape: own.scrape ?? common.scrape ?? definition.scrape,
       thresholds,
       linear: own.linear ?? common.linear ?? definition.linearByDefault,

@@ -37,6 +37,7 @@ function signalOverride(definition: SignalDefinition) {
     limit: threshold(definition),
     linear: flag().optional(),
     query: text("a PromQL expression with $jobs, $by and $window").optional(),
+    support_query: text("a PromQL expression with $jobs, $by and $window").optional(),
     scrape: scrapeRecipe.optional(),
   });
 }

@@ -19,6 +19,8 @@ export type Observation =
       readonly value: number;
       /** When the sample was taken, milliseconds since the Unix epoch. */
       readonly timestampMs: number;
+      /** Requests in the rate window behind the value; absent: unknown. A P95 over a handful is weak evidence. */
+      readonly support?: number;
       /** The instance that is worst, when the target is judged by its worst instance. */
       readonly instance?: string;
     }

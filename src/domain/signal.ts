@@ -34,6 +34,8 @@ export interface SignalDefinition {
   readonly windowed: boolean;
   /** PromQL with the placeholders `$jobs` (regular expression), `$by` (grouping labels) and `$window` (rate window). */
   readonly promql: string;
+  /** PromQL, same placeholders: requests in the rate window behind a value; absent where no count stands behind it. */
+  readonly supportPromql?: string;
   readonly scrape: ScrapeRecipe;
   /** Default thresholds, from those that the operator gave. */
   readonly thresholds: (given: Partial<Thresholds>) => Thresholds;
@@ -49,6 +51,7 @@ export interface Signal {
   readonly unit: Unit;
   readonly windowed: boolean;
   readonly promql: string;
+  readonly supportPromql?: string | undefined;
   readonly scrape: ScrapeRecipe;
   readonly thresholds: Thresholds;
   readonly linear: boolean;

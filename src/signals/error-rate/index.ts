@@ -8,6 +8,7 @@ export const errorRate: SignalDefinition = {
   windowed: true,
   promql:
     'sum by ($by) (rate(http_request_errors_total{job=~"$jobs"}[$window])) / sum by ($by) (rate(http_requests_total{job=~"$jobs"}[$window]))',
+  supportPromql: 'sum by ($by) (increase(http_requests_total{job=~"$jobs"}[$window]))',
   scrape: {
     kind: "rate_ratio",
     numerator: "http_request_errors_total",

@@ -8,6 +8,7 @@ export const p95Latency: SignalDefinition = {
   windowed: true,
   promql:
     'histogram_quantile(0.95, sum by ($by, le) (rate(http_request_duration_seconds_bucket{job=~"$jobs"}[$window]))) * 1000',
+  supportPromql: 'sum by ($by) (increase(http_requests_total{job=~"$jobs"}[$window]))',
   scrape: {
     kind: "histogram_quantile",
     metric: "http_request_duration_seconds",

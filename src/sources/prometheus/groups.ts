@@ -6,6 +6,7 @@ export interface QueryGroup {
   readonly signal: string;
   readonly aggregate: Target["aggregate"];
   readonly promql: string;
+  readonly supportPromql: string | undefined;
   /** Series of the group by the `job` they are matched on. */
   readonly byJob: ReadonlyMap<string, readonly Series[]>;
 }
@@ -15,11 +16,17 @@ export function groupPlan(plan: readonly Series[]): readonly QueryGroup[] {
   const groups = new Map<string, { group: QueryGroup; byJob: Map<string, Series[]> }>();
   for (const series of plan) {
     const { signal, target } = series;
-    const key = `${signal.name}\n${target.aggregate}\n${signal.promql}`;
+    const key = `${signal.name}\n${target.aggregate}\n${signal.promql}\n${signal.supportPromql ?? ""}`;
     let entry = groups.get(key);
     if (!entry) {
       const byJob = new Map<string, Series[]>();
-      const group = { signal: signal.name, aggregate: target.aggregate, promql: signal.promql, byJob };
+      const group = {
+        signal: signal.name,
+        aggregate: target.aggregate,
+        promql: signal.promql,
+        supportPromql: signal.supportPromql,
+        byJob,
+      };
       entry = { group, byJob };
       groups.set(key, entry);
     }
@@ -32,8 +39,21 @@ export function groupPlan(plan: readonly Series[]): readonly QueryGroup[] {
 
 /** The group's PromQL for some of its jobs. `windowMs`: rate window. */
 export function groupQuery(group: QueryGroup, jobs: readonly string[], windowMs: number): string {
+  return render(group, group.promql, jobs, windowMs);
+}
+
+/** The query for the requests behind the group's values; undefined where nothing counts them. */
+export function supportQuery(
+  group: QueryGroup,
+  jobs: readonly string[],
+  windowMs: number,
+): string | undefined {
+  return group.supportPromql === undefined ? undefined : render(group, group.supportPromql, jobs, windowMs);
+}
+
+function render(group: QueryGroup, promql: string, jobs: readonly string[], windowMs: number): string {
   const by = group.aggregate === "job" ? ["job"] : ["job", "instance"];
-  return renderPromql(group.promql, { jobs, by, windowMs });
+  return renderPromql(promql, { jobs, by, windowMs });
 }
 
 /** Every job of a plan once, in order of first appearance. */

@@ -3,10 +3,10 @@ import type { HistoryRequest, MetricSource, Observation, ObserveRequest } from "
 import type { Series } from "../../domain/target.ts";
 import { createInstantQuery, type QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
-import { groupPlan, groupQuery, jobsOf } from "./groups.ts";
+import { groupPlan, groupQuery, jobsOf, supportQuery } from "./groups.ts";
 import { readHistory } from "./history.ts";
 import { freshnessPromql } from "./promql.ts";
-import { type JobReading, readJobs } from "./vector.ts";
+import { countKey, type JobReading, readCounts, readJobs } from "./vector.ts";
 
 const NAME = "prometheus";
 
@@ -61,12 +61,23 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
     const startedMs = performance.now();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
     const groups = groupPlan(plan);
+    // Groups that count the same requests share one query.
+    const asked = new Map<string, Promise<QueryAnswer>>();
+    const ask = (promql: string) => {
+      const running = asked.get(promql) ?? query(promql, deadline);
+      asked.set(promql, running);
+      return running;
+    };
+    const counting = groups.map(async (group) => {
+      const promql = supportQuery(group, [...group.byJob.keys()], options.rateWindowMs);
+      const answer = promql === undefined ? undefined : await ask(promql);
+      return answer?.ok ? readCounts(answer.rows) : undefined;
+    });
     const [freshnessAnswer, ...answers] = await Promise.all([
-      query(freshnessPromql(jobsOf(plan)), deadline),
-      ...groups.map((group) =>
-        query(groupQuery(group, [...group.byJob.keys()], options.rateWindowMs), deadline),
-      ),
+      ask(freshnessPromql(jobsOf(plan))),
+      ...groups.map((group) => ask(groupQuery(group, [...group.byJob.keys()], options.rateWindowMs))),
     ]);
+    const counts = await Promise.all(counting);
     const limits: FreshnessLimits = {
       // The answer is younger than the call: compare its times with the clock of its arrival.
       nowMs: now.wallMs + performance.now() - startedMs,
@@ -83,6 +94,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
           job,
           answer,
           reading: readings?.get(job),
+          counts: counts[at],
           freshnessAnswer,
           fresh: freshness?.get(job),
           limits,
@@ -108,13 +120,14 @@ interface Evidence {
   readonly job: string;
   readonly answer: QueryAnswer;
   readonly reading: JobReading | undefined;
+  readonly counts: ReadonlyMap<string, number> | undefined;
   readonly freshnessAnswer: QueryAnswer;
   readonly fresh: Freshness | undefined;
   readonly limits: FreshnessLimits;
 }
 
 /** One job's observation from its value and from when it was last scraped; the first thing that is wrong decides. */
-function combine({ job, answer, reading, freshnessAnswer, fresh, limits }: Evidence): Observation {
+function combine({ job, answer, reading, counts, freshnessAnswer, fresh, limits }: Evidence): Observation {
   if (!answer.ok) return unusable(answer.status, answer.detail);
   if (!freshnessAnswer.ok) {
     return unusable(freshnessAnswer.status, `age of the samples is unknown: ${freshnessAnswer.detail}`);
@@ -126,8 +139,15 @@ function combine({ job, answer, reading, freshnessAnswer, fresh, limits }: Evide
   if (!reading.ok) return unusable(reading.status, reading.detail);
   const evaluated = judgeTime("evaluation", reading.evaluatedMs, limits);
   if (!evaluated.ok) return unusable(evaluated.status, evaluated.detail);
-  const ok = { status: "ok", source: NAME, value: reading.value, timestampMs: fresh.scrapedMs } as const;
-  return reading.instance === undefined ? ok : { ...ok, instance: reading.instance };
+  const support = counts?.get(countKey(job, reading.instance));
+  return {
+    status: "ok",
+    source: NAME,
+    value: reading.value,
+    timestampMs: fresh.scrapedMs,
+    ...(support === undefined ? {} : { support }),
+    ...(reading.instance === undefined ? {} : { instance: reading.instance }),
+  };
 }
 
 function unusable(status: Exclude<Observation["status"], "ok">, detail: string): Observation {

@@ -100,6 +100,21 @@ export function readJobs(
   return aggregate === "job" ? readWholeJobs(rows) : readWorstInstances(rows);
 }
 
+/** Key of a count: its job, or one instance of it. */
+export function countKey(job: string, instance: string | undefined): string {
+  return `${job}\n${instance ?? ""}`;
+}
+
+/** Counts that are finite and not negative, by `countKey`. */
+export function readCounts(rows: readonly unknown[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const raw of rows) {
+    const row = readRow(raw);
+    if (row?.value !== undefined && row.value >= 0) counts.set(countKey(row.job, row.instance), row.value);
+  }
+  return counts;
+}
+
 function readWholeJobs(rows: readonly unknown[]): ReadonlyMap<string, JobReading> {
   const readings = new Map<string, JobReading>();
   for (const raw of rows) {

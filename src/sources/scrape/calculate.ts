@@ -30,7 +30,12 @@ export interface RecipeData {
 }
 
 export type Computed =
-  | { readonly ok: true; readonly value: number }
+  | {
+      readonly ok: true;
+      readonly value: number;
+      /** Requests in the range behind the value; for rates and quantiles. */
+      readonly support?: number;
+    }
   | {
       readonly ok: false;
       readonly status: "missing" | "invalid";
@@ -159,9 +164,10 @@ function rateRatio(recipe: RatioRecipe, instances: readonly RecipeData[], range:
   const untouched = instances.every(
     (instance) => instance.declared(recipe.numerator) && instance.series(recipe.numerator).length === 0,
   );
-  if (untouched) return { ok: true, value: 0 };
+  const support = denominator.value * (range.windowMs / 1000);
+  if (untouched) return { ok: true, value: 0, support };
   const numerator = sumOfRates(recipe.numerator, instances, range);
-  return numerator.ok ? { ok: true, value: numerator.value / denominator.value } : numerator;
+  return numerator.ok ? { ok: true, value: numerator.value / denominator.value, support } : numerator;
 }
 
 function quantile(recipe: QuantileRecipe, instances: readonly RecipeData[], range: Range): Computed {
@@ -180,7 +186,12 @@ function quantile(recipe: QuantileRecipe, instances: readonly RecipeData[], rang
     return invalid(`${metric} has no bucket le="+Inf"`);
   const value = bucketQuantile(recipe.quantile, buckets) * recipe.scale;
   if (Number.isNaN(value)) return idle("no traffic in the window");
-  return value < 0 ? invalid(`quantile of ${metric} is negative`) : { ok: true, value };
+  if (value < 0) return invalid(`quantile of ${metric} is negative`);
+  const perSecond = buckets.reduce(
+    (sum, { le, count }) => (le === Number.POSITIVE_INFINITY ? sum + count : sum),
+    0,
+  );
+  return { ok: true, value, support: perSecond * (range.windowMs / 1000) };
 }
 
 function sumOfRates(metric: string, instances: readonly RecipeData[], range: Range): Computed {

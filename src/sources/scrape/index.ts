@@ -195,7 +195,8 @@ function worst(target: Target, each: readonly Computed[], timestampMs: number): 
 
 function toObservation(computed: Computed, timestampMs: number): Observation {
   if (!computed.ok) return unusable(computed.status, computed.detail);
-  return { status: "ok", source: NAME, value: computed.value, timestampMs };
+  const { value, support } = computed;
+  return { status: "ok", source: NAME, value, timestampMs, ...(support === undefined ? {} : { support }) };
 }
 
 function unusable(status: Exclude<Observation["status"], "ok">, detail: string): Observation {
