@@ -1,0 +1,140 @@
+import { describe, expect, type TestContext, test } from "vitest";
+import { waitFor } from "../setup/ports.ts";
+import { injectAndHeal, settled } from "./kit/scenarios.ts";
+import { createWorld, quickConfig, TOKEN, type World } from "./kit/world.ts";
+
+/** 50 ms a second for 100 s: decided within seconds, and risk that goes on when nobody acts. */
+const LASTING = { name: "ramp", query: "mode=latency&inc=5000&over=100" } as const;
+const TRIGGERS = ["pre_timeout", "strong", "confirmed"];
+
+/** Tests that run at once must register their end with their own context. */
+function freshWorld({ onTestFinished }: TestContext): World {
+  const world = createWorld();
+  onTestFinished(() => world.end());
+  return world;
+}
+
+async function quietService(world: World) {
+  const service = await world.service();
+  world.load(service.url, 30);
+  const targets = [{ name: "product-api", url: service.url }];
+  return { service, targets };
+}
+
+// Each test has its own processes, and most of its time passes waiting: they share the machine.
+describe.concurrent("what holds the monitor back", () => {
+  test("a token that is not accepted: nothing changes, it is said once, and there is no retry storm", async (context) => {
+    const world = freshWorld(context);
+    const { service, targets } = await quietService(world);
+    const monitor = await world.monitor({ config: quickConfig({ targets }), env: { ADMIN_TOKEN: "not it" } });
+    await settled(monitor);
+    await service.inject(LASTING.query);
+    const refused = await monitor.process.line("mitigation refused", { timeoutMs: 40_000 });
+    expect(refused).toMatchObject({
+      level: "error",
+      mode: "auto",
+      metric: "p95_latency",
+      outcome: "refused",
+    });
+    expect(refused.outcome_detail).toMatch(/401/);
+
+    await monitor.seriesWhere("p95_latency", (s) => s.decision === "cooldown_active");
+    await monitor.moreCycles(5);
+    const metrics = await monitor.metrics();
+    expect(metrics.value("predict_mitigations_total", { outcome: "refused" })).toBe(1);
+    expect(metrics.value("predict_mitigations_total")).toBe(1);
+    expect(monitor.process.all("mitigation refused")).toHaveLength(1);
+    expect(monitor.process.all("mitigation executed")).toEqual([]);
+    expect(monitor.cycles().every((line) => line.action_taken === "none")).toBe(true);
+    // The service: one refusal, no effect, still degraded.
+    expect(service.process.all("admin call refused")).toMatchObject([{ status: 401 }]);
+    expect(service.process.all("mitigation executed")).toEqual([]);
+    expect(await service.faults()).toHaveProperty("latency");
+    expect(service.process.stdout() + monitor.process.stdout()).not.toContain(TOKEN);
+  });
+
+  test("a restart within the cooldown: no second action until its end, which is named, then one", async (context) => {
+    const world = freshWorld(context);
+    const { service, targets } = await quietService(world);
+    const options = { config: quickConfig({ targets, cooldownS: 35 }) };
+    const first = await world.monitor(options);
+    await settled(first);
+    const healed = await injectAndHeal({ service, monitor: first }, LASTING);
+    const actedMs = Date.parse(String(healed.event.ts));
+    await service.inject(LASTING.query);
+    const held = await first.seriesWhere("p95_latency", (s) => s.decision === "cooldown_active");
+    expect((await first.process.end("SIGTERM", 8000)).code).toBe(0);
+
+    const second = await world.monitor(options);
+    const again = await second.seriesWhere("p95_latency", (s) => s.decision === "cooldown_active");
+    expect(TRIGGERS).toContain(again.trigger);
+    expect(again.cooldown_active).toBe(true);
+    // The same end, in both runs, in the machine's words and in the people's.
+    const untilMs = Date.parse(String(again.decision_until));
+    expect(Math.abs(untilMs - Date.parse(String(held.decision_until)))).toBeLessThan(1000);
+    expect(Math.abs(untilMs - (actedMs + 35_000))).toBeLessThan(2000);
+    expect(again.decision_detail).toMatch(/in cooldown until \d\d:\d\d:\d\d UTC/);
+    expect(service.autoMitigations()).toHaveLength(1);
+
+    const next = await second.process.line("mitigation executed", { timeoutMs: 45_000 });
+    expect(Date.parse(String(next.ts)) - actedMs).toBeGreaterThan(34_000);
+    expect(service.autoMitigations()).toHaveLength(2);
+  });
+
+  test("AUTO_HEAL=0: the same decision and the same words as shadow, and not one call", async (context) => {
+    const world = freshWorld(context);
+    const { service, targets } = await quietService(world);
+    const monitor = await world.monitor({ config: quickConfig({ targets }), env: { AUTO_HEAL: "0" } });
+    await settled(monitor);
+    await service.inject(LASTING.query);
+    const event = await monitor.process.line("mitigation executed", { timeoutMs: 40_000 });
+    expect(event).toMatchObject({ mode: "shadow", target: "product-api", metric: "p95_latency" });
+    expect(TRIGGERS).toContain(event.decision);
+    expect(event).not.toHaveProperty("outcome");
+    expect(Number(event.forecast)).toBeGreaterThan(300);
+
+    await monitor.seriesWhere("p95_latency", (s) => s.decision === "cooldown_active");
+    await monitor.moreCycles(3);
+    expect(monitor.process.all("mitigation executed")).toHaveLength(1);
+    expect((await monitor.metrics()).value("predict_mitigations_total", { outcome: "shadow" })).toBe(1);
+    expect((await monitor.metrics()).value("predict_mitigations_total")).toBe(1);
+    expect(monitor.cycles().every((line) => line.mode === "shadow" && line.action_taken === "none")).toBe(
+      true,
+    );
+    await noCallReached(service.url);
+    expect(service.process.all("mitigation executed")).toEqual([]);
+    expect(await service.faults()).toHaveProperty("latency");
+  });
+
+  test("the kill switch by reload: from then on not one call", async (context) => {
+    const world = freshWorld(context);
+    const { service, targets } = await quietService(world);
+    const config = quickConfig({ targets });
+    const monitor = await world.monitor({ config });
+    await settled(monitor);
+    monitor.rewrite({ ...config, auto_heal: false });
+    monitor.process.signal("SIGHUP");
+    expect(await monitor.process.line("configuration reloaded")).toMatchObject({ mode: "shadow" });
+    await service.inject(LASTING.query);
+    const event = await monitor.process.line("mitigation executed", { timeoutMs: 40_000 });
+    expect(event.mode).toBe("shadow");
+    await monitor.moreCycles(3);
+    await noCallReached(service.url);
+    expect(await service.faults()).toHaveProperty("latency");
+
+    // And back: the next lasting risk is acted on by a call.
+    monitor.rewrite(config);
+    monitor.process.signal("SIGHUP");
+    await waitFor(() => monitor.process.all("configuration reloaded").length === 2, {
+      what: "the second reload",
+    });
+    await monitor.process.line("mitigation executed", { also: (l) => l.mode === "auto", timeoutMs: 40_000 });
+    expect(service.autoMitigations()).toHaveLength(1);
+  });
+});
+
+/** Every call of the monitor carries its epoch, also one that is refused for its key: a service that has seen none was never called. */
+async function noCallReached(url: string): Promise<void> {
+  const answer = await fetch(`${url}/admin/faults`, { headers: { "x-admin-token": TOKEN } });
+  expect(await answer.json()).toMatchObject({ highest_epoch: null });
+}
