@@ -20,6 +20,8 @@ export interface FilterSettings {
   readonly noiseFloor: number;
   /** Log-variance of one sample is at least this over the number of requests behind it (P95 of a lognormal); 0: not used. */
   readonly variancePerRequest: number;
+  /** The value is a share of the requests behind it: the noise is binomial. */
+  readonly binomial: boolean;
   /** Random walk of a steady level: log-sd gathered in ten minutes. */
   readonly steadyDrift: number;
   /** Spread of a new ramp's slope, SLO a second (sd around zero). */
@@ -88,15 +90,17 @@ export interface TrendSettings {
   readonly envelope: EnvelopeSettings | undefined;
 }
 
+/** A P95 in log space: noise is proportional to the level. */
 const LATENCY: FilterSettings = {
   offset: 0,
   noiseHalfLifeS: 3600,
   noiseGuess: 0.2,
   noiseGuessWeight: 8,
-  noiseFloor: 0.01,
+  noiseFloor: 0.05,
   variancePerRequest: 2.2,
+  binomial: false,
   steadyDrift: 0.02,
-  slopeSpread: 8e-4,
+  slopeSpread: 1e-3,
   slopeDrift: 2e-4,
   rampEveryS: 3600,
   rampLastsS: 3600,
@@ -125,12 +129,18 @@ const RATIO: FilterSettings = {
   ...LATENCY,
   offset: 0.2,
   variancePerRequest: 0,
+  binomial: true,
   trafficMargin: 0,
 };
 
+/**
+ * A queue: empty most of the time, bursts that drain. Slow growth is what kills it, so slopes are expected to be small
+ * (a burst is clipped and re-anchored) and the look is further ahead.
+ */
 const BACKLOG: FilterSettings = {
   ...LATENCY,
   offset: 0.1,
+  noiseFloor: 0.1,
   variancePerRequest: 0,
   steadyDrift: 0.04,
   slopeSpread: 2.5e-4,
@@ -144,8 +154,10 @@ const BACKLOG: FilterSettings = {
   levelPath: false,
 };
 
+/** Memory without cycles. With cycles the envelope speaks. */
 const MEMORY: FilterSettings = {
   ...LATENCY,
+  noiseFloor: 0.01,
   variancePerRequest: 0,
   trafficMargin: 0,
 };

@@ -6,7 +6,13 @@ import {
   stepEnvelope,
   viewEnvelope,
 } from "./envelope/envelope.ts";
-import { type TrendKind, type TrendSetting, type TrendSettings, trendSettings } from "./settings.ts";
+import {
+  type FilterSettings,
+  type TrendKind,
+  type TrendSetting,
+  type TrendSettings,
+  trendSettings,
+} from "./settings.ts";
 import { exceedance, meanLevel, type Outlook, outlook, startFilter, stepFilter } from "./trend/filter.ts";
 import { actingMargin, forgetSwing, stepHabit, stepTraffic, trafficExplains } from "./trend/habit.ts";
 import * as at from "./trend/layout.ts";
@@ -80,6 +86,8 @@ export interface TrendBank {
 }
 
 const NORMAL_90 = 1.6449;
+/** Log-variance of a level known from one sample only. */
+const FIRST_VARIANCE = 0.25;
 
 function checkSpec(spec: TrendSpec, i: number): void {
   const positive = ["slo", "limit", "horizonS", "cycleS"] as const;
@@ -118,7 +126,12 @@ export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
     const { noiseGuess } = (plans[i] as TrendSettings).filter;
     const o = i * at.STRIDE;
     bank.state[o + at.NOISE] = noiseGuess * noiseGuess;
-    for (let k = at.X_SHORT; k <= at.N_LONG; k++) bank.state[o + k] = Number.NaN;
+    bank.state[o + at.PER_SLO] = 1 / (specs[i] as TrendSpec).slo;
+    bank.state[o + at.SHARED] = Math.max(
+      1,
+      (specs[i] as TrendSpec).rateWindowS / (specs[i] as TrendSpec).cycleS,
+    );
+    for (let k = at.L_SHORT; k <= at.N_LONG; k++) bank.state[o + k] = Number.NaN;
     forget(bank.state, o);
     const row = envelopeRow[i] as number;
     if (row >= 0) startEnvelope(bank.envelopes, row);
@@ -135,19 +148,18 @@ function forget(s: Float64Array, o: number): void {
   forgetSwing(s, o);
 }
 
-/** Log-variance of a sample: the noise so far, or more when the requests behind it are few. */
+/** Log-variance of a sample: the noise so far, or more when the requests behind it are few. `steady`: SLO + offset. */
 function sampleVariance(
-  plan: TrendSettings,
-  spec: TrendSpec,
+  filter: FilterSettings,
+  slo: number,
   noise: number,
-  expected: number,
+  steady: number,
   support: number,
 ): number {
-  const { filter } = plan;
-  if (spec.kind !== "ratio") return Math.max(noise, filter.variancePerRequest / support);
+  if (!filter.binomial) return Math.max(noise, filter.variancePerRequest / support);
   // Binomial at the expected level (what was seen would make 0 of 3 a certainty), half an error added.
-  const p = Math.min(0.5, Math.max(0, expected - filter.offset) * spec.slo + 0.5 / (support + 1));
-  const scale = expected * spec.slo;
+  const p = Math.min(0.5, Math.max(0, steady - filter.offset) * slo + 0.5 / (support + 1));
+  const scale = steady * slo;
   return Math.max(noise, (p * (1 - p)) / support / (scale * scale));
 }
 
@@ -162,66 +174,54 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
   const o = i * at.STRIDE;
   const last = s[o + at.T_LAST] as number;
   if (!(timeS > last) || timeS === Number.POSITIVE_INFINITY) return false;
-  const spec = bank.specs[i] as TrendSpec;
   const plan = bank.plans[i] as TrendSettings;
   const { filter } = plan;
-  const u = value / spec.slo;
+  const u = value * (s[o + at.PER_SLO] as number);
   const row = bank.envelopeRow[i] as number;
   if (row >= 0 && plan.envelope !== undefined) stepEnvelope(bank.envelopes, row, timeS, u, plan.envelope);
   const level = u + filter.offset;
   const x = Math.log(Math.max(level, 1e-3));
   const first = s[o + at.COUNT] === 0;
-  const d = first ? 0 : timeS - last;
   s[o + at.T_LAST] = timeS;
+  s[o + at.NOW_D] = first ? 0 : timeS - last;
+  s[o + at.NOW_X] = x;
   s[o + at.COUNT] = (s[o + at.COUNT] as number) + 1;
-  stepNoise(s, o, { timeS, d, x }, filter);
+  stepNoise(s, o, filter);
   const noise = s[o + at.NOISE] as number;
   const known = support !== undefined && support > 0;
-  const expected = first ? level : (s[o + at.H0] as number);
-  const variance = known ? sampleVariance(plan, spec, noise, expected, support) : noise;
+  const steady = first ? level : (s[o + at.H0] as number);
+  const variance = known
+    ? sampleVariance(filter, 1 / (s[o + at.PER_SLO] as number), noise, steady, support)
+    : noise;
   s[o + at.R_LAST] = variance;
-  // A lognormal's mean lies half a log-variance above its median; the level meant is the mean.
-  const observed = level * (1 + 0.5 * noise);
   // Samples that share a rate window are worth less than their number.
-  const shared = Math.max(1, spec.rateWindowS / spec.cycleS);
+  s[o + at.NOW_R] = variance * (s[o + at.SHARED] as number);
+  // A lognormal's mean lies half a log-variance above its median; the level meant is the mean.
+  s[o + at.NOW_LEVEL] = level * (1 + 0.5 * noise);
   if (first) {
-    startFilter(s, o, { level: observed, variance: 0.25, timeS });
+    startFilter(s, o, FIRST_VARIANCE);
   } else {
-    const steady = s[o + at.H0] as number;
-    const side = stepFilter(s, o, { timeS, d, observed, variance: variance * shared }, filter);
-    if (filter.levelPath) {
-      const { rateWindowS } = spec;
-      stepLevel(
-        s,
-        o,
-        { timeS, level: observed, x, steady, sloX: Math.log(1 + filter.offset), rateWindowS },
-        filter,
-      );
-    }
-    reanchor(s, o, { side, timeS, observed, variance: variance * shared }, filter.releaseS);
-    stepHabit(s, o, meanLevel(s, o) - filter.offset, d, filter);
+    const side = stepFilter(s, o, filter);
+    if (filter.levelPath) stepLevel(s, o, steady, (bank.specs[i] as TrendSpec).rateWindowS, filter);
+    reanchor(s, o, side, filter.releaseS);
+    stepHabit(s, o, meanLevel(s, o) - filter.offset, filter);
   }
-  if (known && filter.trafficMargin > 0) stepTraffic(s, o, { x, d, support });
+  if (known && filter.trafficMargin > 0) stepTraffic(s, o, support);
   return true;
 }
 
 /** Samples that every hypothesis clipped on one side for long enough are believed: the level has jumped. */
-function reanchor(
-  s: Float64Array,
-  o: number,
-  sample: { side: number; timeS: number; observed: number; variance: number },
-  releaseS: number,
-): void {
-  const { side, timeS } = sample;
+function reanchor(s: Float64Array, o: number, side: number, releaseS: number): void {
+  const timeS = s[o + at.T_LAST] as number;
   if (side !== s[o + at.SIDE]) {
     s[o + at.SIDE] = side;
     s[o + at.SIDE_SINCE] = timeS;
   }
   if (side === 0 || timeS - (s[o + at.SIDE_SINCE] as number) < releaseS) return;
-  startFilter(s, o, { level: sample.observed, variance: sample.variance, timeS });
+  startFilter(s, o, s[o + at.NOW_R] as number);
 }
 
-const scratch: Outlook = { level: 0, variance: 0, slope: 0, exceeds: 0 };
+const scratch: Outlook = { level: 0, variance: 0, slope: 0 };
 const view: EnvelopeView = { cycles: false, settled: false, peak: 0, slope: 0, climbing: false, over: false };
 
 /** What the witness says of series `i` at `nowS` (same origin as the samples). Changes nothing. */

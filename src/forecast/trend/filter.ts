@@ -14,28 +14,27 @@ import { boundedLog, normalCdf } from "./math.ts";
 const WEIGHT_FLOOR = 1e-9;
 const LEVEL_FLOOR = 0.02;
 
-/** Starts the mixture afresh at `level` with log-variance `r`. */
-export function startFilter(
-  s: Float64Array,
-  o: number,
-  init: { level: number; variance: number; timeS: number },
-): void {
+/** Starts the mixture afresh at the sample under way, with log-variance `variance`. */
+export function startFilter(s: Float64Array, o: number, variance: number): void {
   const h = o + at.H0;
-  s[h + at.H_LEVEL] = Math.max(init.level, LEVEL_FLOOR);
+  const timeS = s[o + at.T_LAST] as number;
+  const level = Math.max(s[o + at.NOW_LEVEL] as number, LEVEL_FLOOR);
+  s[h + at.H_LEVEL] = level;
   s[h + at.H_SLOPE] = 0;
-  s[h + at.H_LL] = init.level * init.level * init.variance;
+  s[h + at.H_LL] = level * level * variance;
   s[h + at.H_LB] = 0;
   s[h + at.H_BB] = 0;
   s[h + at.H_WEIGHT] = 1;
-  s[h + at.H_BORN] = init.timeS;
+  s[h + at.H_BORN] = timeS;
   s[o + at.HYPOTHESES] = 1;
-  s[o + at.LAST_BIRTH] = init.timeS;
+  s[o + at.LAST_BIRTH] = timeS;
   s[o + at.SIDE] = 0;
 }
 
-/** Moves every hypothesis `d` seconds ahead; some of the ramps' weight returns to "steady". */
-function predict(s: Float64Array, o: number, d: number, c: FilterSettings): void {
-  const n = s[o + at.HYPOTHESES] as number;
+/** Moves every hypothesis ahead to the sample under way; some of the ramps' weight returns to "steady". */
+function predict(s: Float64Array, o: number, c: FilterSettings): void {
+  const d = s[o + at.NOW_D] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   const first = o + at.H0;
   const drift = c.steadyDrift * (s[first] as number);
   s[first + at.H_LL] = (s[first + at.H_LL] as number) + (drift * drift * d) / 600;
@@ -71,7 +70,7 @@ function predict(s: Float64Array, o: number, d: number, c: FilterSettings): void
 
 /** Makes room by merging the two neighbouring ramps that are closest in relative age (moment matching). */
 function mergeClosest(s: Float64Array, o: number, timeS: number): void {
-  const n = s[o + at.HYPOTHESES] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   let best = o + at.H0 + at.H_SIZE;
   let least = Number.POSITIVE_INFINITY;
   for (let k = 1, h = best; k < n - 1; k++, h += at.H_SIZE) {
@@ -106,7 +105,7 @@ function giveBirth(s: Float64Array, o: number, timeS: number, c: FilterSettings)
   const since = timeS - (s[o + at.LAST_BIRTH] as number);
   s[o + at.LAST_BIRTH] = timeS;
   if ((s[o + at.HYPOTHESES] as number) >= at.MAX_HYPOTHESES) mergeClosest(s, o, timeS);
-  const n = s[o + at.HYPOTHESES] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   const first = o + at.H0;
   const h = first + n * at.H_SIZE;
   const given = (s[first + at.H_WEIGHT] as number) * Math.min(0.5, since / c.rampEveryS);
@@ -122,68 +121,60 @@ function giveBirth(s: Float64Array, o: number, timeS: number, c: FilterSettings)
 }
 
 /**
- * Takes one observed level (SLO + offset, noise-corrected) with log-variance `r`.
+ * Takes the sample under way.
  * @returns +1 or -1 when every hypothesis had to clip it on that side, else 0.
  */
-function update(s: Float64Array, o: number, observed: number, r: number, clip: number): number {
-  const n = s[o + at.HYPOTHESES] as number;
+function update(s: Float64Array, o: number, clip: number): number {
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
+  const observed = s[o + at.NOW_LEVEL] as number;
+  const r = s[o + at.NOW_R] as number;
+  const clip2 = clip * clip;
   let total = 0;
-  let high = true;
-  let low = true;
+  let sides = 0;
   for (let k = 0, h = o + at.H0; k < n; k++, h += at.H_SIZE) {
     const level = s[h] as number;
     const inverse = 1 / level;
-    const e = boundedLog(observed * inverse);
-    const ll = s[h + at.H_LL] as number;
-    const f = ll * inverse * inverse + r;
+    let e = boundedLog(observed * inverse);
+    // Loadings on the log of the level.
+    const ll = (s[h + at.H_LL] as number) * inverse;
+    const lb = (s[h + at.H_LB] as number) * inverse;
+    const f = ll * inverse + r;
+    const precision = 1 / f;
+    const z2 = e * e * precision;
     const sd = Math.sqrt(f);
-    const z = e / sd;
-    const weight = (s[h + at.H_WEIGHT] as number) / ((1 + z * z) * sd);
+    const weight = (s[h + at.H_WEIGHT] as number) / ((1 + z2) * sd);
     s[h + at.H_WEIGHT] = weight;
     total += weight;
-    let used = e;
-    if (z > clip) {
-      used = clip * sd;
-      low = false;
-    } else if (z < -clip) {
-      used = -clip * sd;
-      high = false;
-    } else {
-      high = false;
-      low = false;
+    if (z2 > clip2) {
+      sides += e > 0 ? 1 : -1;
+      e = e > 0 ? clip * sd : -clip * sd;
     }
-    const lb = s[h + at.H_LB] as number;
-    const gain = (ll * inverse) / f;
-    const slopeGain = (lb * inverse) / f;
-    s[h] = Math.max(LEVEL_FLOOR, level + gain * used);
-    s[h + at.H_SLOPE] = (s[h + at.H_SLOPE] as number) + slopeGain * used;
-    s[h + at.H_BB] = Math.max(0, (s[h + at.H_BB] as number) - slopeGain * lb * inverse);
-    s[h + at.H_LB] = lb - gain * lb * inverse;
-    s[h + at.H_LL] = Math.max(1e-12, ll - gain * ll * inverse);
+    const gain = ll * precision;
+    const slopeGain = lb * precision;
+    s[h] = Math.max(LEVEL_FLOOR, level + gain * e);
+    s[h + at.H_SLOPE] = (s[h + at.H_SLOPE] as number) + slopeGain * e;
+    s[h + at.H_BB] = Math.max(0, (s[h + at.H_BB] as number) - slopeGain * lb);
+    s[h + at.H_LB] = (s[h + at.H_LB] as number) - gain * lb;
+    s[h + at.H_LL] = Math.max(1e-12, (s[h + at.H_LL] as number) - gain * ll);
   }
   const scale = 1 / total;
   for (let k = 0, h = o + at.H0 + at.H_WEIGHT; k < n; k++, h += at.H_SIZE) {
-    const weight = (s[h] as number) * scale;
-    s[h] = Math.max(weight, WEIGHT_FLOOR);
+    s[h] = Math.max((s[h] as number) * scale, WEIGHT_FLOOR);
   }
-  return high ? 1 : low ? -1 : 0;
+  return sides === n ? 1 : sides === -n ? -1 : 0;
 }
 
-/** One step of the mixture: `d` seconds on, then the sample. Answers as `update` does. */
-export function stepFilter(
-  s: Float64Array,
-  o: number,
-  sample: { timeS: number; d: number; observed: number; variance: number },
-  c: FilterSettings,
-): number {
-  predict(s, o, sample.d, c);
-  if (sample.timeS - (s[o + at.LAST_BIRTH] as number) >= c.birthEveryS - 1) giveBirth(s, o, sample.timeS, c);
-  return update(s, o, sample.observed, sample.variance, c.clip);
+/** One step of the mixture with the sample under way. Answers as `update` does. */
+export function stepFilter(s: Float64Array, o: number, c: FilterSettings): number {
+  predict(s, o, c);
+  const timeS = s[o + at.T_LAST] as number;
+  if (timeS - (s[o + at.LAST_BIRTH] as number) >= c.birthEveryS - 1) giveBirth(s, o, timeS, c);
+  return update(s, o, c.clip);
 }
 
 /** The mixture's mean level now, SLO + offset. */
 export function meanLevel(s: Float64Array, o: number): number {
-  const n = s[o + at.HYPOTHESES] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   let sum = 0;
   for (let k = 0, h = o + at.H0; k < n; k++, h += at.H_SIZE) {
     sum += (s[h + at.H_WEIGHT] as number) * (s[h] as number);
@@ -191,17 +182,16 @@ export function meanLevel(s: Float64Array, o: number): number {
   return sum;
 }
 
-/** The mixture read `aheadS` after the last sample: mean and variance of the level, mean slope, probability to exceed. */
+/** The mixture read `aheadS` after the last sample: mean and variance of the level, and mean slope. */
 export interface Outlook {
   level: number;
   variance: number;
   slope: number;
-  exceeds: number;
 }
 
 /** Probability that the level is above `margin` (SLO + offset) `aheadS` seconds after the last sample, 0..1. */
 export function exceedance(s: Float64Array, o: number, aheadS: number, margin: number): number {
-  const n = s[o + at.HYPOTHESES] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   let p = 0;
   for (let k = 0, h = o + at.H0; k < n; k++, h += at.H_SIZE) {
     const weight = s[h + at.H_WEIGHT] as number;
@@ -218,7 +208,7 @@ export function exceedance(s: Float64Array, o: number, aheadS: number, margin: n
 
 /** Fills `out` with the mixture's forecast `aheadS` seconds after the last sample. */
 export function outlook(s: Float64Array, o: number, aheadS: number, out: Outlook): void {
-  const n = s[o + at.HYPOTHESES] as number;
+  const n = (s[o + at.HYPOTHESES] as number) | 0;
   let mean = 0;
   let square = 0;
   let slope = 0;

@@ -3,7 +3,7 @@ import * as at from "./layout.ts";
 
 const SHORT_S = 120;
 const LONG_S = 2400;
-/** Traffic explains a rise when it grew by more than this (log) and by this share of the level's growth. */
+/** Traffic explains a rise when it grew by more than this share, and by this much of the level's growth. */
 const TRAFFIC_RISE = 0.12;
 const TRAFFIC_SHARE = 0.3;
 
@@ -17,7 +17,8 @@ export function forgetSwing(s: Float64Array, o: number): void {
  * Follows swings of the filtered level (SLO units): a rise that turned back by itself below the SLO teaches that rising so
  * far is nothing unusual here. A swing cut short by an action teaches nothing.
  */
-export function stepHabit(s: Float64Array, o: number, level: number, d: number, c: FilterSettings): void {
+export function stepHabit(s: Float64Array, o: number, level: number, c: FilterSettings): void {
+  const d = s[o + at.NOW_D] as number;
   const usual = s[o + at.USUAL] as number;
   s[o + at.USUAL] = usual === 0 ? level : usual + (d / (d + LONG_S)) * (level - usual);
   const ceiling = s[o + at.CEILING] as number;
@@ -38,32 +39,29 @@ export function stepHabit(s: Float64Array, o: number, level: number, d: number, 
   }
 }
 
-/** Short and long means of ln(level) and of ln(traffic); `support` undefined: traffic unknown, nothing changes. */
-export function stepTraffic(
-  s: Float64Array,
-  o: number,
-  sample: { x: number; d: number; support: number },
-): void {
-  const n = Math.log(sample.support);
+/** Follows the level under way and the traffic (requests in the rate window, > 0): short and long means of both. */
+export function stepTraffic(s: Float64Array, o: number, requests: number): void {
+  const level = s[o + at.NOW_LEVEL] as number;
   if (Number.isNaN(s[o + at.N_SHORT] as number)) {
-    s[o + at.N_SHORT] = n;
-    s[o + at.N_LONG] = n;
-    s[o + at.X_SHORT] = sample.x;
-    s[o + at.X_LONG] = sample.x;
+    s[o + at.N_SHORT] = requests;
+    s[o + at.N_LONG] = requests;
+    s[o + at.L_SHORT] = level;
+    s[o + at.L_LONG] = level;
     return;
   }
-  const short = sample.d / (sample.d + SHORT_S);
-  const long = sample.d / (sample.d + LONG_S);
-  s[o + at.N_SHORT] = (s[o + at.N_SHORT] as number) + short * (n - (s[o + at.N_SHORT] as number));
-  s[o + at.N_LONG] = (s[o + at.N_LONG] as number) + long * (n - (s[o + at.N_LONG] as number));
-  s[o + at.X_SHORT] = (s[o + at.X_SHORT] as number) + short * (sample.x - (s[o + at.X_SHORT] as number));
-  s[o + at.X_LONG] = (s[o + at.X_LONG] as number) + long * (sample.x - (s[o + at.X_LONG] as number));
+  const d = s[o + at.NOW_D] as number;
+  const short = d / (d + SHORT_S);
+  const long = d / (d + LONG_S);
+  s[o + at.N_SHORT] = (s[o + at.N_SHORT] as number) + short * (requests - (s[o + at.N_SHORT] as number));
+  s[o + at.N_LONG] = (s[o + at.N_LONG] as number) + long * (requests - (s[o + at.N_LONG] as number));
+  s[o + at.L_SHORT] = (s[o + at.L_SHORT] as number) + short * (level - (s[o + at.L_SHORT] as number));
+  s[o + at.L_LONG] = (s[o + at.L_LONG] as number) + long * (level - (s[o + at.L_LONG] as number));
 }
 
 /** Whether traffic rose along with the level: a matter of capacity, which no mitigation mends. False when unknown. */
 export function trafficExplains(s: Float64Array, o: number): boolean {
-  const traffic = (s[o + at.N_SHORT] as number) - (s[o + at.N_LONG] as number);
-  const level = (s[o + at.X_SHORT] as number) - (s[o + at.X_LONG] as number);
+  const traffic = (s[o + at.N_SHORT] as number) / (s[o + at.N_LONG] as number) - 1;
+  const level = (s[o + at.L_SHORT] as number) / (s[o + at.L_LONG] as number) - 1;
   return traffic > TRAFFIC_RISE && traffic > TRAFFIC_SHARE * level;
 }
 

@@ -35,9 +35,9 @@ export const LEVEL = 21;
 export const CEILING = 22;
 export const SWING_LOW = 23;
 export const SWING_HIGH = 24;
-/** Short and long means of x and of ln(traffic). Survive a reset. */
-export const X_SHORT = 25;
-export const X_LONG = 26;
+/** Short and long means of the level and of the traffic. Survive a reset. */
+export const L_SHORT = 25;
+export const L_LONG = 26;
 export const N_SHORT = 27;
 export const N_LONG = 28;
 /** Ring of earlier (t, x), for differences two minutes apart. */
@@ -55,9 +55,20 @@ export const H_WEIGHT = 5;
 export const H_BORN = 6;
 export const H_SIZE = 7;
 /** Steady, and three ramps of different age. */
-export const MAX_HYPOTHESES = 4;
+export const MAX_HYPOTHESES = 3;
 
 /** Long mean of the level, SLO; 0 before the first sample. Survives a reset. */
 export const USUAL = H0 + H_SIZE * MAX_HYPOTHESES;
+/**
+ * The sample under way, left here by `pushSample` for the steps that follow (its time is T_LAST, its log-variance R_LAST):
+ * seconds since the one before, x, the level with the noise's bias taken off, and its log-variance for the filter.
+ */
+export const NOW_D = USUAL + 1;
+export const NOW_X = USUAL + 2;
+export const NOW_LEVEL = USUAL + 3;
+export const NOW_R = USUAL + 4;
+/** What the spec says, at hand: 1 / SLO, and how many samples share a rate window (at least 1). Survive a reset. */
+export const PER_SLO = USUAL + 5;
+export const SHARED = USUAL + 6;
 
-export const STRIDE = USUAL + 1;
+export const STRIDE = USUAL + 7;

@@ -24,16 +24,19 @@ export function forgetLevel(s: Float64Array, o: number): void {
  * The level path: a step that no trend foresees. Speaks when the last samples lie significantly above the steady level
  * and above the SLO, for `levelHoldS` since the excursion began, without decaying, and as high as a lasting step must
  * be by now: over a rate window W a step of height h rises by h d / W in d seconds, a spike that is over does not go on.
- * @param sloX ln(1 + offset); @param steady the steady level before this sample; @param level and x: the sample.
+ * @param steady the steady level before the sample under way, SLO + offset; @param rateWindowS seconds.
  */
 export function stepLevel(
   s: Float64Array,
   o: number,
-  sample: { timeS: number; level: number; x: number; steady: number; sloX: number; rateWindowS: number },
+  steady: number,
+  rateWindowS: number,
   c: FilterSettings,
 ): void {
-  const { timeS, level, x, steady } = sample;
+  const timeS = s[o + at.T_LAST] as number;
   if (timeS - (s[o + at.T_KEPT] as number) < SPACING_S) return;
+  const level = s[o + at.NOW_LEVEL] as number;
+  const x = s[o + at.NOW_X] as number;
   const variance = s[o + at.R_LAST] as number;
   const spacing = timeS - (s[o + at.T_KEPT] as number);
   s[o + at.T_KEPT] = timeS;
@@ -45,8 +48,9 @@ export function stepLevel(
   s[o + at.R3] = variance;
   s[o + at.LEVEL] = 0;
   const above = level / steady - 1;
-  // ln(1 + a) > k sd, without the logarithm where it is plainly not so.
-  if (above <= 0 || Math.log(1 + above) <= ANOMALY_SD * Math.sqrt(variance)) {
+  const least = ANOMALY_SD * Math.sqrt(variance);
+  // ln(1 + a) <= a: no logarithm where it is plainly no anomaly.
+  if (above <= least || Math.log(1 + above) <= least) {
     s[o + at.EX_SINCE] = Number.NaN;
     s[o + at.EX_COUNT] = 0;
     return;
@@ -62,16 +66,22 @@ export function stepLevel(
     s[o + at.EX_SECOND] = level;
     s[o + at.EX_SPACING] = spacing;
   }
-  if (timeS - (s[o + at.EX_SINCE] as number) >= c.levelHoldS) judge(s, o, sample, c);
+  if (timeS - (s[o + at.EX_SINCE] as number) >= c.levelHoldS) {
+    s[o + at.LEVEL] = isLasting(s, o, steady, rateWindowS, c) ? 1 : 0;
+  }
 }
 
-function judge(
+/** Whether the excursion under way is significant, above the SLO, not decaying and as high as a lasting step. */
+function isLasting(
   s: Float64Array,
   o: number,
-  sample: { timeS: number; level: number; x: number; steady: number; sloX: number; rateWindowS: number },
+  steady: number,
+  rateWindowS: number,
   c: FilterSettings,
-): void {
-  const { x, sloX, level, steady } = sample;
+): boolean {
+  const level = s[o + at.NOW_LEVEL] as number;
+  const x = s[o + at.NOW_X] as number;
+  const sloX = Math.log(1 + c.offset);
   const count = s[o + at.EX_COUNT] as number;
   const before = s[o + at.X1 + 1] as number;
   const three = count >= 3;
@@ -86,7 +96,7 @@ function judge(
   const top = three ? Math.max(before, oldest) : before;
   const decaying = x < top - 0.5 * sd - 0.02;
   const rise = (s[o + at.EX_SECOND] as number) - (s[o + at.EX_FIRST] as number);
-  const factor = (SHAPE_SHARE * sample.rateWindowS) / (s[o + at.EX_SPACING] as number);
+  const factor = (SHAPE_SHARE * rateWindowS) / (s[o + at.EX_SPACING] as number);
   const asHighAsAStep = count > 3 || level >= steady + factor * rise;
-  s[o + at.LEVEL] = significant && overSlo && !decaying && asHighAsAStep ? 1 : 0;
+  return significant && overSlo && !decaying && asHighAsAStep;
 }
