@@ -1,4 +1,5 @@
 import {
+  type Action,
   type InstanceOutcome,
   type Intent,
   type Outcome,
@@ -6,13 +7,13 @@ import {
   overallStatus,
 } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
-import type { Target } from "../domain/target.ts";
+import type { Instance, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { resetLinear } from "../forecast/linear/linear.ts";
-import { resumeMono } from "../policy/cooldown.ts";
 import { FRESH_LINEAR_MEMORY } from "../policy/linear.ts";
 import type { LoopState, TargetState } from "./state.ts";
 import type { ActionRecord, LoopPorts } from "./types.ts";
+import { GRACE_MS, within } from "./within.ts";
 
 /** Why a plan is dropped after it was written down and before it is carried out. */
 export type DropReason = "stopping" | "auto_heal_off" | "plan_too_old" | "target_gone";
@@ -73,13 +74,7 @@ export async function actOn(
 
 /** Looks again, just before the call: a stale plan ends in a typed reason. */
 function revalidate(intent: Intent, ctx: ActContext): DropReason | undefined {
-  const { state, stopping } = ctx.present();
-  const target = state.configured.get(intent.target);
-  if (stopping) return "stopping";
-  if (target === undefined) return "target_gone";
-  if (!state.settings.autoHeal || !target.autoHeal) return "auto_heal_off";
-  if (ctx.ports.clock.now().monoMs - intent.at.monoMs > state.settings.intentTtlMs) return "plan_too_old";
-  return undefined;
+  return forbidden(intent, ctx) ?? (expired(intent, ctx) ? "plan_too_old" : undefined);
 }
 
 /** Calls every instance under the intent's key. An unknown outcome stays open, to be reconciled. */
@@ -87,9 +82,47 @@ async function carryOut(intent: Intent, target: Target, ctx: ActContext): Promis
   const { ports, state } = ctx;
   const action = ports.actions.get(intent.kind);
   if (action === undefined) return finish(intent, "failed", [], `no action of kind ${intent.kind}`, ctx);
-  const deadline = ports.deadline(state.settings.actDeadlineMs);
-  const outcomes = await Promise.all(target.instances.map((i) => action.execute(intent, i, deadline)));
+  const limits = limitsOf(ports, state);
+  const outcomes = await Promise.all(
+    target.instances.map((i) => told(ports, i, limits, (deadline) => action.execute(intent, i, deadline))),
+  );
   return settle(intent, target, outcomes, ctx);
+}
+
+interface Limits {
+  readonly deadline: AbortSignal;
+  /** For an action that does not keep its deadline. */
+  readonly giveUp: AbortSignal;
+}
+
+function limitsOf(ports: LoopPorts, state: LoopState): Limits {
+  const ms = state.settings.actDeadlineMs;
+  return { deadline: ports.deadline(ms), giveUp: ports.deadline(ms + GRACE_MS) };
+}
+
+/** What one instance came to. An action must not throw or hang; of one that does, the outcome is unknown. */
+async function told(
+  ports: LoopPorts,
+  instance: Instance,
+  limits: Limits,
+  call: (deadline: AbortSignal) => Promise<InstanceOutcome>,
+): Promise<InstanceOutcome> {
+  const beganMs = ports.clock.now().monoMs;
+  try {
+    return await within(
+      Promise.resolve().then(() => call(limits.deadline)),
+      limits.giveUp,
+    );
+  } catch (error) {
+    return {
+      instance: instance.name,
+      status: "unknown",
+      httpStatus: undefined,
+      detail: text(error),
+      durationMs: ports.clock.now().monoMs - beganMs,
+      answer: undefined,
+    };
+  }
 }
 
 /** Ends an intent, or leaves it open when an answer was lost. Whatever may have acted makes the past worthless. */
@@ -122,7 +155,7 @@ function finish(
   ctx: ActContext,
 ): Outcome | undefined {
   const outcome: Outcome = { intentId: intent.id, status, instances, detail, at: ctx.ports.clock.now() };
-  const memory = ctx.present().state.targets.get(intent.target);
+  const memory = ctx.present().state.known.get(intent.target);
   try {
     ctx.ports.store.recordOutcome(outcome);
   } catch (error) {
@@ -137,7 +170,7 @@ function finish(
 /** From here on only samples from after the action count. */
 function forget(targetName: string, ctx: ActContext): void {
   const { state } = ctx.present();
-  const memory = state.targets.get(targetName);
+  const memory = state.known.get(targetName);
   if (memory === undefined) return;
   memory.settledMonoMs = ctx.ports.clock.now().monoMs;
   for (const series of state.plan) {
@@ -150,36 +183,77 @@ function forget(targetName: string, ctx: ActContext): void {
 
 /**
  * Brings one open intent nearer to its end: asks every instance by its key, and only where an instance never saw
- * it, and the intent is young enough, makes the call once more under the same key.
+ * it, and the intent is young enough and acting still allowed, makes the call once more under the same key.
  */
 export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> {
   const { ports, state } = ctx;
   const target = state.configured.get(intent.target);
   const action = ports.actions.get(intent.kind);
-  const now = ports.clock.now();
-  const sameBoot = intent.bootId === ports.clock.bootId;
-  const ageMs = sameBoot ? now.monoMs - resumeMono(intent, now, intent.bootId) : Number.POSITIVE_INFINITY;
   let outcome: Outcome | undefined;
-  if (target === undefined || action === undefined)
+  if (target === undefined)
     outcome = finish(intent, "expired", [], "its target is no longer configured", ctx);
+  else if (action === undefined)
+    outcome = finish(intent, "expired", [], `no action of kind ${intent.kind}`, ctx);
   else {
-    const deadline = ports.deadline(state.settings.actDeadlineMs);
-    const young = ageMs <= state.settings.intentTtlMs && state.settings.autoHeal && target.autoHeal;
+    const limits = limitsOf(ports, state);
     const outcomes = await Promise.all(
       target.instances.map(async (instance) => {
-        const known = await action.reconcile(intent, instance, deadline);
-        return known.status === "failed" && young ? action.execute(intent, instance, deadline) : known;
+        const known = await told(ports, instance, limits, (d) => action.reconcile(intent, instance, d));
+        if (known.status !== "failed" || expired(intent, ctx) || forbidden(intent, ctx)) return known;
+        return callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));
       }),
     );
-    if (young || outcomes.every((o) => o.status !== "unknown")) {
-      const never = outcomes.length > 0 && outcomes.every((o) => o.status === "failed");
-      outcome =
-        never && !young
-          ? finish(intent, "expired", outcomes, "never carried out, and too old to be now", ctx)
-          : settle(intent, target, outcomes, ctx);
-    } else outcome = finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
+    outcome = concluded(intent, target, outcomes, ctx);
   }
   if (outcome !== undefined) ports.reporter.reconciled(intent, outcome);
+}
+
+/** Whether an intent is too old to be carried out; after a reboot nobody can tell, so it is. */
+function expired(intent: Intent, ctx: ActContext): boolean {
+  const { clock } = ctx.ports;
+  const { intentTtlMs } = ctx.present().state.settings;
+  return intent.bootId !== clock.bootId || clock.now().monoMs - intent.at.monoMs > intentTtlMs;
+}
+
+/** Whether a call is ruled out by what an operator has said since. */
+function forbidden(intent: Intent, ctx: ActContext): DropReason | undefined {
+  const { state, stopping } = ctx.present();
+  const target = state.configured.get(intent.target);
+  if (stopping) return "stopping";
+  if (target === undefined) return "target_gone";
+  return state.settings.autoHeal && target.autoHeal ? undefined : "auto_heal_off";
+}
+
+/** A call long after its intent: the cooldown counts from the call. */
+function callLate(
+  intent: Intent,
+  instance: Instance,
+  ctx: ActContext,
+  tell: (call: (deadline: AbortSignal) => Promise<InstanceOutcome>) => Promise<InstanceOutcome>,
+): Promise<InstanceOutcome> {
+  const action = ctx.ports.actions.get(intent.kind) as Action;
+  const memory = ctx.present().state.known.get(intent.target);
+  if (memory !== undefined) memory.lastActionMonoMs = ctx.ports.clock.now().monoMs;
+  return tell((deadline) => action.execute(intent, instance, deadline));
+}
+
+/** What the instances' answers make of an open intent; undefined while it stays open. */
+function concluded(
+  intent: Intent,
+  target: Target,
+  outcomes: readonly InstanceOutcome[],
+  ctx: ActContext,
+): Outcome | undefined {
+  const old = expired(intent, ctx);
+  if (outcomes.every((o) => o.status === "failed")) {
+    const why = old ? "too old to be now" : forbidden(intent, ctx);
+    if (why !== undefined) return finish(intent, "expired", outcomes, `never carried out, and ${why}`, ctx);
+  }
+  if (old && outcomes.some((o) => o.status === "unknown")) {
+    forget(target.name, ctx);
+    return finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
+  }
+  return settle(intent, target, outcomes, ctx);
 }
 
 function text(error: unknown): string {

@@ -8,9 +8,10 @@ import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, decideSeries, type TargetSituation } from "../policy/decide.ts";
 import { judgeLinear } from "../policy/linear.ts";
 import { type ActContext, actOn, reconcile } from "./act.ts";
-import { observe } from "./observe.ts";
+import { nonsense, observe } from "./observe.ts";
 import { changedRows, type LoopState, makeState, resume, type SeriesRow, type TargetState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
+import { GRACE_MS, within } from "./within.ts";
 
 /** Two readings of one sample differ by clock slew only; two samples by more. */
 const SAME_SAMPLE_MS = 20;
@@ -56,14 +57,18 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const began = ports.clock.now();
       for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
       const current = state;
-      const { observations, sources: heard } = await observe({
+      const {
+        observations,
+        sources: heard,
+        at: now,
+      } = await observe({
         sources,
         plan: current.plan,
         now: ports.clock.now(),
         clock: ports.clock,
         deadline: ports.deadline(current.settings.observeDeadlineMs),
+        giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
       });
-      const now = ports.clock.now();
       const decided = decideAll(current, observations, now);
       const { decisions, actions } = await actOnAll(decided, now, { ...context(), state: current });
       save(ports, current);
@@ -76,7 +81,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
 }
 
 function unresolved(state: LoopState): Intent[] {
-  return [...state.targets.values()].flatMap((t) => (t.unresolved === undefined ? [] : [t.unresolved]));
+  return [...state.known.values()].flatMap((t) => (t.unresolved === undefined ? [] : [t.unresolved]));
 }
 
 /** Fills the window from the first source that has a past, leaving out what is from before the last action. */
@@ -84,18 +89,20 @@ async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state:
   const { settings, plan } = state;
   const source = sources.find((s) => s.history !== undefined);
   if (source?.history === undefined || plan.length === 0) return;
-  const now = ports.clock.now();
+  const began = ports.clock.now();
   const spanMs = settings.linearWindow * settings.cycleMs;
   try {
-    const past = await source.history({
+    const asked = source.history({
       plan,
-      fromMs: now.wallMs - spanMs,
-      toMs: now.wallMs,
+      fromMs: began.wallMs - spanMs,
+      toMs: began.wallMs,
       stepMs: settings.cycleMs,
       signal: ports.deadline(settings.observeDeadlineMs),
     });
+    const past = await within(asked, ports.deadline(settings.observeDeadlineMs + GRACE_MS));
+    const now = ports.clock.now();
     for (const series of plan)
-      for (const sample of past[series.index] ?? [])
+      for (const sample of (past[series.index] ?? []).filter((s) => nonsense(s, now) === undefined))
         take(state, series, { value: sample.value, ageMs: now.wallMs - sample.timestampMs, now });
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);

@@ -1,9 +1,15 @@
-import type { MetricSource, Observation, Unusable } from "../domain/observation.ts";
+import type { MetricSource, Observation, ObserveRequest, Unusable } from "../domain/observation.ts";
 import type { Series } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
 import type { SourceReport } from "./types.ts";
+import { within } from "./within.ts";
+
+/** How far a sample may lie ahead of our clock, milliseconds. Sources are stricter; this catches a clock that jumps. */
+const MAX_FUTURE_MS = 60_000;
 
 export interface Observed {
+  /** When the last source had answered: what samples' ages count from. */
+  readonly at: Instant;
   readonly observations: readonly Observation[];
   readonly sources: readonly SourceReport[];
 }
@@ -23,33 +29,53 @@ export async function observe(input: {
   plan: readonly Series[];
   now: Instant;
   clock: Clock;
+  /** Sources give up when this aborts. */
   deadline: AbortSignal;
+  /** A source that has not given up by then is left behind. */
+  giveUp: AbortSignal;
 }): Promise<Observed> {
-  const { plan, now, clock, deadline } = input;
+  const { plan, now, clock, deadline, giveUp } = input;
   const heard = await Promise.all(
     input.sources.map(async (source): Promise<Heard> => {
       const began = clock.now().monoMs;
-      const observations = await ask(source, plan, now, deadline);
+      const observations = await ask(source, { plan, now, signal: deadline }, giveUp);
       return { source, observations, durationMs: clock.now().monoMs - began };
     }),
   );
+  const at = clock.now();
+  const checked = heard.map((h) => ({ ...h, observations: h.observations.map((o) => sound(o, at)) }));
   const observations = plan.map((_, i) => {
-    for (const h of heard) if (h.observations[i]?.status === "ok") return h.observations[i] as Observation;
-    return worstOfAll(heard, i);
+    for (const h of checked) if (h.observations[i]?.status === "ok") return h.observations[i] as Observation;
+    return worstOfAll(checked, i);
   });
-  return { observations, sources: heard.map(report) };
+  return { at, observations, sources: checked.map(report) };
 }
 
-/** A source must not throw or answer short; one that does has not answered. */
+/** What is wrong with a sample whichever source it comes from; undefined when it may be used. */
+export function nonsense(sample: { value: number; timestampMs: number }, now: Instant): string | undefined {
+  if (!(sample.value >= 0 && sample.value < Number.POSITIVE_INFINITY))
+    return `value ${sample.value} is not a finite number of at least 0`;
+  if (!Number.isFinite(sample.timestampMs)) return `timestamp ${sample.timestampMs} is not a time`;
+  const aheadMs = sample.timestampMs - now.wallMs;
+  return aheadMs > MAX_FUTURE_MS ? `timestamp is ${Math.round(aheadMs / 1000)} s in the future` : undefined;
+}
+
+function sound(o: Observation, now: Instant): Observation {
+  if (o.status !== "ok") return o;
+  const detail = nonsense(o, now);
+  return detail === undefined ? o : { status: "invalid", source: o.source, detail };
+}
+
+/** A source must not throw, hang or answer short; one that does has not answered. */
 async function ask(
   source: MetricSource,
-  plan: readonly Series[],
-  now: Instant,
-  deadline: AbortSignal,
+  request: ObserveRequest,
+  giveUp: AbortSignal,
 ): Promise<readonly Observation[]> {
+  const { plan } = request;
   let detail: string;
   try {
-    const got = await source.observe({ plan, now, signal: deadline });
+    const got = await within(source.observe(request), giveUp);
     if (got.length === plan.length) return got;
     detail = `answered ${got.length} of ${plan.length} series`;
   } catch (error) {

@@ -35,6 +35,10 @@ export interface LoopState {
   readonly plan: readonly Series[];
   readonly rows: readonly SeriesRow[];
   readonly targets: ReadonlyMap<string, TargetState>;
+  /** Those and every other target known of in this run: a cooldown outlasts a reload that drops its target. */
+  readonly known: Map<string, TargetState>;
+  /** Earlier state was lost at this monotonic time: every target then counts as just acted on. */
+  lostMonoMs: number | undefined;
   /** The configured targets by name. */
   readonly configured: ReadonlyMap<string, Target>;
   readonly bank: LinearBank;
@@ -65,20 +69,26 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
     copySamples(before.bank, known.i, bank, i);
     return known.row;
   });
-  const targets = new Map(
-    settings.targets.map((t) => [t.name, before?.targets.get(t.name) ?? freshTarget()] as const),
-  );
   const configured = new Map(settings.targets.map((t) => [t.name, t] as const));
-  return { settings, plan, rows, targets, configured, bank };
+  const known = before?.known ?? new Map<string, TargetState>();
+  const lostMonoMs = before?.lostMonoMs;
+  const targets = new Map(
+    settings.targets.map((t) => [t.name, knownTarget({ known, lostMonoMs }, t.name)] as const),
+  );
+  return { settings, plan, rows, targets, known, lostMonoMs, configured, bank };
 }
 
-function freshTarget(): TargetState {
-  return {
-    lastActionMonoMs: undefined,
+function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: string): TargetState {
+  const before = of.known.get(name);
+  if (before !== undefined) return before;
+  const fresh: TargetState = {
+    lastActionMonoMs: of.lostMonoMs,
     lastShadowMonoMs: undefined,
-    settledMonoMs: Number.NEGATIVE_INFINITY,
+    settledMonoMs: of.lostMonoMs ?? Number.NEGATIVE_INFINITY,
     unresolved: undefined,
   };
+  of.known.set(name, fresh);
+  return fresh;
 }
 
 function copySamples(from: LinearBank, i: number, to: LinearBank, k: number): void {
@@ -100,17 +110,20 @@ export function resume(state: LoopState, persisted: Persisted, now: Instant, boo
     row.saved = row.linear;
   }
   for (const action of persisted.lastActions) {
-    const target = state.targets.get(action.target);
-    if (target === undefined) continue;
+    // Also where the target is not configured now: a later reload may bring it back.
+    const target = knownTarget(state, action.target);
     target.lastActionMonoMs = resumeMono(action, now, bootId);
-    target.settledMonoMs = target.lastActionMonoMs;
+    // When its call took effect is not known, only that it was over by the action's deadline.
+    target.settledMonoMs = Math.min(now.monoMs, target.lastActionMonoMs + state.settings.actDeadlineMs);
   }
-  if (persisted.quarantined !== undefined)
-    for (const target of state.targets.values()) target.lastActionMonoMs = now.monoMs;
-  for (const intent of persisted.openIntents) {
-    const target = state.targets.get(intent.target);
-    if (target !== undefined) target.unresolved = intent;
+  if (persisted.quarantined !== undefined) {
+    state.lostMonoMs = now.monoMs;
+    for (const target of state.known.values()) {
+      target.lastActionMonoMs = now.monoMs;
+      target.settledMonoMs = now.monoMs;
+    }
   }
+  for (const intent of persisted.openIntents) knownTarget(state, intent.target).unresolved = intent;
 }
 
 /** The rows that differ from what is saved, as the store keeps them. */

@@ -1,0 +1,124 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryStore } from "../store/memory/index.ts";
+import {
+  CYCLE_MS,
+  creeping,
+  scriptedSource,
+  settingsOf,
+  steep,
+  targetOf,
+  virtualTime,
+  worldOf,
+} from "./testbed.ts";
+
+describe("reconfigure", () => {
+  it("keeps the window, risk and cooldown of what stays, and starts new targets empty", async () => {
+    const time = virtualTime();
+    const w = worldOf({ store: createMemoryStore(), time, sources: [scriptedSource(creeping(time))] });
+    await w.loop.start();
+    await w.cycles(5);
+    w.loop.reconfigure(settingsOf({ targets: [targetOf("first"), targetOf()], linearWindow: 30 }));
+    const { decisions } = await w.cycle();
+    expect(decisions.map((d) => `${d.target} ${d.reason}`)).toEqual([
+      "first insufficient_samples",
+      "product-api confirmed",
+    ]);
+    expect(decisions[1]?.verdicts[0]?.forecast?.sampleCount).toBe(6);
+  });
+
+  it("keeps the newest samples when the window shrinks", async () => {
+    const w = worldOf({ store: createMemoryStore(), settings: { autoHeal: false } });
+    await w.loop.start();
+    await w.cycles(25);
+    w.loop.reconfigure(settingsOf({ autoHeal: false, linearWindow: 5 }));
+    const forecast = (await w.cycle()).decisions[0]?.verdicts[0]?.forecast;
+    expect(forecast?.sampleCount).toBe(5);
+    expect(forecast?.slopePerSecond).toBeCloseTo(20, 6);
+    expect(forecast?.r2).toBeCloseTo(1, 6);
+  });
+
+  it("takes new sources from the next cycle on", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    await w.loop.start();
+    await w.cycle();
+    w.loop.reconfigure(settingsOf(), [scriptedSource(() => 7, { name: "new" })]);
+    expect((await w.cycle()).decisions[0]).toMatchObject({ source: "new", current: 7 });
+  });
+
+  it("does not cut a cooldown short by dropping a target and bringing it back", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    await w.loop.start();
+    await w.cycles(5);
+    expect(w.fleet.effects).toHaveLength(1);
+    w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+    await w.cycle();
+    w.loop.reconfigure(settingsOf());
+    await w.cycles(8);
+    expect(w.told.cycles.at(-1)?.decisions[0]?.cooldownActive).toBe(true);
+    expect(w.fleet.effects.filter((c) => c.instance === "product-api:8000")).toHaveLength(1);
+    await w.cycles(3);
+    expect(w.fleet.effects.filter((c) => c.instance === "product-api:8000")).toHaveLength(2);
+  });
+
+  it("ends an open intent whose target is gone", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    w.fleet.answer = () => "unknown";
+    await w.loop.start();
+    await w.cycles(5);
+    w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+    await w.cycle();
+    expect(w.store.recent(1)[0]?.outcome).toMatchObject({
+      status: "expired",
+      detail: "its target is no longer configured",
+    });
+    expect(w.told.reconciliations).toHaveLength(1);
+  });
+
+  it("in the middle of a call still gives the intent its one record, and brings no ghost back", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    w.fleet.answer = () => {
+      w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+      return "applied";
+    };
+    await w.loop.start();
+    await w.cycles(5);
+    expect(w.store.recent(9).map((e) => e.outcome?.status)).toEqual(["applied"]);
+    w.fleet.answer = () => "applied";
+    w.loop.reconfigure(settingsOf());
+    const report = await w.cycle();
+    expect(report.decisions[0]?.reason).not.toBe("intent_unresolved");
+    expect(w.told.notices).toEqual([]);
+  });
+
+  it("does not disturb a tick that is waiting for its sources", async () => {
+    const time = virtualTime();
+    const gate = Promise.withResolvers<void>();
+    const climb = steep(time);
+    const w = worldOf({
+      store: createMemoryStore(),
+      time,
+      sources: [
+        {
+          name: "slow",
+          observe: async ({ plan, now }) => {
+            await gate.promise;
+            return plan.map(() => ({
+              status: "ok" as const,
+              source: "slow",
+              value: climb(),
+              timestampMs: now.wallMs,
+            }));
+          },
+        },
+      ],
+    });
+    await w.loop.start();
+    const ticking = w.loop.tick();
+    w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+    gate.resolve();
+    const report = await ticking;
+    expect(report.decisions.map((d) => d.target)).toEqual(["product-api"]);
+    time.advance(CYCLE_MS);
+    expect((await w.loop.tick()).decisions.map((d) => d.target)).toEqual(["another"]);
+  });
+});
