@@ -1,0 +1,199 @@
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { bindings, DEFAULT_TARGET_BASE } from "../../src/config/bindings.ts";
+import { DEVELOPMENT_TOKEN, loadConfig } from "../../src/config/load.ts";
+import { services as heliusServices } from "../../src/services/registry.ts";
+import { addresses, type ComposeService, inRepository, readCompose, readRepository } from "./compose.ts";
+import { copies, environment, execForm, isIgnored, lastStage, only, parseDockerfile } from "./dockerfile.ts";
+
+const compose = readCompose();
+const services = Object.entries(compose.services);
+const own = services.filter(([, service]) => service.build !== undefined);
+const dockerfile = parseDockerfile(readRepository("Dockerfile"));
+const image = lastStage(dockerfile);
+const manifest = JSON.parse(readRepository("package.json")) as {
+  version: string;
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+};
+
+test("compose starts product-api, the monitor and Prometheus", () => {
+  expect(services.map(([name]) => name).sort()).toEqual(["predictive-monitor", "product-api", "prometheus"]);
+});
+
+test.each(services)("%s is hardened", (_name, service: ComposeService) => {
+  expect(service.read_only).toBe(true);
+  expect(service.cap_drop).toEqual(["ALL"]);
+  expect(service.cap_add).toBeUndefined();
+  expect(service.privileged).toBeUndefined();
+  expect(service.user).toBeUndefined();
+  expect(service.security_opt).toContain("no-new-privileges:true");
+  expect(service.tmpfs?.[0]).toMatch(/^\/tmp:size=/);
+  expect(service.pids_limit).toBeGreaterThan(0);
+  expect(service.mem_limit).toMatch(/^\d+[mg]$/);
+  expect(JSON.stringify(service.volumes)).not.toContain("docker.sock");
+});
+
+test.each(services)("%s has a pinned image, a health check and ports on loopback only", (_name, service) => {
+  expect(service.image).toMatch(/:v?\d+\.\d+\.\d+$/);
+  expect(service.healthcheck?.test[0]).toBe("CMD");
+  expect(service.ports?.length).toBeGreaterThan(0);
+  for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
+});
+
+test.each(services)("%s waits for healthy services that exist", (name, service) => {
+  for (const [dependency, { condition }] of Object.entries(service.depends_on ?? {})) {
+    expect(condition, `${name} on ${dependency}`).toBe("service_healthy");
+    expect(compose.services[dependency]?.healthcheck).toBeDefined();
+  }
+});
+
+test.each(services)(
+  "%s mounts files that exist, read-only, and writes to named volumes only",
+  (_name, service) => {
+    for (const volume of service.volumes ?? []) {
+      const [source = "", , mode] = volume.split(":");
+      if (source.startsWith("./")) {
+        expect(existsSync(inRepository(source)), source).toBe(true);
+        expect(mode).toBe("ro");
+      } else expect(Object.keys(compose.volumes)).toContain(source);
+    }
+  },
+);
+
+test("no two services share a writable volume", () => {
+  const named = services.flatMap(([, s]) =>
+    (s.volumes ?? []).filter((v) => !v.startsWith("./")).map((v) => v.split(":")[0]),
+  );
+  expect(new Set(named).size).toBe(named.length);
+  expect(named.sort()).toEqual(Object.keys(compose.volumes).sort());
+});
+
+test("what the configuration and Prometheus ask for is there under that name and port", () => {
+  const reachable = addresses(compose);
+  const config = loadConfig({ file: inRepository("config/helius.yml"), env: {}, flags: {} });
+  const scraped = prometheusTargets();
+  expect([...reachable]).toContain(new URL(config.sources.prometheus.url).host);
+  for (const target of config.targets)
+    for (const instance of target.instances) {
+      expect([...reachable]).toContain(instance.name);
+      // The monitor matches series by job, and calls the instance that Prometheus scrapes.
+      expect(scraped.get(target.job)).toContain(instance.name);
+    }
+  for (const target of [...scraped.values()].flat())
+    if (!target.startsWith("127.0.0.1:")) expect([...reachable]).toContain(target);
+  expect(compose.services["predictive-monitor"]?.ports).toEqual([
+    `127.0.0.1:${config.web.port}:${config.web.port}`,
+  ]);
+});
+
+test("the contract's defaults hold without a configuration file", () => {
+  const reachable = [...addresses(compose)];
+  const config = loadConfig({ file: undefined, env: {}, flags: {} });
+  expect(reachable).toContain(new URL(config.sources.prometheus.url).host);
+  expect(reachable).toContain(new URL(DEFAULT_TARGET_BASE).host);
+});
+
+test("every variable that compose sets is read, and the token is the same on both sides", () => {
+  const known = new Set([
+    ...bindings.flatMap((b) => (b.env === undefined ? [] : [b.env])),
+    "NODE_ENV",
+    "FAULT_INJECTION",
+  ]);
+  for (const [name, service] of own) {
+    for (const variable of Object.keys(service.environment ?? {})) expect(known, name).toContain(variable);
+    expect(service.environment?.ADMIN_TOKEN).toBe(DEVELOPMENT_TOKEN);
+    const chosen = readCompose({ ADMIN_TOKEN: "another", NODE_ENV: "production" }).services[name];
+    expect(chosen?.environment).toMatchObject({ ADMIN_TOKEN: "another", NODE_ENV: "production" });
+  }
+});
+
+test.each(own)("%s is built from the Dockerfile with the version of package.json", (_name, service) => {
+  expect(service.build?.context).toBe(".");
+  expect(service.image.split(":")[1]).toBe(manifest.version);
+});
+
+test("the image stands on the Node version that development uses, in every stage", () => {
+  const bases = dockerfile.filter((i) => i.keyword === "FROM").map((i) => i.args.split(" ")[0]);
+  expect(bases.length).toBeGreaterThan(1);
+  for (const base of bases) expect(base).toBe(`node:${manifest.devDependencies.node}-bookworm-slim`);
+});
+
+test("the image installs locked production dependencies and runs no install script", () => {
+  const install = dockerfile.filter((i) => i.keyword === "RUN" && i.args.includes("npm"));
+  expect(install.map((i) => i.args)).toEqual(["npm ci --omit=dev --ignore-scripts"]);
+  const locked = JSON.parse(readRepository("package-lock.json")) as {
+    packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+  };
+  const scripted = Object.entries(locked.packages).filter(
+    ([, p]) => p.hasInstallScript === true && p.dev !== true,
+  );
+  expect(scripted.map(([name]) => name)).toEqual([]);
+});
+
+test("every package that src imports is a production dependency", () => {
+  const allowed = new Set([...Object.keys(manifest.dependencies), ...builtinModules]);
+  const files = globSync("src/**/*.ts", { cwd: inRepository("."), exclude: ["**/*.test.ts"] }).filter(
+    (file) => !isIgnored(readRepository(".dockerignore"), file) && !/test-harness|testbed/.test(file),
+  );
+  expect(files.length).toBeGreaterThan(50);
+  for (const file of files) {
+    const text = readFileSync(inRepository(file), "utf8");
+    for (const [, name] of text.matchAll(/^(?:import|export)\s(?:[^;]*?\sfrom\s)?"([^."][^"]*)"/gms)) {
+      const root = name?.startsWith("@") ? name.split("/").slice(0, 2).join("/") : name?.split("/")[0];
+      if (!name?.startsWith("node:")) expect([...allowed], `${file} imports ${name}`).toContain(root);
+    }
+  }
+});
+
+test("the image runs as an ordinary user, in exec form, with a health check and fixed labels", () => {
+  expect(only(image, "USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+  expect(execForm(only(image, "ENTRYPOINT"))).toEqual(["node", "src/main.ts"]);
+  expect(execForm(only(image, "CMD"))).toEqual(["monitor"]);
+  expect(only(image, "HEALTHCHECK")).toMatch(/--interval=\d+s .*CMD \["node", /);
+  expect(only(image, "LABEL")).toContain("org.opencontainers.image.licenses");
+  expect(only(image, "WORKDIR")).toBe("/app");
+  expect(image.some((i) => i.keyword === "ARG" && i.args === `VERSION=${manifest.version}`)).toBe(true);
+  expect(environment(image)).toMatchObject({ NODE_ENV: "production", HELIUS_DATA_DIR: "/data" });
+  // The data folder belongs to the user before it is switched to.
+  const prepared = image.findIndex(
+    (i) => i.keyword === "RUN" && i.args === "mkdir /data && chown 1000:1000 /data",
+  );
+  expect(prepared).toBeGreaterThan(-1);
+  expect(only(image, "USER")).toBe("1000:1000");
+});
+
+test("the image exposes the ports of the monitor and of every service", () => {
+  const exposed = only(image, "EXPOSE").split(" ").map(Number).sort();
+  const config = loadConfig({ file: undefined, env: {}, flags: {} });
+  expect(exposed).toEqual(
+    [...[...heliusServices.values()].map((s) => s.defaultPort), config.web.port].sort(),
+  );
+});
+
+test("what the Dockerfile copies exists and reaches the build; tests and secrets do not", () => {
+  const ignore = readRepository(".dockerignore");
+  for (const { from } of copies(dockerfile)) {
+    expect(existsSync(inRepository(from)), from).toBe(true);
+    expect(isIgnored(ignore, from), from).toBe(false);
+  }
+  for (const path of [
+    ".env",
+    ".git/config",
+    "data/monitor.db",
+    "node_modules/pino/package.json",
+    "src/config/load.test.ts",
+  ])
+    expect(isIgnored(ignore, path), path).toBe(true);
+  expect(isIgnored(ignore, "src/config/load.ts")).toBe(false);
+});
+
+/** Targets of prometheus.yml by job. */
+function prometheusTargets(): Map<string, string[]> {
+  const config = parse(readRepository("prometheus/prometheus.yml")) as {
+    scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+  };
+  return new Map(config.scrape_configs.map((s) => [s.job_name, s.static_configs.flatMap((c) => c.targets)]));
+}
