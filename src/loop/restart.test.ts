@@ -90,6 +90,7 @@ describe("after a restart", () => {
     expect(w.told.notices[0]).toMatchObject({ event: "state quarantined, full cooldown assumed" });
     w.loop.reconfigure(settingsOf({ targets: [targetOf(), targetOf("late")] }));
     await w.cycles(10);
+    expect(m.fleet.effects).toHaveLength(1);
     expect(w.told.cycles.at(-1)?.decisions.map((d) => d.reason)).toEqual([
       "cooldown_active",
       "cooldown_active",

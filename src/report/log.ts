@@ -45,7 +45,8 @@ function logAction(logger: Logger, record: ActionRecord): void {
     intent: intent.id,
     ...(outcome === undefined ? {} : outcomeFields(outcome)),
   };
-  if (record.mode === "shadow") logger.info(fields, "mitigation executed");
+  // Never under the name of what was executed: dashboards count those lines.
+  if (record.mode === "shadow") logger.info(fields, "mitigation withheld");
   else if (outcome === undefined) logger.error(fields, "mitigation outcome unknown");
   else if (outcome.status === "applied") logger.info(fields, "mitigation executed");
   else if (outcome.status === "partial") logger.warn(fields, "mitigation executed");

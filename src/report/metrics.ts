@@ -19,8 +19,10 @@ export function createMetricsReporter(registry: Registry): Reporter {
       for (const [target, seconds] of report.sinceByTarget) m.since.set({ target }, seconds);
     },
     action({ mode, intent, outcome }) {
-      const came = mode === "shadow" ? "shadow" : (outcome?.status ?? "pending");
-      m.mitigations.inc({ target: intent.target, signal: intent.signal, outcome: came });
+      // Once an intent, at its end: one that is still open counts when it is reconciled.
+      const came = mode === "shadow" ? "shadow" : outcome?.status;
+      if (came !== undefined)
+        m.mitigations.inc({ target: intent.target, signal: intent.signal, outcome: came });
     },
     reconciled(intent, outcome) {
       m.mitigations.inc({ target: intent.target, signal: intent.signal, outcome: outcome.status });
@@ -79,8 +81,8 @@ function instruments(registry: Registry) {
     cooldown: gauge("predict_cooldown_active", "1 while the target is in cooldown.", ["target"]),
     since: gauge(
       "predict_since_last_mitigation_seconds",
-      "Seconds since the last mitigation of any target.",
-      [],
+      "Seconds since the last mitigation of the target.",
+      ["target"],
     ),
     sourceUp: gauge(
       "predict_source_up",
