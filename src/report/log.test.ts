@@ -141,10 +141,10 @@ describe("the lines of an action", () => {
     expect(line).not.toHaveProperty("outcome");
   });
 
-  it("in shadow mode is not counted among what was executed", () => {
-    const lines = logged((r) => r.action(recordOf({ mode: "shadow", outcome: undefined })));
-    expect(lines[0]).toMatchObject({ level: "info", message: "mitigation withheld", mode: "shadow" });
-    expect(JSON.stringify(lines)).not.toContain("mitigation executed");
+  it("in shadow mode says so, and has no outcome", () => {
+    const [line] = logged((r) => r.action(recordOf({ mode: "shadow", outcome: undefined })));
+    expect(line).toMatchObject({ level: "info", mode: "shadow", decision: "pre_timeout" });
+    expect(line).not.toHaveProperty("outcome");
   });
 
   it("reconciled, and a notice, are warnings under their own names", () => {

