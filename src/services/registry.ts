@@ -7,11 +7,12 @@ import { type Env, type Flags, readServiceSettings } from "./kit/env.ts";
 import { ServiceConfigError } from "./kit/errors.ts";
 import type { RunningService } from "./kit/service.ts";
 import { fileTokens, staticTokens } from "./kit/tokens.ts";
+import { llmAssistant, llmAssistantSecondary } from "./llm-assistant/service.ts";
 import { productApi } from "./product-api/service.ts";
 
 /** Every Helius service by name. A new one is a folder and a line here. */
 export const services: ReadonlyMap<string, ServiceDefinition> = new Map(
-  [productApi].map((definition) => [definition.name, definition]),
+  [productApi, llmAssistant, llmAssistantSecondary].map((definition) => [definition.name, definition]),
 );
 
 /**
