@@ -2,7 +2,7 @@ import { pickOne, type Random } from "../kit/random.ts";
 
 /** One request of a simulated customer. */
 export interface LoadRequest {
-  readonly kind: "browse" | "search" | "product" | "order";
+  readonly kind: "browse" | "search" | "product" | "page" | "order";
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly body?: string;
@@ -21,7 +21,7 @@ const TERMS = [
   "carbon rope",
 ];
 
-/** The next request: half looks around, a quarter searches, a fifth opens a product, one in twenty orders. */
+/** The next request: half looks around, a quarter searches, a fifth opens a product (half of them its whole page), one in twenty orders. */
 export function nextRequest(random: Random): LoadRequest {
   const draw = random();
   if (draw < 0.5) {
@@ -36,7 +36,11 @@ export function nextRequest(random: Random): LoadRequest {
     return { kind: "search", method: "GET", path: `/search?q=${encodeURIComponent(pickOne(random, TERMS))}` };
   }
   const product = 1 + Math.floor(random() * PRODUCTS);
-  if (draw < 0.95) return { kind: "product", method: "GET", path: `/products/${product}` };
+  if (draw < 0.85) return { kind: "product", method: "GET", path: `/products/${product}` };
+  if (draw < 0.95) {
+    const seen = 1 + Math.floor(random() * PRODUCTS);
+    return { kind: "page", method: "GET", path: `/products/${product}/page?history=${seen}` };
+  }
   const quantity = 1 + Math.floor(random() * 3);
   return {
     kind: "order",

@@ -31,6 +31,18 @@ export const productPath = z.object({
   id: expecting(wholeNumber, "a whole number"),
 });
 
+/** `GET /products/:id/page` */
+export const pageQuery = z.object({
+  history: expecting(
+    z
+      .string()
+      .regex(/^\d{1,9}(,\d{1,9}){0,49}$/)
+      .transform((text) => text.split(",").map(Number))
+      .default([]),
+    "up to 50 product ids, separated by commas",
+  ),
+});
+
 /** Most pieces in one order. */
 export const MAX_QUANTITY = 100;
 

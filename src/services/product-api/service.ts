@@ -1,11 +1,13 @@
 import { json } from "express";
 import type { ServiceDefinition, StartOptions } from "../kit/definition.ts";
+import type { Env } from "../kit/env.ts";
 import { HttpError, ServiceConfigError } from "../kit/errors.ts";
 import type { Routes } from "../kit/routes.ts";
 import { type RunningService, type ServiceContext, startService } from "../kit/service.ts";
 import { CATEGORIES, createCatalogue, type Product } from "./catalogue.ts";
 import { checked, listQuery, orderBody, productPath, searchQuery } from "./input.ts";
 import { OrderQueue } from "./orders.ts";
+import { registerPage } from "./page.ts";
 import { SearchIndex } from "./search.ts";
 
 const CATALOGUE = { size: 500, seed: 20_240_501 };
@@ -19,7 +21,7 @@ export const productApi: ServiceDefinition = {
   name: "product-api",
   job: "product-api",
   defaultPort: 8000,
-  summary: "customer-facing catalogue, search and orders",
+  summary: "customer-facing catalogue, product pages, search and orders",
   start: startProductApi,
 };
 
@@ -28,11 +30,11 @@ async function startProductApi(options: StartOptions): Promise<RunningService> {
   return startService({
     ...options,
     name: productApi.name,
-    routes: (app, ctx) => registerRoutes(app, ctx, ratePerSecond),
+    routes: (app, ctx) => registerRoutes(app, ctx, ratePerSecond, options.env),
   });
 }
 
-function registerRoutes(app: Routes, ctx: ServiceContext, ratePerSecond: number): void {
+function registerRoutes(app: Routes, ctx: ServiceContext, ratePerSecond: number, env: Env): void {
   const catalogue = createCatalogue(CATALOGUE);
   const byId = new Map(catalogue.map((product) => [product.id, product]));
   app.get("/", (_request, response) => {
@@ -41,10 +43,18 @@ function registerRoutes(app: Routes, ctx: ServiceContext, ratePerSecond: number)
       version: ctx.version,
       products: catalogue.length,
       categories: CATEGORIES,
-      routes: ["GET /products", "GET /products/:id", "GET /search", "POST /orders", "GET /orders/:id"],
+      routes: [
+        "GET /products",
+        "GET /products/:id",
+        "GET /products/:id/page",
+        "GET /search",
+        "POST /orders",
+        "GET /orders/:id",
+      ],
     });
   });
   registerCatalogue(app, catalogue, byId);
+  registerPage(app, ctx, byId, env);
   registerOrders(app, ctx, byId, startWorker(ctx, ratePerSecond));
 }
 
