@@ -44,6 +44,7 @@ const signal = {
   promql: 'max by ($by) (bench_signal{job=~"$jobs"})',
   thresholds: definition.thresholds({}),
   linear: true,
+  trend: true,
 };
 const targets: Target[] = Array.from({ length: size }, (_, i) => ({
   name: jobName(i),
@@ -92,11 +93,14 @@ const canned: MetricSource = {
 const settings: LoopSettings = {
   targets,
   rules,
+  setting: "default",
   linearWindow: SAMPLES,
   rateWindowMs: 60_000,
   autoHeal: false,
   cycleMs: STEP_S * 1000,
   observeDeadlineMs: 10_000,
+  warmUpMs: 0,
+  warmUpDeadlineMs: 10_000,
   actDeadlineMs: 10_000,
   intentTtlMs: 60_000,
 };

@@ -170,6 +170,7 @@ function resolve(file: FileConfig, input: ConfigInput, where: Where): Config {
       preTimeoutRatio: p.pre_timeout_ratio,
       cooldownMs: 1000 * p.cooldown_seconds,
       windowSamples: p.window_samples,
+      setting: p.setting,
     },
     targets,
   };

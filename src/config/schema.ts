@@ -36,6 +36,7 @@ function signalOverride(definition: SignalDefinition) {
     exit: threshold(definition),
     limit: threshold(definition),
     linear: flag().optional(),
+    trend: flag().optional(),
     query: text("a PromQL expression with $jobs, $by and $window").optional(),
     support_query: text("a PromQL expression with $jobs, $by and $window").optional(),
     scrape: scrapeRecipe.optional(),
@@ -136,6 +137,9 @@ export const fileSchema = z.strictObject({
         0.9,
       ),
       cooldown_seconds: seconds(0, 86_400).default(300),
+      setting: z
+        .enum(["strict", "default", "eager"], { error: "must be strict, default or eager" })
+        .default("default"),
       window_samples: number({ min: 5, max: 1000, unit: "samples", integer: true }).default(20),
     })
     .prefault({}),

@@ -35,6 +35,8 @@ export interface Config {
     readonly preTimeoutRatio: number;
     readonly cooldownMs: number;
     readonly windowSamples: number;
+    /** How readily the trend witness speaks. */
+    readonly setting: "strict" | "default" | "eager";
   };
   readonly targets: readonly Target[];
 }
