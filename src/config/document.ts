@@ -24,7 +24,10 @@ export function readDocument(text: string, file: string): ConfigDocument {
   const problems = [...doc.errors, ...doc.warnings].map((e) => ({
     where: at(e.pos[0]),
     key: "",
-    message: e.message.replace(/\s+/g, " "),
+    message:
+      e.code === "MULTIPLE_DOCS"
+        ? "the file must hold one YAML document, without a second ---"
+        : e.message.replace(/\s+/g, " "),
   }));
   if (problems.length > 0) throw new ConfigError(problems);
   let data: unknown;

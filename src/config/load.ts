@@ -3,8 +3,9 @@ import type { z } from "zod";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { parseListenAddress } from "./fields.ts";
-import { resolveTargets } from "./resolve.ts";
-import { type FileConfig, fileSchema } from "./schema.ts";
+import { type Complain, resolveTargets } from "./resolve.ts";
+import { type FileConfig, fileSchema, keysAt } from "./schema.ts";
+import { suggest } from "./suggest.ts";
 import { type Config, ConfigError, type ConfigProblem } from "./types.ts";
 
 export interface ConfigInput {
@@ -43,7 +44,7 @@ export function loadConfig(input: ConfigInput): Config {
   const parsed = fileSchema.safeParse(data);
   if (!parsed.success)
     throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, where)));
-  return freeze(resolve(parsed.data, input, where));
+  return freeze(resolve({ file: parsed.data, given: data, input, where }));
 }
 
 function readText(file: string): string {
@@ -79,7 +80,7 @@ function problemsOf(issue: z.core.$ZodIssue, where: Where): ConfigProblem[] {
     return issue.keys.map((key) => ({
       where: where([...issue.path, key]),
       key: dotted([...issue.path, key]),
-      message: "is not a known key",
+      message: `is not a known key${suggest(key, keysAt(fileSchema, issue.path))}`,
     }));
   const message =
     issue.code === "invalid_type" && /^Invalid input/.test(issue.message)
@@ -115,14 +116,39 @@ function setPath(data: Record<string, unknown>, path: readonly string[], value: 
   at[path.at(-1) as string] = value;
 }
 
-function resolve(file: FileConfig, input: ConfigInput, where: Where): Config {
+/** What makes sense only beside another value. */
+function checkTogether(file: FileConfig, given: Record<string, unknown>, complain: Complain): void {
+  const { predict: p, sources: s } = file;
+  if (p.prob_confirm_min > p.prob_strong) {
+    const own = (given.predict as Record<string, unknown> | undefined)?.prob_confirm_min !== undefined;
+    complain(
+      ["predict", own ? "prob_confirm_min" : "prob_strong"],
+      `must not put prob_confirm_min (${p.prob_confirm_min}) above prob_strong (${p.prob_strong})`,
+    );
+  }
+  for (const source of ["prometheus", "scrape"] as const) {
+    const timeout = s[source].timeout_seconds;
+    if (timeout !== undefined && timeout >= file.cycle_interval_seconds)
+      complain(
+        ["sources", source, "timeout_seconds"],
+        `must be below the cycle of ${file.cycle_interval_seconds} seconds, so that no answer outlasts it`,
+      );
+  }
+}
+
+function resolve(from: {
+  file: FileConfig;
+  given: Record<string, unknown>;
+  input: ConfigInput;
+  where: Where;
+}): Config {
+  const { file, input, where } = from;
   const problems: ConfigProblem[] = [];
-  const complain = (path: readonly PropertyKey[], message: string) =>
+  const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
   const targets = resolveTargets(file, file.targets ?? [], complain);
   const { predict: p, sources: s, web } = file;
-  if (p.prob_confirm_min > p.prob_strong)
-    complain(["predict", "prob_confirm_min"], `must not be above prob_strong (${p.prob_strong})`);
+  checkTogether(file, from.given, complain);
   if (
     input.env.NODE_ENV === "production" &&
     file.admin.token_file === undefined &&

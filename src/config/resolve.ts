@@ -14,12 +14,14 @@ export function resolveTargets(
 ): Target[] {
   const seen = new Map<string, string>();
   return targets.map((t, i): Target => {
+    const namedTwice = seen.has(`name ${t.name}`);
     for (const [key, value] of [
       ["name", t.name],
       ["job", t.job ?? t.name],
     ] as const) {
       const taken = seen.get(`${key} ${value}`);
-      if (taken !== undefined)
+      // A job that only follows from the name is not a second mistake.
+      if (taken !== undefined && (key === "name" || t.job !== undefined || !namedTwice))
         complain(["targets", i, key], `"${value}" is already the ${key} of ${taken}; each must be unique`);
       seen.set(`${key} ${value}`, `target ${i + 1}`);
     }
@@ -37,9 +39,14 @@ export function resolveTargets(
 
 function resolveInstances(t: TargetConfig, i: number, complain: Complain): Instance[] {
   const urls = t.urls ?? (t.url === undefined ? [] : [t.url]);
-  const instances = urls.map((url) => ({ name: new URL(url).host, url }));
+  const instances = urls.map((url) => ({ name: instanceName(new URL(url)), url }));
   if (new Set(urls).size !== urls.length) complain(["targets", i, "urls"], "must not list an instance twice");
   return instances;
+}
+
+/** As Prometheus names it: always with the port. */
+function instanceName({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
 }
 
 function resolveSignal(
@@ -52,14 +59,24 @@ function resolveSignal(
   const common: SignalConfig = file.signals[definition.name] ?? {};
   const own: SignalConfig = target.signals[definition.name] ?? {};
   if (!(own.enabled ?? common.enabled ?? true)) return [];
-  const thresholds = definition.thresholds(mergeThresholds(common, own));
-  const path = (level: string): PropertyKey[] =>
-    own.slo !== undefined || own.exit !== undefined || own.limit !== undefined
+  const given = mergeThresholds(common, own);
+  const thresholds = definition.thresholds(given);
+  const path = (level: keyof Thresholds): PropertyKey[] =>
+    own[level] !== undefined
       ? ["targets", i, "signals", definition.name, level]
       : ["signals", definition.name, level];
   const { slo, exit, limit } = thresholds;
-  if (exit > slo) complain(path("exit"), `must not be above the SLO: exit ${exit}, slo ${slo}`);
-  if (slo >= limit) complain(path("slo"), `must be below the hard limit: slo ${slo}, limit ${limit}`);
+  // The level that somebody gave is named, not the one that follows from a default.
+  if (exit > slo)
+    complain(
+      path(given.exit === undefined ? "slo" : "exit"),
+      `must not put the exit above the SLO: exit ${exit}, slo ${slo}`,
+    );
+  if (slo >= limit)
+    complain(
+      path(given.slo === undefined ? "limit" : "slo"),
+      `must leave the SLO below the hard limit: slo ${slo}, limit ${limit}`,
+    );
   const query = own.query ?? common.query;
   return [
     {

@@ -5,24 +5,30 @@ import { baseUrl, flag, listenAddress, number, seconds, share, text } from "./fi
 
 const MAX_BYTES = 2 ** 53 - 1;
 
-const scrapeRecipe = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("histogram_quantile"),
-    metric: text("a metric name"),
-    quantile: number({ min: 0, max: 1, unit: "a quantile" }),
-    scale: number({ min: 0, max: 1e9, unit: "a factor", above: true }).default(1),
-  }),
-  z.strictObject({
-    kind: z.literal("rate_ratio"),
-    numerator: text("a metric name"),
-    denominator: text("a metric name"),
-  }),
-  z.strictObject({
-    kind: z.literal("gauge"),
-    metric: text("a metric name"),
-    combine: z.enum(["max", "sum"], { error: 'must be "max" or "sum"' }),
-  }),
-]);
+const KINDS = 'must have a kind: "histogram_quantile", "rate_ratio" or "gauge"';
+
+const scrapeRecipe = z.discriminatedUnion(
+  "kind",
+  [
+    z.strictObject({
+      kind: z.literal("histogram_quantile"),
+      metric: text("a metric name"),
+      quantile: number({ min: 0, max: 1, unit: "a quantile" }),
+      scale: number({ min: 0, max: 1e9, unit: "a factor", above: true }).default(1),
+    }),
+    z.strictObject({
+      kind: z.literal("rate_ratio"),
+      numerator: text("a metric name"),
+      denominator: text("a metric name"),
+    }),
+    z.strictObject({
+      kind: z.literal("gauge"),
+      metric: text("a metric name"),
+      combine: z.enum(["max", "sum"], { error: 'must be "max" or "sum"' }),
+    }),
+  ],
+  { error: KINDS },
+);
 
 function threshold(definition: SignalDefinition) {
   const max = definition.unit === "ratio" ? 1 : MAX_BYTES;
@@ -151,3 +157,21 @@ export const fileSchema = z.strictObject({
 export type FileConfig = z.output<typeof fileSchema>;
 export type TargetConfig = NonNullable<FileConfig["targets"]>[number];
 export type SignalConfig = z.output<ReturnType<typeof signalOverride>>;
+
+/** The keys that the mapping at `path` may have; empty where there is none. */
+export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  const { def } = schema._zod;
+  if ("innerType" in def) return keysAt(def.innerType as z.core.$ZodType, path);
+  if (def.type === "union") {
+    const { options } = def as z.core.$ZodUnionDef;
+    return [...new Set(options.flatMap((option) => keysAt(option, path)))];
+  }
+  const [step, ...rest] = path;
+  if (def.type === "array")
+    return step === undefined ? [] : keysAt((def as z.core.$ZodArrayDef).element, rest);
+  if (def.type !== "object") return [];
+  const { shape } = def as z.core.$ZodObjectDef;
+  if (step === undefined) return Object.keys(shape);
+  const inner = shape[String(step)];
+  return inner === undefined ? [] : keysAt(inner, rest);
+}

@@ -33,6 +33,8 @@ export interface FilterSettings {
   readonly rampLastsS: number;
   /** Seconds between the births of ramp hypotheses. */
   readonly birthEveryS: number;
+  /** Noise is taken to be correlated over the rate window or this long, whichever is more, s. */
+  readonly correlationS: number;
   /** Innovations are clipped to this many sd; samples clipped on one side for `releaseS` are believed. */
   readonly clip: number;
   readonly releaseS: number;
@@ -44,7 +46,7 @@ export interface FilterSettings {
   readonly marginLeast: number;
   /** Least probability that the level will exceed the margin. */
   readonly probability: number;
-  /** Samples before the witness may speak of a trend. */
+  /** Steps of the filter (samples, at cycles of 24 s and more) before the witness may speak of a trend. */
   readonly minSamples: number;
   /** After a swing that turned back by itself at level c, the margin is at least c + `habitAdd`, at most `habitCap`, SLO. */
   readonly habitAdd: number;
@@ -105,7 +107,8 @@ const LATENCY: FilterSettings = {
   rampEveryS: 3600,
   rampLastsS: 3600,
   birthEveryS: 120,
-  clip: 2.5,
+  correlationS: 60,
+  clip: 3.5,
   releaseS: 118,
   horizonFactor: 1,
   margin: 0.94,
@@ -145,7 +148,7 @@ const BACKLOG: FilterSettings = {
   steadyDrift: 0.04,
   slopeSpread: 2.5e-4,
   rampLastsS: 7200,
-  clip: 2,
+  clip: 2.5,
   releaseS: 88,
   horizonFactor: 5 / 3,
   margin: 0.9,

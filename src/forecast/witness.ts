@@ -88,6 +88,11 @@ export interface TrendBank {
 const NORMAL_90 = 1.6449;
 /** Log-variance of a level known from one sample only. */
 const FIRST_VARIANCE = 0.25;
+/** A sample this many sd below the level speaks against extrapolating it. */
+const FALLEN_BACK_SD = 2;
+const FALLING_SD = 3;
+/** The filter steps no more often than this, s: samples that come faster say the same thing several times. */
+const STEP_S = 24;
 
 function checkSpec(spec: TrendSpec, i: number): void {
   const positive = ["slo", "limit", "horizonS", "cycleS"] as const;
@@ -123,13 +128,14 @@ export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
     envelopes: new Float64Array(rows * ENVELOPE_STRIDE),
   };
   for (let i = 0; i < specs.length; i++) {
-    const { noiseGuess } = (plans[i] as TrendSettings).filter;
+    const { filter } = plans[i] as TrendSettings;
+    const spec = specs[i] as TrendSpec;
     const o = i * at.STRIDE;
-    bank.state[o + at.NOISE] = noiseGuess * noiseGuess;
-    bank.state[o + at.PER_SLO] = 1 / (specs[i] as TrendSpec).slo;
+    bank.state[o + at.NOISE] = filter.noiseGuess * filter.noiseGuess;
+    bank.state[o + at.PER_SLO] = 1 / spec.slo;
     bank.state[o + at.SHARED] = Math.max(
       1,
-      (specs[i] as TrendSpec).rateWindowS / (specs[i] as TrendSpec).cycleS,
+      Math.max(spec.rateWindowS, filter.correlationS) / Math.max(spec.cycleS, STEP_S),
     );
     for (let k = at.L_SHORT; k <= at.N_LONG; k++) bank.state[o + k] = Number.NaN;
     forget(bank.state, o);
@@ -141,6 +147,9 @@ export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
 
 function forget(s: Float64Array, o: number): void {
   s[o + at.COUNT] = 0;
+  s[o + at.STEPS] = 0;
+  s[o + at.WAITING_SUM] = 0;
+  s[o + at.WAITING] = 0;
   s[o + at.T_LAST] = Number.NEGATIVE_INFINITY;
   s[o + at.SIDE] = 0;
   forgetLag(s, o);
@@ -194,20 +203,36 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
     ? sampleVariance(filter, 1 / (s[o + at.PER_SLO] as number), noise, steady, support)
     : noise;
   s[o + at.R_LAST] = variance;
-  // Samples that share a rate window are worth less than their number.
-  s[o + at.NOW_R] = variance * (s[o + at.SHARED] as number);
   // A lognormal's mean lies half a log-variance above its median; the level meant is the mean.
   s[o + at.NOW_LEVEL] = level * (1 + 0.5 * noise);
-  if (first) {
-    startFilter(s, o, FIRST_VARIANCE);
-  } else {
-    const side = stepFilter(s, o, filter);
-    if (filter.levelPath) stepLevel(s, o, steady, (bank.specs[i] as TrendSpec).rateWindowS, filter);
-    reanchor(s, o, side, filter.releaseS);
-    stepHabit(s, o, meanLevel(s, o) - filter.offset, filter);
+  if (!first && filter.levelPath) stepLevel(s, o, steady, (bank.specs[i] as TrendSpec).rateWindowS, filter);
+  s[o + at.WAITING_SUM] = (s[o + at.WAITING_SUM] as number) + (s[o + at.NOW_LEVEL] as number);
+  s[o + at.WAITING] = (s[o + at.WAITING] as number) + 1;
+  if (first || timeS - (s[o + at.T_STEP] as number) >= STEP_S) {
+    advance(s, o, filter);
+    if (known && filter.trafficMargin > 0) stepTraffic(s, o, support);
   }
-  if (known && filter.trafficMargin > 0) stepTraffic(s, o, support);
   return true;
+}
+
+/** One step of the filter, with the mean of the samples since the last. */
+function advance(s: Float64Array, o: number, filter: FilterSettings): void {
+  const timeS = s[o + at.T_LAST] as number;
+  const steps = s[o + at.STEPS] as number;
+  s[o + at.NOW_D] = steps === 0 ? 0 : timeS - (s[o + at.T_STEP] as number);
+  s[o + at.NOW_LEVEL] = (s[o + at.WAITING_SUM] as number) / (s[o + at.WAITING] as number);
+  // Samples that share a rate window are worth less than their number.
+  s[o + at.NOW_R] = (s[o + at.R_LAST] as number) * (s[o + at.SHARED] as number);
+  s[o + at.T_STEP] = timeS;
+  s[o + at.STEPS] = steps + 1;
+  s[o + at.WAITING_SUM] = 0;
+  s[o + at.WAITING] = 0;
+  if (steps === 0) {
+    startFilter(s, o, FIRST_VARIANCE);
+    return;
+  }
+  reanchor(s, o, stepFilter(s, o, filter), filter.releaseS);
+  stepHabit(s, o, meanLevel(s, o) - filter.offset, filter);
 }
 
 /** Samples that every hypothesis clipped on one side for long enough are believed: the level has jumped. */
@@ -235,7 +260,7 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
   const row = bank.envelopeRow[i] as number;
   const margin = actingMargin(s, o, filter);
   if (count === 0) return silent({ required: filter.probability, margin: margin * spec.slo, noise });
-  const since = Math.max(0, nowS - (s[o + at.T_LAST] as number));
+  const since = Math.max(0, nowS - (s[o + at.T_STEP] as number));
   outlook(s, o, since + spec.horizonS, scratch);
   const half = NORMAL_90 * Math.sqrt(scratch.variance);
   let forecast = scratch.level - filter.offset;
@@ -243,8 +268,8 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
   let probability = exceedance(s, o, spec.horizonS * filter.horizonFactor, margin + filter.offset);
   let trigger: TrendTrigger | undefined;
   let quiet: TrendQuiet | undefined;
-  if (count < filter.minSamples) quiet = "insufficient_samples";
-  else if (probability >= filter.probability) trigger = "trend";
+  if ((s[o + at.STEPS] as number) < filter.minSamples) quiet = "insufficient_samples";
+  else if (probability >= filter.probability && !hasFallenBack(s, o)) trigger = "trend";
   else if (forecast <= margin) quiet = "no_excess_expected";
   else quiet = trafficExplains(s, o) ? "explained_by_traffic" : "weak_probability";
   if (row >= 0 && envelope !== undefined) {
@@ -282,6 +307,14 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
     sampleCount: count,
     noise,
   };
+}
+
+/** Whether the newest sample lies clearly below the filter's level or the two before: a spike must not be extrapolated. */
+function hasFallenBack(s: Float64Array, o: number): boolean {
+  const sd = Math.sqrt(s[o + at.R_LAST] as number);
+  const x = s[o + at.NOW_X] as number;
+  const before = Math.max(s[o + at.X1] as number, s[o + at.X1 + 1] as number);
+  return x < Math.log(meanLevel(s, o)) - FALLEN_BACK_SD * sd || x < before - FALLING_SD * sd;
 }
 
 function silent(known: { required: number; margin: number; noise: number }): TrendVerdict {

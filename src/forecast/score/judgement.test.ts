@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { createScoreBank, type ScoreBank } from "./bank.ts";
-import { judgement, LEAST_BLOCKS } from "./judgement.ts";
+import { judgement } from "./judgement.ts";
 import { noteForecast, noteSample } from "./note.ts";
 import { summary } from "./summary.ts";
-import { live, type World } from "./testbed.ts";
+import { live, uniform, type World } from "./testbed.ts";
 
 const RIGHT = { hours: 36, size: 1, shared: false, memoryS: 900, sloZ: 1, spread: 1, bias: 0 };
 
@@ -16,11 +16,11 @@ function heard(world: World) {
   return { seen, last: judgement(bank, 0, 0), bank };
 }
 
-/** One series whose forecasts say `p` while `hit(block)` decides the outcome; one block is 720 s. */
+/** One series whose forecasts say `p` while `hit` decides the outcome; one block is 720 s. */
 function constant(options: {
   p: number;
   blocks: number;
-  hit: (block: number) => boolean;
+  hit: (block: number, series: number) => boolean;
   series?: number;
 }): ScoreBank {
   const size = options.series ?? 1;
@@ -34,7 +34,7 @@ function constant(options: {
   });
   for (let t = 0; t < options.blocks * 720; t += 30)
     for (let i = 0; i < size; i++) {
-      noteSample(bank, i, { timeS: t, value: options.hit(Math.floor(t / 720)) ? 2 : 0.5, slo: 1 });
+      noteSample(bank, i, { timeS: t, value: options.hit(Math.floor(t / 720), i) ? 2 : 0.5, slo: 1 });
       noteForecast(bank, i, 0, { madeS: t, dueS: t + 180, probability: options.p });
     }
   return bank;
@@ -95,7 +95,7 @@ describe("judgement", () => {
 
   it("says unknown on few samples, even when every single forecast was wrong", () => {
     for (const series of [1, 200]) {
-      const bank = constant({ p: 0.9, blocks: LEAST_BLOCKS - 1, hit: () => false, series });
+      const bank = constant({ p: 0.9, blocks: 20, hit: () => false, series });
       expect(summary(bank, 0).calibrationError).toBeCloseTo(0.9, 9);
       expect(judgement(bank, 0, 0)).toMatchObject({ verdict: "unknown", reason: "too_few" });
     }
@@ -110,6 +110,36 @@ describe("judgement", () => {
     expect(verdict, detail).not.toBe("poor");
     expect(Math.abs(probability?.z ?? Number.NaN)).toBeLessThan(2);
     expect(probability?.forecasts).toBeGreaterThan(10_000);
+  });
+
+  it("counts series that fail together as one, block by block", () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const next = uniform(seed);
+      const coins = Array.from({ length: 60 }, () => next() < 0.5);
+      const bank = constant({ p: 0.5, blocks: 60, hit: (b) => coins[b] === true, series: 30 });
+      const { probability, verdict } = judgement(bank, 0, 0);
+      expect(Math.abs(probability?.z ?? Number.NaN), `seed ${seed}`).toBeLessThan(4);
+      expect(verdict).not.toBe("poor");
+    }
+  });
+
+  it("does not take the absence of an unlikely event for proof, however evenly it is absent", () => {
+    // 15 % said, nothing in 25 blocks: of a calibrated witness that happens one time in sixty.
+    const bank = constant({ p: 0.15, blocks: 26, hit: () => false });
+    const { probability, verdict } = judgement(bank, 0, 0);
+    expect(probability?.estimate).toBeGreaterThan(0.1);
+    expect(probability?.blocks).toBeGreaterThan(20);
+    expect(probability?.z).toBeLessThan(3);
+    expect(verdict).toBe("unknown");
+  });
+
+  it("lets pass what is certain but small", () => {
+    // 45 % said, in every block 40 of 100 series come true.
+    const bank = constant({ p: 0.45, blocks: 40, hit: (b, i) => (7 * b + i) % 20 < 8, series: 100 });
+    const { probability, verdict, detail } = judgement(bank, 0, 0);
+    expect(probability?.estimate).toBeCloseTo(0.05, 2);
+    expect(probability?.z).toBeGreaterThan(4);
+    expect(verdict, detail).toBe("good");
   });
 
   it("forgets: a witness that mends its ways is good again", () => {

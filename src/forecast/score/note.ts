@@ -41,6 +41,11 @@ function sensible(bank: ScoreBank, w: number, f: ScoredForecast): boolean {
   return value !== undefined || low !== undefined || probability !== undefined;
 }
 
+/** A slot at most once around the ring: cheaper than a remainder of doubles. */
+function wrap(slot: number, bank: ScoreBank): number {
+  return slot >= bank.pending ? slot - bank.pending : slot;
+}
+
 /** How long after its due time a forecast still waits for its outcome, s. */
 function patienceS(bank: ScoreBank, w: number): number {
   const { meanOverS } = bank.witnesses[w] as Required<ScoredWitness>;
@@ -69,10 +74,10 @@ export function noteForecast(bank: ScoreBank, i: number, w: number, forecast: Sc
   }
   const head = rows[row + at.HEAD] as number;
   if (pending > 0) {
-    const newest = row + at.ROW_HEAD + ((head + pending - 1) % bank.pending) * at.SLOT;
+    const newest = row + at.ROW_HEAD + wrap(head + pending - 1, bank) * at.SLOT;
     if (dueS < (rows[newest + at.DUE] as number)) return false;
   }
-  const slot = row + at.ROW_HEAD + ((head + pending) % bank.pending) * at.SLOT;
+  const slot = row + at.ROW_HEAD + wrap(head + pending, bank) * at.SLOT;
   rows[slot + at.DUE] = dueS;
   rows[slot + at.VALUE] = forecast.value ?? Number.NaN;
   rows[slot + at.LOW] = forecast.low ?? Number.NaN;
@@ -114,7 +119,7 @@ function settleOne(bank: ScoreBank, s: Settling): void {
   if (Number.isNaN(s.observed)) count(bank, s.i, s.w, at.UNSCORED);
   else score(bank, s);
   const { rows } = bank;
-  rows[s.row + at.HEAD] = ((rows[s.row + at.HEAD] as number) + 1) % bank.pending;
+  rows[s.row + at.HEAD] = wrap((rows[s.row + at.HEAD] as number) + 1, bank);
   rows[s.row + at.COUNT] = (rows[s.row + at.COUNT] as number) - 1;
 }
 
@@ -144,7 +149,7 @@ function settleByMean(bank: ScoreBank, i: number, w: number, sample: ScoredSampl
   const head = rows[row + at.HEAD] as number;
   const pending = rows[row + at.COUNT] as number;
   for (let k = 0; k < pending; k++) {
-    const slot = row + at.ROW_HEAD + ((head + k) % bank.pending) * at.SLOT;
+    const slot = row + at.ROW_HEAD + wrap(head + k, bank) * at.SLOT;
     const due = rows[slot + at.DUE] as number;
     if (timeS < due - half) break;
     if (timeS > due + half) continue;

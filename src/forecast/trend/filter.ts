@@ -128,6 +128,8 @@ function update(s: Float64Array, o: number, clip: number): number {
   const n = (s[o + at.HYPOTHESES] as number) | 0;
   const observed = s[o + at.NOW_LEVEL] as number;
   const r = s[o + at.NOW_R] as number;
+  // Clipping goes by one sample's own noise, so that a burst of many correlated samples pulls no harder than a few.
+  const alone = s[o + at.R_LAST] as number;
   const clip2 = clip * clip;
   let total = 0;
   let sides = 0;
@@ -145,9 +147,10 @@ function update(s: Float64Array, o: number, clip: number): number {
     const weight = (s[h + at.H_WEIGHT] as number) / ((1 + z2) * sd);
     s[h + at.H_WEIGHT] = weight;
     total += weight;
-    if (z2 > clip2) {
+    const most2 = clip2 * (ll * inverse + alone);
+    if (e * e > most2) {
       sides += e > 0 ? 1 : -1;
-      e = e > 0 ? clip * sd : -clip * sd;
+      e = e > 0 ? Math.sqrt(most2) : -Math.sqrt(most2);
     }
     const gain = ll * precision;
     const slopeGain = lb * precision;

@@ -70,5 +70,10 @@ export const NOW_R = USUAL + 4;
 /** What the spec says, at hand: 1 / SLO, and how many samples share a rate window (at least 1). Survive a reset. */
 export const PER_SLO = USUAL + 5;
 export const SHARED = USUAL + 6;
+/** Samples that come faster than the filter steps: their sum and number, when it last stepped, and how often it has. */
+export const WAITING_SUM = USUAL + 7;
+export const WAITING = USUAL + 8;
+export const T_STEP = USUAL + 9;
+export const STEPS = USUAL + 10;
 
-export const STRIDE = USUAL + 7;
+export const STRIDE = USUAL + 11;

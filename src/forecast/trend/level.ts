@@ -2,11 +2,15 @@ import type { FilterSettings } from "../settings.ts";
 import * as at from "./layout.ts";
 
 /** Samples closer than this are not told apart here: a decaying spike must have time to decay. */
-const SPACING_S = 19;
+const SPACING_S = 14;
 /** An excursion starts at this many sd above the steady level. */
 const ANOMALY_SD = 3;
 /** Share of the height predicted from the first rise that must be reached. */
 const SHAPE_SHARE = 0.85;
+/** A sample this many sd below the highest of the last three means that the excursion decays. */
+const DECAY_SD = 1;
+/** How long after its start an excursion is asked for the shape of a step, in rate windows. */
+const SHAPE_WINDOWS = 1.5;
 /** Noise of neighbouring samples is correlated: sd of the mean of two and of three, relative to one. */
 const MEAN_OF_2 = 0.87;
 const MEAN_OF_3 = 0.75;
@@ -94,9 +98,10 @@ function isLasting(
   const significant = mean - Math.log(steady) >= c.levelSignificance * sd * (three ? MEAN_OF_3 : MEAN_OF_2);
   const overSlo = x > sloX && (x + before) / 2 > sloX;
   const top = three ? Math.max(before, oldest) : before;
-  const decaying = x < top - 0.5 * sd - 0.02;
+  const decaying = x < top - DECAY_SD * sd - 0.02;
   const rise = (s[o + at.EX_SECOND] as number) - (s[o + at.EX_FIRST] as number);
   const factor = (SHAPE_SHARE * rateWindowS) / (s[o + at.EX_SPACING] as number);
-  const asHighAsAStep = count > 3 || level >= steady + factor * rise;
+  const lasted = (s[o + at.T_LAST] as number) - (s[o + at.EX_SINCE] as number);
+  const asHighAsAStep = lasted >= SHAPE_WINDOWS * rateWindowS || level >= steady + factor * rise;
   return significant && overSlo && !decaying && asHighAsAStep;
 }

@@ -1,0 +1,211 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type RunningMonitor, startMonitor } from "../../src/app/monitor.ts";
+import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/config/bindings.ts";
+import { createMetricsReporter } from "../../src/report/metrics.ts";
+import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { startServiceFromEnv } from "../../src/services/registry.ts";
+import { createRegistry } from "../../src/telemetry/registry.ts";
+
+// The reference documents are held to the running program: what it has is listed, and what is listed it has.
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const folder = temporaryDirectory();
+let monitor: RunningMonitor;
+let service: Awaited<ReturnType<typeof startServiceFromEnv>>;
+
+beforeAll(async () => {
+  service = await startServiceFromEnv(
+    "product-api",
+    { HELIUS_DATA_DIR: folder.path, ADMIN_TOKEN: "t" },
+    { "web.listen-address": "127.0.0.1:0" },
+    { write: () => {} },
+  );
+  monitor = await startMonitor({
+    input: {
+      file: undefined,
+      env: { TARGET_SERVICE_BASE: service.url },
+      flags: { "web.listen_address": "127.0.0.1:0", "sources.order": "scrape", data_dir: folder.path },
+    },
+    quiet: true,
+  });
+});
+
+afterAll(async () => {
+  await monitor?.close();
+  await service?.close();
+  folder.remove();
+});
+
+function read(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+/** Part of a document under a heading of the second level. */
+function section(text: string, heading: string): string {
+  const start = text.indexOf(`\n## ${heading}`);
+  if (start < 0) throw new Error(`no section ${heading}`);
+  const end = text.indexOf("\n## ", start + 4);
+  return text.slice(start, end < 0 ? undefined : end);
+}
+
+/** Rows of all tables of a text, without their heads: the cells as they are written. */
+function rawRows(text: string): string[][] {
+  const tables = [...text.matchAll(/(?:^\|.*\|\n)+/gm)].map((m) => m[0].trimEnd().split("\n"));
+  return tables.flatMap((lines) => {
+    expect(lines[1]).toMatch(/^[|\s:-]+$/);
+    return lines.slice(2).map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+  });
+}
+
+/** The same without the marks of inline code. */
+function rows(text: string): string[][] {
+  return rawRows(text).map((cells) => cells.map((cell) => cell.replaceAll("`", "")));
+}
+
+/** The pieces of inline code in a cell. */
+function codes(cell: string | undefined): string[] {
+  return [...(cell ?? "").matchAll(/`([^`]+)`/g)].map((m) => m[1] as string);
+}
+
+/** Metrics of a page, process metrics aside. */
+async function exported(url: string): Promise<string[]> {
+  const page = await (await fetch(`${url}/metrics`)).text();
+  const types = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map((m) => `${m[1]} ${m[2]}`);
+  return types.filter((t) => !/^(process|nodejs)_/.test(t)).sort();
+}
+
+test("docs/metrics.md lists exactly the metrics of a running monitor", async () => {
+  const listed = rows(section(read("docs/metrics.md"), "Monitor")).map(([name, type]) => `${name} ${type}`);
+  expect(listed.sort()).toEqual(await exported(monitor.url));
+});
+
+test("docs/metrics.md lists exactly the metrics of a running service", async () => {
+  const listed = rows(section(read("docs/metrics.md"), "Every service")).map(
+    ([name, type]) => `${name} ${type}`,
+  );
+  expect(listed.sort()).toEqual(await exported(service.url));
+});
+
+test("docs/metrics.md gives each metric of the reports its labels", async () => {
+  const registry = createRegistry({ processMetrics: false });
+  createMetricsReporter(registry);
+  const listed = new Map(
+    rows(section(read("docs/metrics.md"), "Monitor")).map(([name, , labels = ""]) => [
+      name,
+      labels.split(", ").filter((l) => l !== ""),
+    ]),
+  );
+  const metrics = registry.getMetricsAsArray() as unknown as { name: string; labelNames: string[] }[];
+  expect(metrics.length).toBeGreaterThan(10);
+  for (const { name, labelNames } of metrics) expect(listed.get(name), name).toEqual(labelNames);
+});
+
+test("docs/configuration.md lists every setting with its flag, variable and default", () => {
+  const table = rows(read("docs/configuration.md").split("\n## ")[0] as string);
+  const listed = table.map(([key, flag, variable, shown]) => ({
+    key,
+    flag,
+    variable,
+    shown: plain(shown ?? ""),
+  }));
+  const real = bindings.map((b) => ({
+    key: b.path,
+    flag: `--${flagOf(b.path)}`,
+    variable: b.env ?? "",
+    shown: plain(b.shownDefault),
+  }));
+  expect(listed).toEqual(real);
+});
+
+test("README.md lists only variables that exist, with their key, flag and default", () => {
+  const table = rows(section(read("README.md"), "Configuration"));
+  expect(table.length).toBeGreaterThan(15);
+  for (const [variable, key, flag, shown] of table) {
+    if (variable === "TARGET_SERVICE_BASE") {
+      expect(shown).toBe(DEFAULT_TARGET_BASE);
+      continue;
+    }
+    const binding = bindings.find((b) => b.env === variable);
+    expect(binding?.path, variable).toBe(key);
+    expect(`--${flagOf(binding?.path ?? "")}`).toBe(flag);
+    if (!shown?.includes("%")) expect(plain(shown ?? "")).toBe(plain(binding?.shownDefault ?? ""));
+  }
+  const documented = new Set(table.map(([variable]) => variable));
+  for (const { env } of bindings)
+    if (env !== undefined && !/_MAX$/.test(env)) expect([...documented]).toContain(env);
+});
+
+/** A number without the last digits that binary fractions leave; other text as it is. */
+function plain(text: string): string {
+  return text !== "" && Number.isFinite(Number(text)) ? String(Number(Number(text).toPrecision(12))) : text;
+}
+
+test("docs/decision.md explains exactly the reasons of the domain", () => {
+  const source = read("src/domain/decision.ts");
+  const declared = ["Trigger", "Quiet", "Hold"].flatMap((type) => {
+    const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
+    if (union === undefined) throw new Error(`no type ${type}`);
+    return [...union.matchAll(/"(\w+)"/g)].map((m) => m[1] as string);
+  });
+  expect(declared.length).toBeGreaterThan(15);
+  const text = read("docs/decision.md");
+  const listed = [...rows(section(text, "Rules that act")), ...rows(section(text, "Reasons to hold"))];
+  expect(listed.map(([reason]) => reason).sort()).toEqual(declared.sort());
+  for (const [reason, says, todo] of listed) {
+    expect(says, reason).toBeTruthy();
+    expect(todo, reason).toBeTruthy();
+  }
+});
+
+test("docs/logs.md lists only messages that the program has, and every one of the contract", () => {
+  const sources = globSync("src/**/*.ts", { cwd: root, exclude: ["**/*.test.ts"] })
+    .map((path) => read(path))
+    .join("\n");
+  const outcomes = /type OutcomeStatus =([^;]+);/.exec(read("src/domain/action.ts"))?.[1] ?? "";
+  const built = [...outcomes.matchAll(/"(\w+)"/g)].map((m) => `mitigation ${m[1]}`);
+  const messages = rawRows(read("docs/logs.md"))
+    .flatMap(([message]) => codes(message))
+    .filter((message) => message.includes(" "));
+  expect(messages.length).toBeGreaterThan(20);
+  for (const message of messages)
+    expect(built.includes(message) || sources.includes(`"${message}"`), message).toBe(true);
+  for (const message of ["prediction cycle", "mitigation executed", "manual mitigation executed"])
+    expect(messages).toContain(message);
+});
+
+test("docs/http-api.md names only endpoints of the monitor that are there", async () => {
+  const listed = rows(section(read("docs/http-api.md"), "Monitor")).map(([call]) => call ?? "");
+  expect(listed.length).toBe(6);
+  for (const call of listed) {
+    const [method = "", path = ""] = call.split(" ");
+    const answer = await fetch(`${monitor.url}${path}`, { method });
+    // Reloading over HTTP is off unless it is switched on.
+    expect(answer.status, call).toBe(path === "/-/reload" ? 403 : 200);
+  }
+});
+
+test("docs/http-api.md names only endpoints and fault modes of a service that are there", async () => {
+  const text = section(read("docs/http-api.md"), "Every service");
+  const headers = { "x-admin-token": "t" };
+  const answer = await fetch(`${service.url}/admin/faults`, { headers });
+  const { modes } = (await answer.json()) as { modes: string[] };
+  const parts = text.split("### Fault modes");
+  expect(rows(parts[1] ?? "").map(([mode]) => mode)).toEqual(modes);
+  const calls = rows(parts[0]?.split("### Admin calls")[0] ?? "").map(([call]) => call ?? "");
+  expect(calls.length).toBe(6);
+  for (const call of calls) {
+    const [method = "", path = ""] = call.split(" ");
+    const example = path.replace("MODE&…", "latency&inc=1").replace("KEY", "k");
+    const said = await fetch(`${service.url}${example}`, { method, headers });
+    expect(said.status, call).toBe(path.endsWith("KEY") ? 404 : 200);
+    if (path.endsWith("KEY")) expect(await said.json()).toEqual({ key: "k", applied: false });
+  }
+});
