@@ -129,6 +129,7 @@ describe("precedence", () => {
       "predict.min_r2": [0.11, 0.12, 0.13, (c) => c.predict.minR2],
       "predict.pre_timeout_ratio": [0.81, 0.82, 0.83, (c) => c.predict.preTimeoutRatio],
       "predict.cooldown_seconds": [11, 12, 13, (c) => c.predict.cooldownMs / 1000],
+      "predict.setting": ["strict", undefined, "eager", (c) => c.predict.setting],
       "predict.window_samples": [11, undefined, 13, (c) => c.predict.windowSamples],
       "signals.p95_latency.slo": [311, 312, 313, SIGNALS("p95_latency", "slo")],
       "signals.p95_latency.exit": [211, 212, 213, SIGNALS("p95_latency", "exit")],
