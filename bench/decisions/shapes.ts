@@ -312,23 +312,29 @@ function lowTraffic(r: Random, g: Generator): Truth {
   return { level: day(() => base), ...noFault, requestsPerS: r.logBetween(0.02, 0.5), sampling: true };
 }
 
-/** A fault in a service that has known load cycles for hours: what habit costs. */
-function rampOnCycle(r: Random, g: Generator): Truth {
+/** A fault (growing share of time lost) in a service that has known load cycles for hours: what habit and traffic cost. */
+function rampOnCycle(r: Random): Truth {
   const low = r.between(0.3, 0.4);
   const high = r.between(0.6, 0.75);
+  const onsetS = r.between(7200, 14_400);
+  const perSecond = 1.2 / r.between(480, 1200);
+  const longest = Math.ceil((onsetS + 7200 + TAIL_S) / GRID_S);
+  const level: number[] = [];
   const load: number[] = [];
-  const wave = (t: number) => 0.5 - 0.5 * Math.cos((2 * Math.PI * t) / 3600);
-  const ramped = ramp([480, 1200])(r, g);
-  const factor = ramped.level[0] as number;
-  for (let k = 0; k < ramped.level.length; k++) {
-    const w = wave(k * GRID_S);
-    load.push(0.5 + w);
-    ramped.level[k] = ((ramped.level[k] as number) / factor) * (low + (high - low) * w);
+  let end = longest;
+  let breachS = Number.NaN;
+  for (let k = 0; k <= end; k++) {
+    const t = k * GRID_S;
+    const wave = 0.5 - 0.5 * Math.cos((2 * Math.PI * t) / 3600);
+    const u = Math.min(3, (low + (high - low) * wave) * (1 + perSecond * Math.max(0, t - onsetS)));
+    level.push(u);
+    load.push(0.5 + wave);
+    if (Number.isNaN(breachS) && u > 1) {
+      breachS = t;
+      end = k + TAIL_S / GRID_S;
+    }
   }
-  const breach = ramped.level.findIndex((u, k) => k * GRID_S > ramped.onsetS && u > 1) * GRID_S;
-  if (breach <= 0) return rampOnCycle(r, g);
-  const level = ramped.level.slice(0, Math.ceil((breach + TAIL_S) / GRID_S) + 1);
-  return { level, load: Float64Array.from(load), onsetS: ramped.onsetS, breachS: breach };
+  return { level: Float64Array.from(level), load: Float64Array.from(load), onsetS, breachS };
 }
 
 const latency = { kind: "latency", overall: true } as const;

@@ -141,7 +141,7 @@ function openParts(input: {
   const registers = [registry];
   const missed = new Counter({
     name: "predict_cycles_missed_total",
-    help: "Cycles that were due while another was still running.",
+    help: "Cycles that were due and did not start: another was still running, or the process was held up.",
     registers,
   });
   const reloadOk = new Gauge({
@@ -248,13 +248,15 @@ function serve(input: {
 }): Promise<MonitorServer> {
   const { parts, get } = input;
   const startedMs = parts.clock.now().monoMs;
-  const { host, port, enableLifecycle } = get().web;
+  const { host, port } = get().web;
   return startMonitorServer({
     host,
     port,
     api: {
       registry: parts.registry,
-      lifecycle: enableLifecycle,
+      get lifecycle() {
+        return get().web.enableLifecycle;
+      },
       reload: input.reload,
       unready: () => (parts.board.latest() === undefined ? "waiting for the first cycle" : undefined),
       unhealthy: () => {

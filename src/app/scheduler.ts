@@ -1,12 +1,18 @@
 import cron from "node-cron";
 
 export interface Scheduler {
-  /** Beats that fell into a cycle still running. */
+  /** Cycles that were due and did not start: another was still running, or the process was held up past them. */
   missed(): number;
   setCycle(cycleMs: number): void;
   /** No further cycle starts; resolves once the one under way has ended or `waitMs` are over. */
   stop(waitMs: number): Promise<"idle" | "still running">;
 }
+
+/** What calls back about every second, until it is destroyed. */
+export type Beats = (beat: () => void) => { destroy(): unknown };
+
+/** On node-cron's seconds. */
+const cronBeats: Beats = (beat) => cron.schedule("* * * * * *", beat, { name: "cycle" });
 
 /** A beat may come this much early and still count as the next second, milliseconds. */
 const SLACK_MS = 500;
@@ -22,6 +28,8 @@ export function startScheduler(options: {
   run: () => Promise<void>;
   onMissed: () => void;
   onError: (error: unknown) => void;
+  /** Default: node-cron. */
+  beats?: Beats;
 }): Scheduler {
   let { cycleMs } = options;
   let dueMs = options.monoMs();
@@ -31,13 +39,13 @@ export function startScheduler(options: {
   function beat(): void {
     const now = options.monoMs();
     if (now < dueMs - SLACK_MS) return;
-    const late = Math.floor((now - dueMs) / cycleMs);
-    dueMs += cycleMs * (1 + Math.max(0, late));
-    if (running !== undefined) {
+    const late = Math.max(0, Math.floor((now - dueMs) / cycleMs));
+    dueMs += cycleMs * (1 + late);
+    for (let n = running === undefined ? late : late + 1; n > 0; n--) {
       missed += 1;
       options.onMissed();
-      return;
     }
+    if (running !== undefined) return;
     running = options
       .run()
       .catch(options.onError)
@@ -46,7 +54,7 @@ export function startScheduler(options: {
       });
   }
 
-  const task = cron.schedule("* * * * * *", beat, { name: "cycle" });
+  const task = (options.beats ?? cronBeats)(beat);
   beat();
   return {
     missed: () => missed,

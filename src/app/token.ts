@@ -8,8 +8,9 @@ import { ConfigError } from "../config/types.ts";
 export function tokenSource(admin: { token: string; tokenFile: string | undefined }): () => string {
   const { tokenFile } = admin;
   if (tokenFile === undefined) return () => admin.token;
+  // The time first: a change between the two readings is then seen at the next call.
+  let changed = statSync(tokenFile, { throwIfNoEntry: false })?.mtimeMs;
   let token = read(tokenFile);
-  let changed = statSync(tokenFile).mtimeMs;
   return () => {
     try {
       const mtime = statSync(tokenFile).mtimeMs;

@@ -3,11 +3,18 @@ import { readBuildInfo } from "../telemetry/build-info.ts";
 import { checkConfigCommand } from "./check-config.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 import { monitorCommand } from "./monitor.ts";
+import { replayCommand } from "./replay.ts";
 import { serviceCommand } from "./service.ts";
 import { upCommand } from "./up.ts";
 
 /** Every command, in the order of the help. */
-const commands: readonly Command[] = [upCommand, monitorCommand, serviceCommand, checkConfigCommand];
+const commands: readonly Command[] = [
+  upCommand,
+  monitorCommand,
+  serviceCommand,
+  replayCommand,
+  checkConfigCommand,
+];
 
 export interface Process extends Omit<CommandContext, "args"> {
   readonly argv: readonly string[];

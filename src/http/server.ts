@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import express, { type Express, type Request, type Response } from "express";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
 
 /** What the endpoints need of the monitor. */
@@ -124,6 +124,11 @@ function routes(api: MonitorApi): Express {
       .all(only("GET, HEAD"));
   }
   app.use((req, res) => void res.status(404).json({ status: "error", error: `nothing at ${req.path}` }));
+  // Four parameters make it the error handler. The reason goes to who may read it; the stack to nobody.
+  app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+    const { status = 500, message } = error as { status?: number; message?: string };
+    res.status(status).json({ status: "error", error: message ?? String(error) });
+  });
   return app;
 }
 

@@ -1,0 +1,204 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { Gauge, Registry } from "prom-client";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ListenError, type MonitorServer, startMonitorServer } from "./server.ts";
+
+const said = {
+  unhealthy: undefined as string | undefined,
+  unready: undefined as string | undefined,
+  reload: undefined as string | undefined,
+  lifecycle: true,
+  reloads: 0,
+  statusThrows: false,
+};
+let server: MonitorServer;
+
+beforeEach(async () => {
+  Object.assign(said, {
+    unhealthy: undefined,
+    unready: undefined,
+    reload: undefined,
+    lifecycle: true,
+    reloads: 0,
+    statusThrows: false,
+  });
+  const registry = new Registry();
+  new Gauge({ name: "predict_up", help: "x", registers: [registry] }).set(1);
+  server = await startMonitorServer({
+    host: "127.0.0.1",
+    port: 0,
+    api: {
+      registry,
+      get lifecycle() {
+        return said.lifecycle;
+      },
+      unhealthy: () => said.unhealthy,
+      unready: () => said.unready,
+      status: () => {
+        if (said.statusThrows) throw new Error("the store is closed");
+        return { epoch: 7 };
+      },
+      reload: async () => {
+        said.reloads += 1;
+        return said.reload;
+      },
+    },
+  });
+});
+afterEach(() => server.close());
+
+const ask = (path: string, method = "GET") => fetch(`${server.url}${path}`, { method });
+
+describe("the monitor's endpoints", () => {
+  it.each([
+    ["/-/healthy", "Helius Self-Heal is Healthy.\n", "unhealthy"],
+    ["/-/ready", "Helius Self-Heal is Ready.\n", "unready"],
+  ] as const)("%s answers 200 when well, else 503 with the reason", async (path, well, field) => {
+    const good = await ask(path);
+    expect([good.status, await good.text()]).toEqual([200, well]);
+    expect((await ask(path, "HEAD")).status).toBe(200);
+    said[field] = "waiting for the first cycle";
+    const bad = await ask(path);
+    expect([bad.status, await bad.text()]).toEqual([503, "waiting for the first cycle\n"]);
+    const head = await ask(path, "HEAD");
+    expect([head.status, await head.text()]).toEqual([503, ""]);
+    expect(bad.headers.get("content-type")).toMatch(/^text\/plain/);
+  });
+
+  it("/metrics is the registry, in the text format", async () => {
+    const answer = await ask("/metrics");
+    expect(answer.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
+    expect(await answer.text()).toContain("predict_up 1");
+  });
+
+  it("/api/v1/status is an envelope around the status", async () => {
+    expect(await (await ask("/api/v1/status")).json()).toEqual({ status: "success", data: { epoch: 7 } });
+  });
+
+  it.each(["POST", "PUT"])("/-/reload by %s answers 200, or 500 with the reason", async (method) => {
+    expect((await ask("/-/reload", method)).status).toBe(200);
+    said.reload = "helius.yml:1:1: foo is not a known key";
+    const bad = await ask("/-/reload", method);
+    expect([bad.status, await bad.text()]).toEqual([
+      500,
+      "failed to reload config: helius.yml:1:1: foo is not a known key\n",
+    ]);
+    expect(said.reloads).toBe(2);
+  });
+
+  it("/-/reload is refused where the lifecycle is off, and reloads nothing", async () => {
+    said.lifecycle = false;
+    const answer = await ask("/-/reload", "POST");
+    expect(answer.status).toBe(403);
+    expect(await answer.text()).toContain("--web.enable-lifecycle");
+    expect(said.reloads).toBe(0);
+  });
+
+  it.each([
+    ["/-/healthy", "POST", "GET, HEAD"],
+    ["/-/ready", "PUT", "GET, HEAD"],
+    ["/metrics", "POST", "GET, HEAD"],
+    ["/api/v1/status", "DELETE", "GET, HEAD"],
+    ["/", "POST", "GET, HEAD"],
+    ["/page.js", "PATCH", "GET, HEAD"],
+    ["/-/reload", "GET", "POST, PUT"],
+    ["/-/reload", "HEAD", "POST, PUT"],
+    ["/-/reload", "DELETE", "POST, PUT"],
+  ])("%s by %s is 405, naming what would be right", async (path, method, allowed) => {
+    const answer = await ask(path, method);
+    expect(answer.status).toBe(405);
+    expect(answer.headers.get("allow")).toBe(allowed);
+    if (method !== "HEAD") expect(await answer.json()).toEqual({ status: "error", error: `use ${allowed}` });
+    expect(said.reloads).toBe(0);
+  });
+
+  it("anything else is 404, in the same envelope", async () => {
+    const answer = await ask("/admin/mitigate", "POST");
+    expect([answer.status, await answer.json()]).toEqual([
+      404,
+      { status: "error", error: "nothing at /admin/mitigate" },
+    ]);
+  });
+
+  it("a defect answers 500 with its reason and without its stack", async () => {
+    said.statusThrows = true;
+    const answer = await ask("/api/v1/status");
+    expect([answer.status, await answer.json()]).toEqual([
+      500,
+      { status: "error", error: "the store is closed" },
+    ]);
+  });
+});
+
+describe("the status page", () => {
+  it("is served with a policy that forbids everything from elsewhere and everything inline", async () => {
+    for (const [path, type] of [
+      ["/", "text/html"],
+      ["/page.css", "text/css"],
+      ["/page.js", "text/javascript"],
+    ] as const) {
+      const answer = await ask(path);
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get("content-type")).toContain(type);
+      const policy = answer.headers.get("content-security-policy") ?? "";
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toMatch(/unsafe|\*|https?:/);
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("x-powered-by")).toBeNull();
+      expect(answer.headers.get("cache-control")).toBe("no-store");
+    }
+  });
+
+  it("keeps to that policy: nothing inline, nothing from elsewhere, no HTML out of data", () => {
+    const read = (file: string) => readFileSync(new URL(`./page/${file}`, import.meta.url), "utf8");
+    const html = read("index.html");
+    expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/);
+    expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
+    expect(read("page.js")).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b/);
+    expect(read("page.css")).not.toMatch(/@import|url\(/);
+  });
+});
+
+describe("listening", () => {
+  it("on a port that is taken fails with the port and the flag that changes it", async () => {
+    const { port } = server;
+    const api = { registry: new Registry(), lifecycle: false } as never;
+    const second = startMonitorServer({ host: "127.0.0.1", port, api });
+    await expect(second).rejects.toThrow(ListenError);
+    await expect(second).rejects.toThrow(
+      `port ${port} on 127.0.0.1 is already in use; choose another with --web.listen-address=HOST:PORT`,
+    );
+  });
+
+  it("on an address that is not ours says what failed", async () => {
+    const api = { registry: new Registry(), lifecycle: false } as never;
+    await expect(startMonitorServer({ host: "192.0.2.1", port: 0, api })).rejects.toThrow(
+      "cannot listen on 192.0.2.1:0 (EADDRNOTAVAIL)",
+    );
+  });
+
+  it("on all interfaces is shown under an address that can be asked", async () => {
+    const api = { registry: new Registry(), lifecycle: false, unhealthy: () => undefined } as never;
+    const all = await startMonitorServer({ host: "0.0.0.0", port: 0, api });
+    try {
+      expect(all.url).toBe(`http://127.0.0.1:${all.port}`);
+      expect((await fetch(`${all.url}/-/healthy`)).status).toBe(200);
+    } finally {
+      await all.close();
+    }
+  });
+
+  it("ends with close: the port is free again", async () => {
+    const api = { registry: new Registry(), lifecycle: false, unhealthy: () => undefined } as never;
+    const short = await startMonitorServer({ host: "127.0.0.1", port: 0, api });
+    await (await fetch(`${short.url}/-/healthy`)).text();
+    await short.close();
+    const again = createServer();
+    await new Promise<void>((resolve, reject) => {
+      again.once("error", reject).listen(short.port, "127.0.0.1", resolve);
+    });
+    await new Promise((resolve) => again.close(resolve));
+  });
+});
