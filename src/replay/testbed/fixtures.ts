@@ -8,11 +8,13 @@ export function signalNamed(name: string, windowed = false): Signal {
   return {
     name,
     unit: "ms",
+    shape: "latency",
     windowed,
     promql: "x",
     scrape: { kind: "gauge", metric: "x", combine: "max" },
     thresholds: { slo: 300, exit: 270, limit: 1000 },
     linear: true,
+    trend: false,
   };
 }
 
@@ -35,6 +37,9 @@ export function settingsFor(targets: readonly Target[]): LoopSettings {
 
 const DEFAULTS: Omit<LoopSettings, "targets"> = {
   rules: { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 },
+  setting: "default",
+  warmUpMs: 0,
+  warmUpDeadlineMs: 1000,
   linearWindow: 20,
   rateWindowMs: 60_000,
   autoHeal: true,
