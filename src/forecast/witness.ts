@@ -91,6 +91,8 @@ const FIRST_VARIANCE = 0.25;
 /** A sample this many sd below the level speaks against extrapolating it. */
 const FALLEN_BACK_SD = 2;
 const FALLING_SD = 3;
+/** After a longer silence, s, a ramp from before it says nothing: the series starts afresh. */
+const LONGEST_GAP_S = 600;
 /** The filter steps no more often than this, s: samples that come faster say the same thing several times. */
 const STEP_S = 24;
 
@@ -183,6 +185,7 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
   const o = i * at.STRIDE;
   const last = s[o + at.T_LAST] as number;
   if (!(timeS > last) || timeS === Number.POSITIVE_INFINITY) return false;
+  if (timeS - last > LONGEST_GAP_S) forget(s, o);
   const plan = bank.plans[i] as TrendSettings;
   const { filter } = plan;
   const u = value * (s[o + at.PER_SLO] as number);

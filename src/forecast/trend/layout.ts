@@ -17,7 +17,7 @@ export const LAST_BIRTH = 6;
 /** On which side every hypothesis clips its innovation, and since when. */
 export const SIDE = 7;
 export const SIDE_SINCE = 8;
-/** The running excursion from the steady level: since when (NaN: none), samples, first two values, their distance in time. */
+/** The running excursion from the steady level: since when (NaN: none), samples, its first value, the one some 30 s later, their distance in time. */
 export const EX_SINCE = 9;
 export const EX_COUNT = 10;
 export const EX_FIRST = 11;

@@ -9,6 +9,8 @@ const ANOMALY_SD = 3;
 const SHAPE_SHARE = 0.85;
 /** A sample this many sd below the highest of the last three means that the excursion decays. */
 const DECAY_SD = 1;
+/** The first rise is taken over at least this long, s: over less it would be noise. */
+const RISE_S = 27;
 /** How long after its start an excursion is asked for the shape of a step, in rate windows. */
 const SHAPE_WINDOWS = 1.5;
 /** Noise of neighbouring samples is correlated: sd of the mean of two and of three, relative to one. */
@@ -42,7 +44,6 @@ export function stepLevel(
   const level = s[o + at.NOW_LEVEL] as number;
   const x = s[o + at.NOW_X] as number;
   const variance = s[o + at.R_LAST] as number;
-  const spacing = timeS - (s[o + at.T_KEPT] as number);
   s[o + at.T_KEPT] = timeS;
   s[o + at.X1] = s[o + at.X1 + 1] as number;
   s[o + at.X1 + 1] = s[o + at.X3] as number;
@@ -64,13 +65,15 @@ export function stepLevel(
   if (count === 1) {
     s[o + at.EX_SINCE] = timeS;
     s[o + at.EX_FIRST] = level;
+    s[o + at.EX_SPACING] = 0;
     return;
   }
-  if (count === 2) {
+  const lasted = timeS - (s[o + at.EX_SINCE] as number);
+  if (s[o + at.EX_SPACING] === 0 && lasted >= RISE_S) {
     s[o + at.EX_SECOND] = level;
-    s[o + at.EX_SPACING] = spacing;
+    s[o + at.EX_SPACING] = lasted;
   }
-  if (timeS - (s[o + at.EX_SINCE] as number) >= c.levelHoldS) {
+  if (lasted >= c.levelHoldS) {
     s[o + at.LEVEL] = isLasting(s, o, steady, rateWindowS, c) ? 1 : 0;
   }
 }
@@ -96,7 +99,8 @@ function isLasting(
     : ((s[o + at.R1 + 1] as number) + (s[o + at.R3] as number)) / 2;
   const sd = Math.sqrt(variance);
   const significant = mean - Math.log(steady) >= c.levelSignificance * sd * (three ? MEAN_OF_3 : MEAN_OF_2);
-  const overSlo = x > sloX && (x + before) / 2 > sloX;
+  // Two samples a minute apart tell little of the shape: then both must lie above.
+  const overSlo = x > sloX && (three ? (x + before) / 2 : before) > sloX;
   const top = three ? Math.max(before, oldest) : before;
   const decaying = x < top - DECAY_SD * sd - 0.02;
   const rise = (s[o + at.EX_SECOND] as number) - (s[o + at.EX_FIRST] as number);
