@@ -94,6 +94,7 @@ const settings: LoopSettings = {
   targets,
   rules,
   setting: "default",
+  constants: {},
   linearWindow: SAMPLES,
   rateWindowMs: 60_000,
   autoHeal: false,

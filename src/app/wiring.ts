@@ -32,6 +32,7 @@ export function loopSettings(config: Config): LoopSettings {
       preTimeoutRatio: p.preTimeoutRatio,
     },
     setting: p.setting,
+    constants: p.constants,
     linearWindow: p.windowSamples,
     rateWindowMs: config.sources.rateWindowMs,
     autoHeal: config.autoHeal,

@@ -197,6 +197,7 @@ function resolve(from: {
       cooldownMs: 1000 * p.cooldown_seconds,
       windowSamples: p.window_samples,
       setting: p.setting,
+      constants: p.constants ?? {},
     },
     targets,
   };

@@ -165,6 +165,7 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     targets: [targetOf()],
     rules: { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 },
     setting: "default",
+    constants: {},
     linearWindow: 20,
     rateWindowMs: 60_000,
     autoHeal: true,

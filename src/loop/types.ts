@@ -1,11 +1,13 @@
 import type { Action, Intent, Outcome } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
+import type { SignalShape } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
 import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
+import type { TrendConstants } from "../forecast/settings.ts";
 import type { Rules } from "../policy/rules.ts";
 
 /** What an operator may change while the monitor runs. */
@@ -14,6 +16,8 @@ export interface LoopSettings {
   readonly rules: Rules;
   /** How readily the trend witness speaks. */
   readonly setting: "strict" | "default" | "eager";
+  /** Its constants that an operator sets otherwise, by kind of signal. */
+  readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
   /** Samples in the linear witness' window. */
   readonly linearWindow: number;
   /** Window of the rates behind windowed signals, milliseconds. */

@@ -55,6 +55,7 @@ export function createWitnesses(plan: readonly Series[], settings: LoopSettings)
         cycleS,
         rateWindowS: signal.windowed ? settings.rateWindowMs / 1000 : 0,
         setting: settings.setting,
+        constants: settings.constants[signal.shape],
       })),
     ),
     scores: createScoreBank({

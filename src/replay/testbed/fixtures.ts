@@ -38,6 +38,7 @@ export function settingsFor(targets: readonly Target[]): LoopSettings {
 const DEFAULTS: Omit<LoopSettings, "targets"> = {
   rules: { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 },
   setting: "default",
+  constants: {},
   warmUpMs: 0,
   warmUpDeadlineMs: 1000,
   linearWindow: 20,
