@@ -2,7 +2,7 @@ import { Agent } from "undici";
 import type { Config } from "../config/types.ts";
 import { makePlan } from "../loop/state.ts";
 import { ReplayInputError } from "../replay/input/error.ts";
-import { createRecorder, type History, type Recorder } from "../replay/input/history.ts";
+import { createRecorder, type History, historyOf, type Recorder } from "../replay/input/history.ts";
 import { groupPlan, groupQuery, type QueryGroup } from "../sources/prometheus/groups.ts";
 import { MAX_POINTS } from "../sources/prometheus/history.ts";
 import { freshnessPromql } from "../sources/prometheus/promql.ts";
@@ -54,15 +54,14 @@ export async function readPrometheusHistory(reading: Reading): Promise<History> 
     for (const grid of gridsOf(range)) await readGrid({ reading, agent, grid, recorder, unwatched });
     for (const job of unwatched)
       note(`Prometheus has no "up" of job ${job}: the age of its samples is not known and not judged`);
-    const history = recorder.end();
-    const series = history.series.filter((s) => s.values.subarray(0, s.count).some(Number.isFinite));
+    const series = recorder.end().series.filter((s) => s.values.subarray(0, s.count).some(Number.isFinite));
     if (series.length === 0) {
       const jobs = config.targets.map((t) => t.job).join(", ");
       throw new ReplayInputError(
         `Prometheus at ${range.url} has nothing of job ${jobs} between --start and --end`,
       );
     }
-    return { series, samples: history.samples };
+    return historyOf(series);
   } finally {
     await agent.destroy();
   }

@@ -16,7 +16,12 @@ const own: readonly Flag[] = [
   },
   { name: "load.rate", kind: "number", shownDefault: "20", help: "requests a second of the load generator" },
 ];
-const flags = [...own, ...configFlags];
+/** Here the monitor listens on loopback only. */
+const LISTEN = "127.0.0.1:9105";
+const flags = [
+  ...own,
+  ...configFlags.map((f) => (f.name === "web.listen-address" ? { ...f, shownDefault: LISTEN } : f)),
+];
 
 export const upCommand: Command = {
   name: "up",
@@ -25,7 +30,7 @@ export const upCommand: Command = {
     `helius up [flags]
 
 Starts product-api, a load generator and the monitor on loopback, with a short cycle and no Prometheus.
-Ctrl-C stops everything.
+Ctrl-C stops everything. What config/up.yml sets (a short cycle, for one) wins over the defaults below.
 
 ${describeFlags(flags)}`,
   async run({ args, env, stop }) {
@@ -38,7 +43,7 @@ ${describeFlags(flags)}`,
       config: {
         file: values["config.file"] ?? CONFIG,
         env: { ...env, PORT: undefined },
-        flags: { "web.listen_address": "127.0.0.1:9105", ...given },
+        flags: { "web.listen_address": LISTEN, ...given },
       },
       env,
       productApi: address(values["product-api.listen-address"] ?? "127.0.0.1:8000"),

@@ -164,6 +164,11 @@ describe("a file that cannot be used says where and what would be right", () => 
       [/^helius\.yml:2:24: sources\.prometheus\.timeout_seconds must be below the cycle of 5 seconds/],
     ],
     [
+      "a rate window too short for two scrapes",
+      "cycle_interval_seconds: 30\nsources: {rate_window_seconds: 59}",
+      [/^helius\.yml:2:11: sources\.rate_window_seconds must be at least two cycles \(60 s\)/],
+    ],
+    [
       "an unknown recipe",
       "signals: {memory: {scrape: {kind: max}}}",
       [

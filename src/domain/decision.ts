@@ -10,6 +10,16 @@ export type LinearTrigger = "pre_timeout" | "strong" | "confirmed";
  */
 export type TrendTrigger = "trend" | "level" | "envelope";
 
+/** Every trigger there is. */
+export const TRIGGERS = [
+  "pre_timeout",
+  "strong",
+  "confirmed",
+  "trend",
+  "level",
+  "envelope",
+] as const satisfies readonly Trigger[];
+
 /** Why a witness does not speak for acting. */
 export type Quiet =
   | "witness_off"

@@ -166,6 +166,19 @@ describe("a tick", () => {
     });
   });
 
+  it("whose instances have nothing to say is recorded without empty brackets", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    const execute = w.fleet.execute;
+    const terse = {
+      ...w.fleet,
+      execute: async (...call: Parameters<typeof execute>) => ({ ...(await execute(...call)), detail: "" }),
+    };
+    const quiet = worldOf({ store: w.store, ports: { actions: new Map([["mitigate", terse]]) } });
+    await quiet.loop.start();
+    await quiet.cycles(5);
+    expect(w.store.recent(1)[0]?.outcome?.detail).toBe("product-api:8000: applied");
+  });
+
   it("leaves no plan too big: 10,000 series in one tick, with a fitting number of decisions", async () => {
     const targets = Array.from({ length: 2500 }, (_, i) =>
       targetOf(`t${i}`, {
@@ -267,6 +280,20 @@ describe("when the journal fails", () => {
     expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(w.fleet.effects).toHaveLength(1);
     expect(w.store.load().openIntents).toEqual([]);
+  });
+
+  it("with something that is no error, it is told of all the same", async () => {
+    const fail = () => {
+      throw "out of paper";
+    };
+    const store: Store = { ...createMemoryStore(), recordIntent: fail, saveSeries: fail };
+    const w = worldOf({ store });
+    await w.loop.start();
+    expect((await w.cycles(5)).decisions[0]?.reason).toBe("journal_unavailable");
+    expect(w.told.notices.map((n) => n.fields)).toEqual([
+      { target: "product-api", error: "out of paper" },
+      { error: "out of paper" },
+    ]);
   });
 
   it("risk state is saved as soon as it can be, and only when it changed", async () => {

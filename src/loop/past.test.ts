@@ -143,6 +143,15 @@ describe("warm-up", () => {
     expect(report.decisions[0]?.reason).toBe("insufficient_samples");
   });
 
+  it("of a source that answers short, or fails without an error, starts empty", async () => {
+    for (const history of [async () => [], () => Promise.reject("just text")]) {
+      const source = { ...scriptedSource(() => 5), history };
+      const w = worldOf({ store: createMemoryStore(), sources: [source] });
+      await w.loop.start();
+      expect((await w.cycle()).decisions[0]?.reason).toBe("insufficient_samples");
+    }
+  });
+
   it("of a source that never answers is given up", async () => {
     const time = virtualTime();
     const deaf = { ...scriptedSource(() => 5), history: () => new Promise<never>(() => {}) };

@@ -1,6 +1,6 @@
 import type { Signal } from "../domain/signal.ts";
 import { seriesKey, type Target } from "../domain/target.ts";
-import type { History, SeriesHistory } from "./input/history.ts";
+import { type History, historyOf, type SeriesHistory } from "./input/history.ts";
 
 /** What a target that the configuration does not name is watched with. */
 export interface CommonSettings {
@@ -41,7 +41,7 @@ export function castTargets(input: {
     if (signals.length > 0) targets.push({ ...base, signals, autoHeal: true });
   }
   const series = input.history.series.filter((s) => kept.has(s));
-  return { targets, history: { series, samples: input.history.samples }, left };
+  return { targets, history: historyOf(series), left };
 }
 
 function stranger(name: string, common: CommonSettings): Target {

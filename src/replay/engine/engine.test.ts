@@ -1,15 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { loopSettings } from "../../app/wiring.ts";
+import { loadConfig } from "../../config/load.ts";
 import type { Observation } from "../../domain/observation.ts";
 import type { Target } from "../../domain/target.ts";
 import type { Clock } from "../../domain/time.ts";
 import { createLoop } from "../../loop/loop.ts";
 import { createMemoryStore } from "../../store/memory/index.ts";
 import type { History } from "../input/history.ts";
-import { type GivenSeries, historyOf, ramp, settingsFor, targetNamed } from "../testbed/fixtures.ts";
+import { type GivenSeries, historyOf, ramp, targetNamed } from "../testbed/fixtures.ts";
 import { type GuardScope, type ReplayedAction, replay, silenceMs } from "./engine.ts";
 
 const MAX_AGE_MS = 90_000;
+
+/** The daemon's defaults over these targets. */
+const DEFAULTS = loopSettings(loadConfig({ file: undefined, env: {}, flags: {} }));
+const settingsFor = (targets: readonly Target[]) => ({ ...DEFAULTS, targets });
 
 function run(history: History, targets: readonly Target[], guards: GuardScope = "all") {
   return replay({

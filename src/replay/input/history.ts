@@ -19,6 +19,14 @@ export interface History {
   readonly samples: number;
 }
 
+/** A history of these series. */
+export function historyOf(series: readonly SeriesHistory[]): History {
+  let samples = 0;
+  for (const { values, count } of series)
+    for (let i = 0; i < count; i++) if (Number.isFinite(values[i])) samples += 1;
+  return { series, samples };
+}
+
 /** Collects samples into typed arrays. */
 export interface Recorder {
   /** Position of a series, which is begun when it is new. */
@@ -43,7 +51,6 @@ const FIRST_CAPACITY = 256;
 export function createRecorder(): Recorder {
   const series: Growing[] = [];
   const byKey = new Map<string, number>();
-  let samples = 0;
   return {
     seriesAt(target, signal) {
       const key = seriesKey(target, signal);
@@ -73,9 +80,8 @@ export function createRecorder(): Recorder {
       s.timesMs[s.count] = timeMs;
       s.values[s.count] = value;
       s.count += 1;
-      if (Number.isFinite(value)) samples += 1;
     },
-    end: () => ({ series, samples }),
+    end: () => historyOf(series),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { Signal } from "../../domain/signal.ts";
 import type { Target } from "../../domain/target.ts";
-import type { LoopSettings } from "../../loop/types.ts";
 import { createRecorder, type History } from "../input/history.ts";
 
 /** A latency signal as the configuration would resolve it. */
@@ -29,26 +28,6 @@ export function targetNamed(name: string, signals: readonly string[] = ["p95_lat
     autoHeal: true,
   };
 }
-
-/** The daemon's defaults over these targets. */
-export function settingsFor(targets: readonly Target[]): LoopSettings {
-  return { ...DEFAULTS, targets };
-}
-
-const DEFAULTS: Omit<LoopSettings, "targets"> = {
-  rules: { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 },
-  setting: "default",
-  constants: {},
-  warmUpMs: 0,
-  warmUpDeadlineMs: 1000,
-  linearWindow: 20,
-  rateWindowMs: 60_000,
-  autoHeal: true,
-  cycleMs: 30_000,
-  observeDeadlineMs: 10_000,
-  actDeadlineMs: 15_000,
-  intentTtlMs: 60_000,
-};
 
 /** Samples as `[seconds, value]`. */
 export interface GivenSeries {
