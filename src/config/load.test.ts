@@ -74,7 +74,7 @@ describe("defaults", () => {
     });
     expect(none.targets[0]?.signals.map((s) => [s.name, s.thresholds])).toEqual([
       ["p95_latency", { slo: 300, exit: 270, limit: 5000 }],
-      ["error_rate", { slo: 0.05, exit: 0.045000000000000005, limit: 0.5 }],
+      ["error_rate", { slo: 0.05, exit: 0.045, limit: 0.5 }],
       ["memory", { slo: 255_000_000, exit: 229_500_000, limit: 300_000_000 }],
       ["backlog", { slo: 100, exit: 90, limit: 1000 }],
     ]);

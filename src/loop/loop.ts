@@ -84,7 +84,9 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
 }
 
 function unresolved(state: LoopState): Intent[] {
-  return [...state.known.values()].flatMap((t) => (t.unresolved === undefined ? [] : [t.unresolved]));
+  const open: Intent[] = [];
+  for (const t of state.known.values()) if (t.unresolved !== undefined) open.push(t.unresolved);
+  return open;
 }
 
 /** Fills the window from the first source that has a past, leaving out what is from before the last action. */

@@ -17,7 +17,7 @@ export const errorRate: SignalDefinition = {
   },
   thresholds: (given) => {
     const slo = given.slo ?? 0.05;
-    return { slo, exit: given.exit ?? 0.9 * slo, limit: given.limit ?? 0.5 };
+    return { slo, exit: given.exit ?? (9 * slo) / 10, limit: given.limit ?? 0.5 };
   },
   env: { slo: "SLO_ERROR_RATE", limit: "ERROR_RATE_MAX" },
   witnesses: { linear: true, trend: true },
