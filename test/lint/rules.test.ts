@@ -98,7 +98,13 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
   },
   replay: {
     allowed: ["./score.ts", "../domain/time.ts", "../loop/loop.ts", "../policy/rules.ts"],
-    forbidden: ["node:fs", "simple-statistics", "../store/memory/index.ts", "../app/replay.ts", "../config/types.ts"],
+    forbidden: [
+      "node:fs",
+      "simple-statistics",
+      "../store/memory/index.ts",
+      "../app/replay.ts",
+      "../config/types.ts",
+    ],
   },
   http: {
     allowed: ["express", "../domain/time.ts"],
