@@ -5,11 +5,13 @@ import type { Forecast, Verdict } from "../../src/domain/decision.ts";
 import type { MetricSource, Observation } from "../../src/domain/observation.ts";
 import type { Target } from "../../src/domain/target.ts";
 import { createLinearBank, forecastLinear, pushLinear } from "../../src/forecast/linear/linear.ts";
+import { createTrendBank, evaluate, pushSample, type TrendVerdict } from "../../src/forecast/witness.ts";
 import { createLoop } from "../../src/loop/loop.ts";
 import { makePlan } from "../../src/loop/state.ts";
 import type { LoopSettings } from "../../src/loop/types.ts";
 import { decideSeries } from "../../src/policy/decide.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../src/policy/linear.ts";
+import { FRESH_TREND_MEMORY, judgeTrend } from "../../src/policy/trend.ts";
 import { signalDefinitions } from "../../src/signals/index.ts";
 import { createPrometheusSource } from "../../src/sources/prometheus/index.ts";
 import { parseVectorAnswer, readJobs } from "../../src/sources/prometheus/vector.ts";
@@ -20,7 +22,9 @@ import { jobName, LARGEST, SAMPLES, STEP_S, sampleValue } from "./backfill.ts";
 export interface SizeFigures {
   readonly size: number;
   readonly parse: number;
-  readonly forecast: number;
+  /** One new sample taken and a forecast made, by each witness. */
+  readonly forecastOfLinear: number;
+  readonly forecastOfTrend: number;
   readonly decide: number;
   /** A whole tick without the network. */
   readonly tick: number;
@@ -44,6 +48,7 @@ const signal = {
   promql: 'max by ($by) (bench_signal{job=~"$jobs"})',
   thresholds: definition.thresholds({}),
   linear: true,
+  trend: true,
 };
 const targets: Target[] = Array.from({ length: size }, (_, i) => ({
   name: jobName(i),
@@ -92,11 +97,15 @@ const canned: MetricSource = {
 const settings: LoopSettings = {
   targets,
   rules,
+  setting: "default",
+  constants: {},
   linearWindow: SAMPLES,
   rateWindowMs: 60_000,
   autoHeal: false,
   cycleMs: STEP_S * 1000,
   observeDeadlineMs: 10_000,
+  warmUpMs: 0,
+  warmUpDeadlineMs: 10_000,
   actDeadlineMs: 10_000,
   intentTtlMs: 60_000,
 };
@@ -146,10 +155,29 @@ const bank = createLinearBank({ size, window: SAMPLES });
 for (let k = 0; k < SAMPLES; k++)
   for (let i = 0; i < size; i++) pushLinear(bank, i, k * STEP_S, sampleValue(i, k));
 const forecasts: (Forecast | undefined)[] = new Array(size);
-const forecast = await perSeries(60, (round) => {
+const forecastOfLinear = await perSeries(60, (round) => {
   for (let i = 0; i < size; i++) {
     pushLinear(bank, i, (SAMPLES + round) * STEP_S, sampleValue(i, round));
     forecasts[i] = forecastLinear(bank, i, rules.horizonS);
+  }
+});
+
+const trendBank = createTrendBank(
+  plan.map(() => ({
+    kind: "latency" as const,
+    ...signal.thresholds,
+    horizonS: rules.horizonS,
+    cycleS: STEP_S,
+    rateWindowS: 60,
+    setting: "default" as const,
+  })),
+);
+const readings: TrendVerdict[] = new Array(size);
+const forecastOfTrend = await perSeries(60, (round) => {
+  const timeS = round * STEP_S;
+  for (let i = 0; i < size; i++) {
+    pushSample(trendBank, i, { timeS, value: sampleValue(i, round), support: 600 });
+    readings[i] = evaluate(trendBank, i, timeS);
   }
 });
 
@@ -165,10 +193,17 @@ const decide = await perSeries(60, () => {
       fresh: true,
       on: true,
     });
+    const trend = judgeTrend({
+      reading: readings[series.index] as TrendVerdict,
+      thresholds: series.signal.thresholds,
+      memory: FRESH_TREND_MEMORY,
+      known: true,
+      on: true,
+    });
     const decision = decideSeries({
       series,
       observation: { status: "ok", source: "bench", value: 1, timestampMs: now.wallMs },
-      verdicts: [verdict],
+      verdicts: [verdict, trend.verdict],
       inRisk: false,
       situation: { cooldownLeftMs: 0, intentUnresolved: false },
       settlingLeftMs: 0,
@@ -205,5 +240,16 @@ const predictLinear = await perSeries(rounds, async () => {
 });
 await source.close();
 await agent.close();
-const figures: SizeFigures = { size, parse, forecast, decide, tick, observe, predictLinear, rss, rssEmpty };
+const figures: SizeFigures = {
+  size,
+  parse,
+  forecastOfLinear,
+  forecastOfTrend,
+  decide,
+  tick,
+  observe,
+  predictLinear,
+  rss,
+  rssEmpty,
+};
 process.stdout.write(`${JSON.stringify({ ...figures, acting })}\n`);

@@ -11,8 +11,9 @@ export interface Scheduler {
 /** What calls back about every second, until it is destroyed. */
 export type Beats = (beat: () => void) => { destroy(): unknown };
 
-/** On node-cron's seconds. */
-const cronBeats: Beats = (beat) => cron.schedule("* * * * * *", beat, { name: "cycle" });
+/** On node-cron's seconds. Beats it missed are counted below; its own warnings are no log lines. */
+const cronBeats: Beats = (beat) =>
+  cron.schedule("* * * * * *", beat, { name: "cycle", suppressMissedWarning: true });
 
 /** A beat may come this much early and still count as the next second, milliseconds. */
 const SLACK_MS = 500;

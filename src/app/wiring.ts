@@ -10,6 +10,10 @@ import { createScrapeSource } from "../sources/scrape/index.ts";
 
 /** How far a sample may lie ahead of our clock, milliseconds. */
 const MAX_FUTURE_MS = 10_000;
+/** History a start reads: noise has a half-life of an hour, a sawtooth needs several swings. */
+const WARM_UP_MS = 2 * 3_600_000;
+/** Longest time a start waits for it, milliseconds. */
+const WARM_UP_DEADLINE_MS = 30_000;
 /** Longest time an action may take over all instances of its target, milliseconds. */
 const ACT_DEADLINE_MS = 15_000;
 /** An intent older than this is history, not a plan, milliseconds. */
@@ -27,11 +31,15 @@ export function loopSettings(config: Config): LoopSettings {
       minR2: p.minR2,
       preTimeoutRatio: p.preTimeoutRatio,
     },
+    setting: p.setting,
+    constants: p.constants,
     linearWindow: p.windowSamples,
     rateWindowMs: config.sources.rateWindowMs,
     autoHeal: config.autoHeal,
     cycleMs: config.cycleMs,
     observeDeadlineMs: Math.max(config.sources.prometheus.timeoutMs, config.sources.scrape.timeoutMs),
+    warmUpMs: WARM_UP_MS,
+    warmUpDeadlineMs: WARM_UP_DEADLINE_MS,
     actDeadlineMs: ACT_DEADLINE_MS,
     intentTtlMs: INTENT_TTL_MS,
   };

@@ -5,7 +5,6 @@ import { readFlags } from "./flags.ts";
 
 export const checkConfigCommand: Command = {
   name: "check-config",
-  summary: "check a configuration file and show what it comes to",
   help: () =>
     `helius check-config FILE
 

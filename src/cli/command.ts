@@ -12,8 +12,6 @@ export interface CommandContext {
 /** One command of the program. One file of `src/cli` each. */
 export interface Command {
   readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** The whole `--help`. */
   help(): string;
   /** @returns the exit code. Throws `UsageError` for wrong arguments. */

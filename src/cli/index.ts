@@ -1,19 +1,42 @@
 import { ConfigError } from "../config/types.ts";
 import { readBuildInfo } from "../telemetry/build-info.ts";
-import { checkConfigCommand } from "./check-config.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
-import { monitorCommand } from "./monitor.ts";
-import { replayCommand } from "./replay.ts";
-import { serviceCommand } from "./service.ts";
-import { upCommand } from "./up.ts";
+
+interface Entry {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Only the command that runs is loaded: it may need the whole program. */
+  readonly load: () => Promise<Command>;
+}
 
 /** Every command, in the order of the help. */
-const commands: readonly Command[] = [
-  upCommand,
-  monitorCommand,
-  serviceCommand,
-  replayCommand,
-  checkConfigCommand,
+const commands: readonly Entry[] = [
+  {
+    name: "up",
+    summary: "start a service, a gentle load and the monitor on this machine",
+    load: async () => (await import("./up.ts")).upCommand,
+  },
+  {
+    name: "monitor",
+    summary: "watch the configured targets, forecast, and heal them",
+    load: async () => (await import("./monitor.ts")).monitorCommand,
+  },
+  {
+    name: "service",
+    summary: "run one Helius service",
+    load: async () => (await import("./service.ts")).serviceCommand,
+  },
+  {
+    name: "replay",
+    summary: "show what the monitor would have done over the past",
+    load: async () => (await import("./replay.ts")).replayCommand,
+  },
+  {
+    name: "check-config",
+    summary: "check a configuration file and show what it comes to",
+    load: async () => (await import("./check-config.ts")).checkConfigCommand,
+  },
 ];
 
 export interface Process extends Omit<CommandContext, "args"> {
@@ -35,8 +58,9 @@ export async function run({ argv, ...rest }: Process): Promise<number> {
     process.stdout.write(overview());
     return name === undefined ? 2 : 0;
   }
-  const command = commands.find((c) => c.name === name);
-  if (command === undefined) return complain(`unknown command "${name}"\n\n${overview()}`, 2);
+  const entry = commands.find((c) => c.name === name);
+  if (entry === undefined) return complain(`unknown command "${name}"\n\n${overview()}`, 2);
+  const command = await entry.load();
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`${command.help()}\n`);
     return 0;

@@ -8,7 +8,6 @@ const DEFAULT_FILE = "config/helius.yml";
 
 export const monitorCommand: Command = {
   name: "monitor",
-  summary: "watch the configured targets, forecast, and heal them",
   help: () =>
     `helius monitor [flags]
 

@@ -25,7 +25,6 @@ function flag(name: string, shownDefault: string, help: string): Flag {
 
 export const replayCommand: Command = {
   name: "replay",
-  summary: "show what the monitor would have done over the past",
   help: () =>
     `helius replay --input=FILE|- [flags]
 helius replay --prom.url=URL --start=TIME --end=TIME [flags]

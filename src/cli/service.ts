@@ -17,7 +17,6 @@ const names = [...services.keys()];
 
 export const serviceCommand: Command = {
   name: "service",
-  summary: `run one Helius service: ${names.join(", ")}`,
   help: () =>
     `helius service NAME [flags]
 

@@ -25,7 +25,6 @@ const flags = [
 
 export const upCommand: Command = {
   name: "up",
-  summary: "start a service, a gentle load and the monitor on this machine",
   help: () =>
     `helius up [flags]
 

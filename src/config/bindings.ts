@@ -106,6 +106,13 @@ const fixed: readonly Binding[] = [
     "300",
     "pause of a target after a mitigation",
   ),
+  binding(
+    "predict.setting",
+    "string",
+    undefined,
+    "default",
+    "how readily the trend witness speaks: strict, default or eager",
+  ),
   binding("predict.window_samples", "number", undefined, "20", "samples the line is fitted to"),
 ];
 

@@ -74,7 +74,7 @@ describe("defaults", () => {
     });
     expect(none.targets[0]?.signals.map((s) => [s.name, s.thresholds])).toEqual([
       ["p95_latency", { slo: 300, exit: 270, limit: 5000 }],
-      ["error_rate", { slo: 0.05, exit: 0.045000000000000005, limit: 0.5 }],
+      ["error_rate", { slo: 0.05, exit: 0.045, limit: 0.5 }],
       ["memory", { slo: 255_000_000, exit: 229_500_000, limit: 300_000_000 }],
       ["backlog", { slo: 100, exit: 90, limit: 1000 }],
     ]);
@@ -129,6 +129,7 @@ describe("precedence", () => {
       "predict.min_r2": [0.11, 0.12, 0.13, (c) => c.predict.minR2],
       "predict.pre_timeout_ratio": [0.81, 0.82, 0.83, (c) => c.predict.preTimeoutRatio],
       "predict.cooldown_seconds": [11, 12, 13, (c) => c.predict.cooldownMs / 1000],
+      "predict.setting": ["strict", undefined, "eager", (c) => c.predict.setting],
       "predict.window_samples": [11, undefined, 13, (c) => c.predict.windowSamples],
       "signals.p95_latency.slo": [311, 312, 313, SIGNALS("p95_latency", "slo")],
       "signals.p95_latency.exit": [211, 212, 213, SIGNALS("p95_latency", "exit")],

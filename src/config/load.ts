@@ -196,6 +196,8 @@ function resolve(from: {
       preTimeoutRatio: p.pre_timeout_ratio,
       cooldownMs: 1000 * p.cooldown_seconds,
       windowSamples: p.window_samples,
+      setting: p.setting,
+      constants: p.constants ?? {},
     },
     targets,
   };

@@ -82,6 +82,7 @@ function resolveSignal(
     {
       name: definition.name,
       unit: definition.unit,
+      shape: definition.shape,
       windowed: definition.windowed,
       promql: query ?? definition.promql,
       // Another query counts other requests: the default count would not be the one behind its values.
@@ -91,7 +92,8 @@ function resolveSignal(
         (query === undefined ? definition.supportPromql : undefined),
       scrape: own.scrape ?? common.scrape ?? definition.scrape,
       thresholds,
-      linear: own.linear ?? common.linear ?? definition.linearByDefault,
+      linear: own.linear ?? common.linear ?? definition.witnesses.linear,
+      trend: own.trend ?? common.trend ?? definition.witnesses.trend,
     },
   ];
 }

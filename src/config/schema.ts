@@ -1,11 +1,43 @@
 import { z } from "zod";
 import type { SignalDefinition } from "../domain/signal.ts";
+import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
 import { baseUrl, flag, listenAddress, number, seconds, share, text } from "./fields.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
 
 const KINDS = 'must have a kind: "histogram_quantile", "rate_ratio" or "gauge"';
+
+/** Every constant of one group, each optional: whole or broken, never negative; a probability is a share. */
+function constantsOf(defaults: object) {
+  return z.strictObject(
+    Object.fromEntries(
+      Object.entries(defaults).map(([name, value]) => [
+        name,
+        (typeof value === "boolean"
+          ? flag()
+          : number({ min: 0, max: name === "probability" ? 1 : 1e9, unit: `default ${value}` })
+        ).optional(),
+      ]),
+    ),
+  );
+}
+
+const SHAPES: readonly TrendKind[] = ["latency", "ratio", "memory", "backlog"];
+
+const trendConstants = z
+  .strictObject(
+    Object.fromEntries(
+      SHAPES.map((kind) => {
+        const { filter, envelope } = trendSettings(kind, "default");
+        const groups = { filter: constantsOf(filter).optional() };
+        const all =
+          envelope === undefined ? groups : { ...groups, envelope: constantsOf(envelope).optional() };
+        return [kind, z.strictObject(all).optional()];
+      }),
+    ),
+  )
+  .optional();
 
 const scrapeRecipe = z.discriminatedUnion(
   "kind",
@@ -42,6 +74,7 @@ function signalOverride(definition: SignalDefinition) {
     exit: threshold(definition),
     limit: threshold(definition),
     linear: flag().optional(),
+    trend: flag().optional(),
     query: text("a PromQL expression with $jobs, $by and $window").optional(),
     support_query: text("a PromQL expression with $jobs, $by and $window").optional(),
     scrape: scrapeRecipe.optional(),
@@ -142,6 +175,10 @@ export const fileSchema = z.strictObject({
         0.9,
       ),
       cooldown_seconds: seconds(0, 86_400).default(300),
+      setting: z
+        .enum(["strict", "default", "eager"], { error: "must be strict, default or eager" })
+        .default("default"),
+      constants: trendConstants,
       window_samples: number({ min: 5, max: 1000, unit: "samples", integer: true }).default(20),
     })
     .prefault({}),

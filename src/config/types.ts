@@ -1,4 +1,6 @@
+import type { SignalShape } from "../domain/signal.ts";
 import type { Target } from "../domain/target.ts";
+import type { TrendConstants } from "../forecast/settings.ts";
 
 /** Everything the monitor is told, with every default resolved. Frozen. */
 export interface Config {
@@ -35,6 +37,10 @@ export interface Config {
     readonly preTimeoutRatio: number;
     readonly cooldownMs: number;
     readonly windowSamples: number;
+    /** How readily the trend witness speaks. */
+    readonly setting: "strict" | "default" | "eager";
+    /** Constants of the trend witness set otherwise, by kind of signal. */
+    readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
   };
   readonly targets: readonly Target[];
 }

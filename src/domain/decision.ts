@@ -1,5 +1,24 @@
 /** Why the monitor acts. */
-export type Trigger = "pre_timeout" | "strong" | "confirmed";
+export type Trigger = LinearTrigger | TrendTrigger;
+
+/** Rules of the linear witness. */
+export type LinearTrigger = "pre_timeout" | "strong" | "confirmed";
+
+/**
+ * Rules of the trend witness: `trend`, the level is expected past its margin with enough probability; `level`, it is
+ * past the SLO already and stays; `envelope`, the peaks and troughs of memory both climb towards the SLO.
+ */
+export type TrendTrigger = "trend" | "level" | "envelope";
+
+/** Every trigger there is. */
+export const TRIGGERS = [
+  "pre_timeout",
+  "strong",
+  "confirmed",
+  "trend",
+  "level",
+  "envelope",
+] as const satisfies readonly Trigger[];
 
 /** Why a witness does not speak for acting. */
 export type Quiet =
@@ -8,6 +27,9 @@ export type Quiet =
   | "r2_below_min"
   | "below_slo"
   | "weak_probability"
+  | "no_excess_expected"
+  | "explained_by_traffic"
+  | "awaiting_cycles"
   | "awaiting_confirmation";
 
 /** Which gate held a trigger back, or why nothing could be decided. */
@@ -33,8 +55,11 @@ export interface Forecast {
   readonly value: number;
   /** Signal units a second. */
   readonly slopePerSecond: number;
-  /** Coefficient of determination, 0..1; for witnesses that have one. */
-  readonly r2: number;
+  /** Coefficient of determination, 0..1; absent for witnesses that have none. */
+  readonly r2?: number;
+  /** 90 % interval of the level at the horizon, in the signal's unit; absent for witnesses that give none. */
+  readonly low?: number;
+  readonly high?: number;
   readonly sampleCount: number;
 }
 
@@ -46,6 +71,11 @@ export interface Verdict {
   readonly probability: number;
   readonly trigger: Trigger | undefined;
   readonly quiet: Quiet | undefined;
+  /** Level that the probability speaks of and least probability to act on; absent: the witness' scale is fixed. */
+  readonly margin?: number;
+  readonly required?: number;
+  /** Set while recent forecasts of this witness for this signal were badly calibrated: in one line, with numbers. */
+  readonly miscalibrated?: string;
 }
 
 /** The decision on one series in one cycle: every number it stands on, and the rule that spoke last. */

@@ -1,3 +1,6 @@
+/** What a signal's curve is like: which constants of the trend witness fit it. */
+export type SignalShape = "latency" | "ratio" | "memory" | "backlog";
+
 /** Units a signal is shown and configured in. */
 export type Unit = "ms" | "ratio" | "bytes" | "messages";
 
@@ -30,6 +33,7 @@ export interface SignalDefinition {
   /** One line for people. */
   readonly title: string;
   readonly unit: Unit;
+  readonly shape: SignalShape;
   /** True when a value speaks of a whole rate window, so that samples up to one window after an action are from before it. */
   readonly windowed: boolean;
   /** PromQL with the placeholders `$jobs` (regular expression), `$by` (grouping labels) and `$window` (rate window). */
@@ -41,18 +45,21 @@ export interface SignalDefinition {
   readonly thresholds: (given: Partial<Thresholds>) => Thresholds;
   /** Environment variables of the contract that set a threshold. */
   readonly env: { readonly slo?: string; readonly exit?: string; readonly limit?: string };
-  /** Whether the linear witness may trigger on it by default. */
-  readonly linearByDefault: boolean;
+  /** Which witnesses may trigger on it by default. */
+  readonly witnesses: { readonly linear: boolean; readonly trend: boolean };
 }
 
 /** A signal of one target with its configuration resolved. */
 export interface Signal {
   readonly name: string;
   readonly unit: Unit;
+  readonly shape: SignalShape;
   readonly windowed: boolean;
   readonly promql: string;
   readonly supportPromql?: string | undefined;
   readonly scrape: ScrapeRecipe;
   readonly thresholds: Thresholds;
+  /** Whether each witness may trigger; one that is off still forecasts. */
   readonly linear: boolean;
+  readonly trend: boolean;
 }

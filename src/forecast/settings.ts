@@ -189,11 +189,23 @@ const BY_KIND: Readonly<Record<TrendKind, FilterSettings>> = {
 /** What `strict` and `eager` change: the probability asked for. */
 const PROBABILITY_SHIFT: Readonly<Record<TrendSetting, number>> = { strict: 0.08, default: 0, eager: -0.13 };
 
-/** The constants for a kind of signal at a setting. */
-export function trendSettings(kind: TrendKind, setting: TrendSetting): TrendSettings {
+/** Constants that an operator sets otherwise, for one kind of signal. */
+export interface TrendConstants {
+  readonly filter?: Readonly<Partial<FilterSettings>> | undefined;
+  /** For memory only. */
+  readonly envelope?: Readonly<Partial<EnvelopeSettings>> | undefined;
+}
+
+/** The constants for a kind of signal at a setting; those given win over both. */
+export function trendSettings(
+  kind: TrendKind,
+  setting: TrendSetting,
+  given: TrendConstants = {},
+): TrendSettings {
   const filter = BY_KIND[kind];
+  const probability = filter.probability + PROBABILITY_SHIFT[setting];
   return {
-    filter: { ...filter, probability: filter.probability + PROBABILITY_SHIFT[setting] },
-    envelope: kind === "memory" ? ENVELOPE : undefined,
+    filter: { ...filter, probability, ...given.filter },
+    envelope: kind === "memory" ? { ...ENVELOPE, ...given.envelope } : undefined,
   };
 }

@@ -8,6 +8,7 @@ import {
 } from "./envelope/envelope.ts";
 import {
   type FilterSettings,
+  type TrendConstants,
   type TrendKind,
   type TrendSetting,
   type TrendSettings,
@@ -31,6 +32,8 @@ export interface TrendSpec {
   readonly cycleS: number;
   readonly rateWindowS: number;
   readonly setting: TrendSetting;
+  /** Constants set otherwise than the setting has them; the same object for series that share them. */
+  readonly constants?: TrendConstants | undefined;
 }
 
 /** One sample. A value that is not a finite number >= 0 is missing, as is one that is not newer than the last. */
@@ -111,8 +114,8 @@ export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
   specs.forEach(checkSpec);
   const cache = new Map<string, TrendSettings>();
   const plans = specs.map((spec) => {
-    const key = `${spec.kind}/${spec.setting}`;
-    const known = cache.get(key) ?? trendSettings(spec.kind, spec.setting);
+    const key = `${spec.kind}/${spec.setting}/${JSON.stringify(spec.constants ?? {})}`;
+    const known = cache.get(key) ?? trendSettings(spec.kind, spec.setting, spec.constants);
     cache.set(key, known);
     return known;
   });

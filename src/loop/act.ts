@@ -9,11 +9,10 @@ import {
 import type { Decision } from "../domain/decision.ts";
 import type { Instance, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
-import { resetLinear } from "../forecast/linear/linear.ts";
-import { FRESH_LINEAR_MEMORY } from "../policy/linear.ts";
 import type { LoopState, TargetState } from "./state.ts";
 import type { ActionRecord, LoopPorts } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
+import { FRESH_MEMORY, forgetSeries } from "./witnesses.ts";
 
 /** Why a plan is dropped after it was written down and before it is carried out. */
 export type DropReason = "stopping" | "auto_heal_off" | "plan_too_old" | "target_gone";
@@ -175,9 +174,9 @@ function forget(targetName: string, ctx: ActContext): void {
   memory.settledMonoMs = ctx.ports.clock.now().monoMs;
   for (const series of state.plan) {
     if (series.target.name !== targetName) continue;
-    resetLinear(state.bank, series.index);
+    forgetSeries(state.witnesses, series.index);
     const row = state.rows[series.index];
-    if (row !== undefined) row.linear = FRESH_LINEAR_MEMORY;
+    if (row !== undefined) row.memory = FRESH_MEMORY;
   }
 }
 

@@ -1,20 +1,22 @@
 import type { Intent } from "../domain/action.ts";
-import type { Decision, Verdict } from "../domain/decision.ts";
+import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
 import type { Series, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
-import { forecastLinear, pushLinear } from "../forecast/linear/linear.ts";
 import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, decideSeries, type TargetSituation } from "../policy/decide.ts";
-import { judgeLinear } from "../policy/linear.ts";
 import { type ActContext, actOn, reconcile } from "./act.ts";
 import { nonsense, observe } from "./observe.ts";
 import { changedRows, type LoopState, makeState, resume, type SeriesRow, type TargetState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
+import { type Complaints, complaintsOf, hear, scoresOf, showSample } from "./witnesses.ts";
 
 /** Two readings of one sample differ by clock slew only; two samples by more. */
 const SAME_SAMPLE_MS = 20;
+
+/** History is read in at most so many steps: what a source may be asked for at once is bounded. */
+const MAX_WARM_UP_STEPS = 2000;
 
 /** The control loop. A tick is a plain method: whoever calls it owns the timer. Ticks must not overlap. */
 export interface Loop {
@@ -69,11 +71,12 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
         deadline: ports.deadline(current.settings.observeDeadlineMs),
         giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
       });
-      const decided = decideAll(current, observations, now);
+      const scores = scoresOf(current.witnesses);
+      const decided = decideAll(current, observations, now, complaintsOf(scores));
       const { decisions, actions } = await actOnAll(decided, now, { ...context(), state: current });
       save(ports, current);
       const report = summarize({ state: current, began, decisions, observations, actions, ports });
-      const full = { ...report, sources: heard };
+      const full = { ...report, sources: heard, scores };
       ports.reporter.cycle(full);
       return full;
     },
@@ -81,7 +84,9 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
 }
 
 function unresolved(state: LoopState): Intent[] {
-  return [...state.known.values()].flatMap((t) => (t.unresolved === undefined ? [] : [t.unresolved]));
+  const open: Intent[] = [];
+  for (const t of state.known.values()) if (t.unresolved !== undefined) open.push(t.unresolved);
+  return open;
 }
 
 /** Fills the window from the first source that has a past, leaving out what is from before the last action. */
@@ -90,16 +95,16 @@ async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state:
   const source = sources.find((s) => s.history !== undefined);
   if (source?.history === undefined || plan.length === 0) return;
   const began = ports.clock.now();
-  const spanMs = settings.linearWindow * settings.cycleMs;
+  const spanMs = Math.min(MAX_WARM_UP_STEPS * settings.cycleMs, settings.warmUpMs);
   try {
     const asked = source.history({
       plan,
       fromMs: began.wallMs - spanMs,
       toMs: began.wallMs,
       stepMs: settings.cycleMs,
-      signal: ports.deadline(settings.observeDeadlineMs),
+      signal: ports.deadline(settings.warmUpDeadlineMs),
     });
-    const past = await within(asked, ports.deadline(settings.observeDeadlineMs + GRACE_MS));
+    const past = await within(asked, ports.deadline(settings.warmUpDeadlineMs + GRACE_MS));
     const now = ports.clock.now();
     for (const series of plan)
       for (const sample of (past[series.index] ?? []).filter((s) => nonsense(s, now) === undefined))
@@ -114,7 +119,7 @@ async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state:
 function take(
   state: LoopState,
   series: Series,
-  sample: { value: number; ageMs: number; now: Instant },
+  sample: { value: number; support?: number | undefined; ageMs: number; now: Instant },
 ): "taken" | "same" | "settling" {
   const row = state.rows[series.index] as SeriesRow;
   const sampleMonoMs = sample.now.monoMs - sample.ageMs;
@@ -122,7 +127,8 @@ function take(
   const target = state.targets.get(series.target.name) as TargetState;
   if (sampleMonoMs < settledAt(state, series, target)) return "settling";
   row.lastSampleMonoMs = sampleMonoMs;
-  pushLinear(state.bank, series.index, sampleMonoMs / 1000, sample.value);
+  const { value, support } = sample;
+  showSample(state.witnesses, series, { timeS: sampleMonoMs / 1000, value, support });
   return "taken";
 }
 
@@ -130,7 +136,12 @@ function settledAt(state: LoopState, series: Series, target: TargetState): numbe
   return target.settledMonoMs + (series.signal.windowed ? state.settings.rateWindowMs : 0);
 }
 
-function decideAll(state: LoopState, observations: readonly Observation[], now: Instant): Decision[] {
+function decideAll(
+  state: LoopState,
+  observations: readonly Observation[],
+  now: Instant,
+  complaints: Complaints,
+): Decision[] {
   const situations = new Map<string, TargetSituation>();
   for (const target of state.settings.targets) situations.set(target.name, situationOf(state, target, now));
   return state.plan.map((series) => {
@@ -141,35 +152,32 @@ function decideAll(state: LoopState, observations: readonly Observation[], now: 
     if (observation.status === "ok")
       taken = take(state, series, {
         value: observation.value,
+        support: observation.support,
         ageMs: now.wallMs - observation.timestampMs,
         now,
       });
     const target = state.targets.get(series.target.name) as TargetState;
-    const verdict = hear(state, series, row, taken);
+    const { verdicts, memory } = hear({
+      w: state.witnesses,
+      series,
+      settings: state.settings,
+      memory: row.memory,
+      nowS: now.monoMs / 1000,
+      known: taken === "taken" || taken === "same",
+      fresh: taken === "taken",
+      complaints,
+    });
+    row.memory = memory;
     return decideSeries({
       series,
       observation,
-      verdicts: [verdict],
-      inRisk: row.linear.inRisk,
+      verdicts,
+      inRisk: memory.linear.inRisk || memory.trend.inRisk,
       situation,
       settlingLeftMs: taken === "settling" ? Math.max(1, settledAt(state, series, target) - now.monoMs) : 0,
       now,
     });
   });
-}
-
-function hear(state: LoopState, series: Series, row: SeriesRow, taken: string): Verdict {
-  const known = taken === "taken" || taken === "same";
-  const judged = judgeLinear({
-    forecast: known ? forecastLinear(state.bank, series.index, state.settings.rules.horizonS) : undefined,
-    thresholds: series.signal.thresholds,
-    rules: state.settings.rules,
-    memory: row.linear,
-    fresh: taken === "taken",
-    on: series.signal.linear,
-  });
-  row.linear = judged.memory;
-  return judged.verdict;
 }
 
 function situationOf(state: LoopState, target: Target, now: Instant): TargetSituation {
@@ -216,7 +224,7 @@ function save(ports: LoopPorts, state: LoopState): void {
   if (rows.length === 0) return;
   try {
     ports.store.saveSeries(states);
-    for (const row of rows) row.saved = row.linear;
+    for (const row of rows) row.saved = row.memory.linear;
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     ports.reporter.notice("journal unavailable", { error: detail });
@@ -230,7 +238,7 @@ function summarize(input: {
   observations: readonly Observation[];
   actions: readonly ActionRecord[];
   ports: LoopPorts;
-}): Omit<TickReport, "sources"> {
+}): Omit<TickReport, "sources" | "scores"> {
   const { state, began, decisions, actions } = input;
   const end = input.ports.clock.now();
   const sinceByTarget = new Map<string, number>();

@@ -2,10 +2,15 @@ import type { Intent } from "../domain/action.ts";
 import type { Persisted, SeriesState } from "../domain/store.ts";
 import { type Series, seriesKey, type Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
-import { createLinearBank, type LinearBank, pushLinear } from "../forecast/linear/linear.ts";
 import { resumeMono } from "../policy/cooldown.ts";
-import { FRESH_LINEAR_MEMORY, type LinearMemory } from "../policy/linear.ts";
 import type { LoopSettings } from "./types.ts";
+import {
+  carryWitnesses,
+  createWitnesses,
+  FRESH_MEMORY,
+  type Witnesses,
+  type WitnessMemory,
+} from "./witnesses.ts";
 
 /** What the loop remembers of a target. */
 export interface TargetState {
@@ -22,11 +27,11 @@ export interface TargetState {
 /** What the loop remembers of a series, beside the banks. */
 export interface SeriesRow {
   readonly key: string;
-  linear: LinearMemory;
+  memory: WitnessMemory;
   /** Monotonic time of the newest sample taken; -Infinity before the first. */
   lastSampleMonoMs: number;
   /** As last saved, to save only what changed. */
-  saved: LinearMemory;
+  saved: WitnessMemory["linear"];
 }
 
 /** The plan and everything remembered along it. */
@@ -41,7 +46,7 @@ export interface LoopState {
   lostMonoMs: number | undefined;
   /** The configured targets by name. */
   readonly configured: ReadonlyMap<string, Target>;
-  readonly bank: LinearBank;
+  readonly witnesses: Witnesses;
 }
 
 /** Every enabled signal of every target, in the order of the configuration. */
@@ -54,28 +59,33 @@ export function makePlan(targets: readonly Target[]): Series[] {
 /** State for `settings`, taking over what `before` knows of the same targets and series. */
 export function makeState(settings: LoopSettings, before?: LoopState): LoopState {
   const plan = makePlan(settings.targets);
-  const bank = createLinearBank({ size: plan.length, window: settings.linearWindow });
+  const witnesses = createWitnesses(plan, settings);
   const old = new Map(before?.rows.map((row, i) => [row.key, { row, i }]));
-  const rows = plan.map((series, i): SeriesRow => {
+  const rows = plan.map((series): SeriesRow => {
     const key = seriesKey(series.target.name, series.signal.name);
     const known = old.get(key);
     if (known === undefined || before === undefined)
       return {
         key,
-        linear: FRESH_LINEAR_MEMORY,
+        memory: FRESH_MEMORY,
         lastSampleMonoMs: Number.NEGATIVE_INFINITY,
-        saved: FRESH_LINEAR_MEMORY,
+        saved: FRESH_MEMORY.linear,
       };
-    copySamples(before.bank, known.i, bank, i);
     return known.row;
   });
+  if (before !== undefined)
+    carryWitnesses(
+      before.witnesses,
+      witnesses,
+      rows.map((row) => old.get(row.key)?.i ?? -1),
+    );
   const configured = new Map(settings.targets.map((t) => [t.name, t] as const));
   const known = before?.known ?? new Map<string, TargetState>();
   const lostMonoMs = before?.lostMonoMs;
   const targets = new Map(
     settings.targets.map((t) => [t.name, knownTarget({ known, lostMonoMs }, t.name)] as const),
   );
-  return { settings, plan, rows, targets, known, lostMonoMs, configured, bank };
+  return { settings, plan, rows, targets, known, lostMonoMs, configured, witnesses };
 }
 
 function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: string): TargetState {
@@ -91,23 +101,14 @@ function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: string):
   return fresh;
 }
 
-function copySamples(from: LinearBank, i: number, to: LinearBank, k: number): void {
-  const count = from.count[i] as number;
-  const oldest = ((from.head[i] as number) - count + from.window) % from.window;
-  for (let n = 0; n < count; n++) {
-    const at = i * from.window + ((oldest + n) % from.window);
-    pushLinear(to, k, from.time[at] as number, from.value[at] as number);
-  }
-}
-
 /** Takes over what the store kept of earlier runs. Lost state counts as an action just made on every target. */
 export function resume(state: LoopState, persisted: Persisted, now: Instant, bootId: string): void {
   const saved = new Map(persisted.series.map((s) => [s.key, s]));
   for (const row of state.rows) {
     const s = saved.get(row.key);
     if (s === undefined) continue;
-    row.linear = { inRisk: s.inRisk, pending: s.pending.linear ?? 0 };
-    row.saved = row.linear;
+    row.memory = { ...row.memory, linear: { inRisk: s.inRisk, pending: s.pending.linear ?? 0 } };
+    row.saved = row.memory.linear;
   }
   for (const action of persisted.lastActions) {
     // Also where the target is not configured now: a later reload may bring it back.
@@ -128,11 +129,11 @@ export function resume(state: LoopState, persisted: Persisted, now: Instant, boo
 
 /** The rows that differ from what is saved, as the store keeps them. */
 export function changedRows(state: LoopState): { rows: SeriesRow[]; states: SeriesState[] } {
-  const rows = state.rows.filter((r) => r.linear !== r.saved);
+  const rows = state.rows.filter((r) => r.memory.linear !== r.saved);
   const states = rows.map((r) => ({
     key: r.key,
-    inRisk: r.linear.inRisk,
-    pending: { linear: r.linear.pending },
+    inRisk: r.memory.linear.inRisk,
+    pending: { linear: r.memory.linear.pending },
   }));
   return { rows, states };
 }

@@ -140,9 +140,9 @@ export function recordingReporter(): Told {
 
 /** A gauge without a rate window, so that a sample speaks of its own moment: SLO 300, limit 5000 unless given. */
 export function signalOf(definition: SignalDefinition = memory, over: Partial<Signal> = {}): Signal {
-  const { name, unit, windowed, promql, scrape } = definition;
+  const { name, unit, shape, windowed, promql, scrape } = definition;
   const thresholds = { slo: 300, exit: 270, limit: 5000 };
-  return { name, unit, windowed, promql, scrape, thresholds, linear: true, ...over };
+  return { name, unit, shape, windowed, promql, scrape, thresholds, linear: true, trend: false, ...over };
 }
 
 export function targetOf(name = "product-api", over: Partial<Target> = {}): Target {
@@ -164,11 +164,15 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
   return {
     targets: [targetOf()],
     rules: { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 },
+    setting: "default",
+    constants: {},
     linearWindow: 20,
     rateWindowMs: 60_000,
     autoHeal: true,
     cycleMs: CYCLE_MS,
     observeDeadlineMs: 10_000,
+    warmUpMs: 20 * CYCLE_MS,
+    warmUpDeadlineMs: over.observeDeadlineMs ?? 10_000,
     actDeadlineMs: 15_000,
     intentTtlMs: 60_000,
     ...over,

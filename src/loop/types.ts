@@ -1,15 +1,23 @@
 import type { Action, Intent, Outcome } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
+import type { SignalShape } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
+import type { Judgement } from "../forecast/score/judgement.ts";
+import type { ScoreSummary } from "../forecast/score/summary.ts";
+import type { TrendConstants } from "../forecast/settings.ts";
 import type { Rules } from "../policy/rules.ts";
 
 /** What an operator may change while the monitor runs. */
 export interface LoopSettings {
   readonly targets: readonly Target[];
   readonly rules: Rules;
+  /** How readily the trend witness speaks. */
+  readonly setting: "strict" | "default" | "eager";
+  /** Its constants that an operator sets otherwise, by kind of signal. */
+  readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
   /** Samples in the linear witness' window. */
   readonly linearWindow: number;
   /** Window of the rates behind windowed signals, milliseconds. */
@@ -19,6 +27,9 @@ export interface LoopSettings {
   readonly cycleMs: number;
   /** Time the sources have to answer in one cycle, milliseconds. */
   readonly observeDeadlineMs: number;
+  /** How much history a start reads, and how long it waits for it, milliseconds. */
+  readonly warmUpMs: number;
+  readonly warmUpDeadlineMs: number;
   /** Time one action may take over all instances of its target, milliseconds. */
   readonly actDeadlineMs: number;
   /** An intent older than this is not carried out any more, milliseconds. */
@@ -76,6 +87,16 @@ export interface TickReport {
   /** The same, target by target; those without an action are absent. */
   readonly sinceByTarget: ReadonlyMap<string, number>;
   readonly durationMs: number;
+  /** How good each witness' forecasts have been, signal by signal. */
+  readonly scores: readonly WitnessScore[];
+}
+
+/** How good the forecasts of one witness for one signal have been. */
+export interface WitnessScore {
+  readonly witness: string;
+  readonly signal: string;
+  readonly summary: ScoreSummary;
+  readonly judgement: Judgement;
 }
 
 /** Who is told. Never throws. */

@@ -70,17 +70,24 @@ export function decideSeries(input: SeriesInput): Decision {
   };
 }
 
+/** What a witness says when it nearly spoke, the nearest first. */
+const HELD_BACK = [
+  "awaiting_confirmation",
+  "explained_by_traffic",
+  "r2_below_min",
+  "weak_probability",
+] as const;
+
 /** The witness to show when none speaks: one that was held back, else one that is on, else the first. */
 function mostTelling(verdicts: readonly Verdict[]): Verdict | undefined {
   return (
-    verdicts.find((v) => v.quiet === "r2_below_min") ??
-    verdicts.find((v) => v.quiet === "awaiting_confirmation" || v.quiet === "weak_probability") ??
+    HELD_BACK.map((quiet) => verdicts.find((v) => v.quiet === quiet)).find((v) => v !== undefined) ??
     verdicts.find((v) => v.quiet !== "witness_off") ??
     verdicts[0]
   );
 }
 
-const TRIGGER_RANK = { pre_timeout: 3, strong: 2, confirmed: 1 } as const;
+const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 1, confirmed: 1 } as const;
 
 /**
  * One action a target a cycle: the most urgent decision keeps it, the others say that it covers them.

@@ -18,11 +18,18 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
     `acting: in risk, probability ${prob(d)} is strong (forecast ${seen(d)}, SLO ${short(d.slo)})`,
   confirmed: (d) =>
     `acting: in risk, probability ${prob(d)} confirmed by a second cycle (forecast ${seen(d)})`,
+  trend: (d) => `acting: the trend reaches ${seen(d)}${interval(d)}, ${odds(d)}`,
+  level: (d) => `acting: past the SLO ${short(d.slo)} and staying (${short(d.current ?? Number.NaN)} now)`,
+  envelope: (d) =>
+    `acting: peaks and troughs both climb, towards ${seen(d)}${interval(d)} (SLO ${short(d.slo)})`,
   witness_off: () => "holding: no witness is on for this signal",
   insufficient_samples: () => "holding: too few samples for a forecast yet",
   r2_below_min: (d) => `holding: the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
   below_slo: (d) => `holding: forecast ${seen(d)} stays within the SLO ${short(d.slo)}`,
   weak_probability: (d) => `holding: in risk, but probability ${prob(d)} is weak (forecast ${seen(d)})`,
+  no_excess_expected: (d) => `holding: expecting ${seen(d)}${interval(d)}, within the SLO ${short(d.slo)}`,
+  explained_by_traffic: (d) => `holding: the rise to ${seen(d)} goes along with more traffic`,
+  awaiting_cycles: () => "holding: still learning how far this signal swings by itself",
   awaiting_confirmation: (d) => `holding: probability ${prob(d)} wants a second cycle to confirm it`,
   data_missing: (d) => `holding: no data${because(d)}`,
   data_stale: (d) => `holding: the data is stale${because(d)}`,
@@ -37,7 +44,9 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
 
 /** One sentence for people: which rule spoke, on which numbers, until when. */
 export function explain(decision: Decision): string {
-  return TEXT[decision.reason](decision);
+  const complaint = verdictOf(decision)?.miscalibrated;
+  const text = TEXT[decision.reason](decision);
+  return complaint === undefined ? text : `${text}; ${decision.witness} has been off lately: ${complaint}`;
 }
 
 function rule(d: Decision): string {
@@ -55,6 +64,19 @@ function verdictOf(d: Decision) {
 function seen(d: Decision): string {
   const forecast = verdictOf(d)?.forecast;
   return forecast === undefined ? "unknown" : short(forecast.value);
+}
+
+function interval(d: Decision): string {
+  const forecast = verdictOf(d)?.forecast;
+  if (forecast?.low === undefined || forecast.high === undefined) return "";
+  return ` (90 %: ${short(forecast.low)} to ${short(forecast.high)})`;
+}
+
+/** The trend witness' own gate: how sure it is, of which level, and how sure it has to be. */
+function odds(d: Decision): string {
+  const v = verdictOf(d);
+  if (v?.margin === undefined || v.required === undefined) return `probability ${prob(d)}`;
+  return `probability ${prob(d)} of exceeding ${short(v.margin)} (acts from ${v.required.toFixed(2)})`;
 }
 
 function prob(d: Decision): string {

@@ -69,6 +69,7 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     mode: "auto",
     decisions: [blindOf(), decisionOf()],
     observations: [],
+    scores: [],
     actions: [],
     sources: [
       {

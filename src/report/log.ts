@@ -88,7 +88,7 @@ export function seriesFields(d: Decision): Record<string, string | number | bool
     current: rounded(d.current),
     forecast: rounded(forecast?.value),
     slope: rounded(forecast?.slopePerSecond),
-    r2: rounded(forecast?.r2),
+    r2: rounded(forecast?.r2 ?? linearOf(d)?.forecast?.r2),
     probability: forecast === undefined ? null : rounded(verdict?.probability),
     threshold: d.slo,
     hard_limit: d.limit,
@@ -99,8 +99,15 @@ export function seriesFields(d: Decision): Record<string, string | number | bool
     ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
     trigger: d.trigger ?? null,
     witness: d.witness,
+    ...(forecast?.low === undefined ? {} : { forecast_low: rounded(forecast.low) }),
+    ...(forecast?.high === undefined ? {} : { forecast_high: rounded(forecast.high) }),
+    ...Object.fromEntries(d.verdicts.map((v) => [`${v.witness}_forecast`, rounded(v.forecast?.value)])),
     source: d.source,
   };
+}
+
+function linearOf(d: Decision) {
+  return d.verdicts.find((v) => v.witness === "linear");
 }
 
 /** Six significant digits: enough for people and machines, short in a log. */

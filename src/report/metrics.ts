@@ -1,19 +1,20 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import type { Decision } from "../domain/decision.ts";
 import type { Reporter, TickReport } from "../loop/types.ts";
-
-const SERIES = ["target", "signal"] as const;
+import { createScoreMetrics } from "./score-metrics.ts";
+import { createSeriesMetrics } from "./series-metrics.ts";
 
 /** The monitor's own metrics, on a registry that is passed in. What is unknown has no series: unknown is not zero. */
 export function createMetricsReporter(registry: Registry): Reporter {
   const m = instruments(registry);
+  const series = createSeriesMetrics(registry);
+  const scores = createScoreMetrics(registry);
   return {
     cycle(report) {
       m.cycles.inc();
       m.duration.observe(report.durationMs / 1000);
-      for (const gauge of m.perSeries) gauge.reset();
-      m.cooldown.reset();
-      for (const d of report.decisions) record(m, d);
+      for (const d of report.decisions) m.decisions.inc({ reason: d.reason });
+      series.record(report.decisions);
+      scores.record(report.scores);
       sources(m, report);
       m.since.reset();
       for (const [target, seconds] of report.sinceByTarget) m.since.set({ target }, seconds);
@@ -33,21 +34,6 @@ export function createMetricsReporter(registry: Registry): Reporter {
 
 type Instruments = ReturnType<typeof instruments>;
 
-function record(m: Instruments, d: Decision): void {
-  const labels = { target: d.target, signal: d.signal };
-  const verdict = d.verdicts.find((v) => v.witness === d.witness);
-  m.decisions.inc({ reason: d.reason });
-  m.risk.set(labels, d.inRisk ? 1 : 0);
-  m.slo.set(labels, d.slo);
-  m.limit.set(labels, d.limit);
-  m.cooldown.set({ target: d.target }, d.cooldownActive ? 1 : 0);
-  if (d.current !== undefined) m.current.set(labels, d.current);
-  if (verdict?.forecast === undefined) return;
-  m.forecast.set(labels, verdict.forecast.value);
-  m.probability.set(labels, verdict.probability);
-  m.r2.set(labels, verdict.forecast.r2);
-}
-
 function sources(m: Instruments, report: TickReport): void {
   for (const s of report.sources) {
     for (const status of ["ok", "missing", "stale", "invalid", "unreachable"] as const)
@@ -58,27 +44,11 @@ function sources(m: Instruments, report: TickReport): void {
 
 function instruments(registry: Registry) {
   const registers = [registry];
-  const gauge = (name: string, help: string, labelNames: readonly string[] = SERIES) =>
+  const gauge = (name: string, help: string, labelNames: readonly string[]) =>
     new Gauge({ name, help, labelNames: [...labelNames], registers });
   const counter = (name: string, help: string, labelNames: readonly string[] = []) =>
     new Counter({ name, help, labelNames: [...labelNames], registers });
-  const current = gauge("predict_observed", "Newest value of the signal, in its unit.");
-  const forecast = gauge("predict_forecast", "Forecast at the horizon, in the signal's unit.");
-  const probability = gauge("predict_probability", "Probability of a breach, 0 to 1.");
-  const r2 = gauge("predict_r2", "Coefficient of determination of the fit, 0 to 1.");
-  const risk = gauge("predict_in_risk_state", "1 while the series is in its risk state (hysteresis).");
-  const slo = gauge("predict_slo", "Service level objective of the signal, in its unit.");
-  const limit = gauge("predict_hard_limit", "Hard limit of the signal, in its unit.");
   return {
-    perSeries: [current, forecast, probability, r2, risk, slo, limit],
-    current,
-    forecast,
-    probability,
-    r2,
-    risk,
-    slo,
-    limit,
-    cooldown: gauge("predict_cooldown_active", "1 while the target is in cooldown.", ["target"]),
     since: gauge(
       "predict_since_last_mitigation_seconds",
       "Seconds since the last mitigation of the target.",

@@ -71,6 +71,13 @@ function cycleFields(report: TickReport): Record<string, unknown> {
     action_taken: report.actionTaken,
     since_last_mitigation_seconds: report.sinceLastMitigationS ?? null,
     sources: report.sources,
+    forecast_quality: report.scores.map(({ witness, signal, summary, judgement }) => ({
+      witness,
+      signal,
+      judgement: judgement.verdict,
+      judgement_detail: judgement.detail,
+      ...summary,
+    })),
     series: [...report.decisions].sort((a, b) => rank(b) - rank(a)).map(seriesFields),
   };
 }

@@ -1,4 +1,5 @@
 import type { InstanceOutcome, Intent, Outcome } from "../domain/action.ts";
+import { TRIGGERS } from "../domain/decision.ts";
 import type { JournalEntry, LastAction, Persisted, SeriesState } from "../domain/store.ts";
 import { StoreError } from "../domain/store.ts";
 import type { Clock, Instant } from "../domain/time.ts";
@@ -167,7 +168,7 @@ function readIntent(value: unknown): Intent {
     kind: from.text("kind"),
     target: from.key("target"),
     signal: from.text("signal"),
-    trigger: from.oneOf("trigger", ["pre_timeout", "strong", "confirmed"]),
+    trigger: from.oneOf("trigger", TRIGGERS),
     witness: from.text("witness"),
     forecast: from.finite("forecast"),
     threshold: from.finite("threshold"),

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type RunningMonitor, startMonitor } from "../../src/app/monitor.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/config/bindings.ts";
+import { trendSettings } from "../../src/forecast/settings.ts";
 import { createMetricsReporter } from "../../src/report/metrics.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
@@ -150,7 +151,7 @@ function plain(text: string): string {
 
 test("docs/decision.md explains exactly the reasons of the domain", () => {
   const source = read("src/domain/decision.ts");
-  const declared = ["Trigger", "Quiet", "Hold"].flatMap((type) => {
+  const declared = ["LinearTrigger", "TrendTrigger", "Quiet", "Hold"].flatMap((type) => {
     const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
     if (union === undefined) throw new Error(`no type ${type}`);
     return [...union.matchAll(/"(\w+)"/g)].map((m) => m[1] as string);
@@ -208,4 +209,19 @@ test("docs/http-api.md names only endpoints and fault modes of a service that ar
     expect(said.status, call).toBe(path.endsWith("KEY") ? 404 : 200);
     if (path.endsWith("KEY")) expect(await said.json()).toEqual({ key: "k", applied: false });
   }
+});
+
+test("docs/configuration.md lists every constant of the trend witness with its defaults", () => {
+  const text = section(read("docs/configuration.md"), "Constants of the trend witness");
+  const shown = (value: unknown) =>
+    typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
+  const kinds = (["latency", "ratio", "memory", "backlog"] as const).map((k) => trendSettings(k, "default"));
+  const filters = Object.keys(kinds[0]?.filter ?? {}).map((name) => [
+    name,
+    ...kinds.map((s) => shown(s.filter[name as keyof typeof s.filter])),
+  ]);
+  const envelope = Object.entries(kinds[2]?.envelope ?? {}).map(([name, value]) => [name, shown(value)]);
+  const listed = rows(text);
+  expect(listed.filter((r) => r.length === 6).map((r) => r.slice(0, 5))).toEqual(filters);
+  expect(listed.filter((r) => r.length === 3).map((r) => r.slice(0, 2))).toEqual(envelope);
 });

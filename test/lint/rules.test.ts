@@ -96,6 +96,16 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
     allowed: ["zod", "../domain/target.ts", "../signals/index.ts"],
     forbidden: ["../loop/loop.ts", "../app/monitor.ts", "../telemetry/logger.ts", "../services/registry.ts"],
   },
+  replay: {
+    allowed: ["./score.ts", "../domain/time.ts", "../loop/loop.ts", "../policy/rules.ts"],
+    forbidden: [
+      "node:fs",
+      "simple-statistics",
+      "../store/memory/index.ts",
+      "../app/replay.ts",
+      "../config/types.ts",
+    ],
+  },
   http: {
     allowed: ["express", "../domain/time.ts"],
     forbidden: ["../loop/loop.ts", "../store/sqlite/index.ts", "../app/monitor.ts", "../report/log.ts"],

@@ -39,11 +39,13 @@ function signalOf({ name, promql, scrape }: SignalGiven): Signal {
   return {
     name: name ?? "memory",
     unit: "bytes",
+    shape: "memory",
     windowed: false,
     promql: promql ?? 'max by ($by) (process_resident_memory_bytes{job=~"$jobs"})',
     scrape: scrape ?? { kind: "gauge", metric: "process_resident_memory_bytes", combine: "max" },
     thresholds: { slo: 1, exit: 0.9, limit: 2 },
     linear: true,
+    trend: true,
   };
 }
 

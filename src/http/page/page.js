@@ -30,7 +30,8 @@ function row(cells) {
 
 function stateOf(s) {
   if (s.decision.startsWith("data_")) return ["? unknown", "state-unknown"];
-  if (["pre_timeout", "strong", "confirmed"].includes(s.decision)) return ["! acting", "state-act"];
+  if (["pre_timeout", "strong", "confirmed", "trend", "level", "envelope"].includes(s.decision))
+    return ["! acting", "state-act"];
   if (s.in_risk_state) return ["▲ in risk", "state-risk"];
   return ["✓ calm", ""];
 }

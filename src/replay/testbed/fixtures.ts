@@ -7,11 +7,13 @@ export function signalNamed(name: string, windowed = false): Signal {
   return {
     name,
     unit: "ms",
+    shape: "latency",
     windowed,
     promql: "x",
     scrape: { kind: "gauge", metric: "x", combine: "max" },
     thresholds: { slo: 300, exit: 270, limit: 1000 },
     linear: true,
+    trend: false,
   };
 }
 

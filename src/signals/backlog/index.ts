@@ -5,6 +5,7 @@ export const backlog: SignalDefinition = {
   name: "backlog",
   title: "Queue backlog",
   unit: "messages",
+  shape: "backlog",
   windowed: false,
   promql: 'sum by ($by) (queue_depth{job=~"$jobs"})',
   scrape: { kind: "gauge", metric: "queue_depth", combine: "sum" },
@@ -13,5 +14,5 @@ export const backlog: SignalDefinition = {
     return { slo, exit: given.exit ?? 0.9 * slo, limit: given.limit ?? 10 * slo };
   },
   env: { slo: "SLO_BACKLOG", limit: "BACKLOG_MAX" },
-  linearByDefault: true,
+  witnesses: { linear: true, trend: true },
 };

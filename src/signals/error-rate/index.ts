@@ -5,6 +5,7 @@ export const errorRate: SignalDefinition = {
   name: "error_rate",
   title: "Error ratio (5xx of all requests)",
   unit: "ratio",
+  shape: "ratio",
   windowed: true,
   promql:
     'sum by ($by) (rate(http_request_errors_total{job=~"$jobs"}[$window])) / sum by ($by) (rate(http_requests_total{job=~"$jobs"}[$window]))',
@@ -16,8 +17,8 @@ export const errorRate: SignalDefinition = {
   },
   thresholds: (given) => {
     const slo = given.slo ?? 0.05;
-    return { slo, exit: given.exit ?? 0.9 * slo, limit: given.limit ?? 0.5 };
+    return { slo, exit: given.exit ?? (9 * slo) / 10, limit: given.limit ?? 0.5 };
   },
   env: { slo: "SLO_ERROR_RATE", limit: "ERROR_RATE_MAX" },
-  linearByDefault: true,
+  witnesses: { linear: true, trend: true },
 };

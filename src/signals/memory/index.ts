@@ -5,6 +5,7 @@ export const memory: SignalDefinition = {
   name: "memory",
   title: "Resident memory",
   unit: "bytes",
+  shape: "memory",
   windowed: false,
   promql: 'max by ($by) (process_resident_memory_bytes{job=~"$jobs"})',
   scrape: { kind: "gauge", metric: "process_resident_memory_bytes", combine: "max" },
@@ -14,5 +15,6 @@ export const memory: SignalDefinition = {
     return { slo, exit: given.exit ?? 0.9 * slo, limit };
   },
   env: { limit: "MEM_MAX_BYTES" },
-  linearByDefault: true,
+  // A sawtooth of garbage collection is no line: the envelope of the trend witness reads it.
+  witnesses: { linear: false, trend: true },
 };

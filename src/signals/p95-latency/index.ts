@@ -5,6 +5,7 @@ export const p95Latency: SignalDefinition = {
   name: "p95_latency",
   title: "P95 request latency",
   unit: "ms",
+  shape: "latency",
   windowed: true,
   promql:
     'histogram_quantile(0.95, sum by ($by, le) (rate(http_request_duration_seconds_bucket{job=~"$jobs"}[$window]))) * 1000',
@@ -20,5 +21,5 @@ export const p95Latency: SignalDefinition = {
     return { slo, exit: given.exit ?? 0.9 * slo, limit: given.limit ?? 5000 };
   },
   env: { slo: "SLO_P95_MS", exit: "SLO_P95_EXIT_MS", limit: "P95_TIMEOUT_MS" },
-  linearByDefault: true,
+  witnesses: { linear: true, trend: true },
 };

@@ -1,0 +1,210 @@
+import type { Verdict } from "../domain/decision.ts";
+import type { Series } from "../domain/target.ts";
+import {
+  createLinearBank,
+  forecastLinear,
+  type LinearBank,
+  pushLinear,
+  resetLinear,
+} from "../forecast/linear/linear.ts";
+import { noteAlarm } from "../forecast/score/alarms.ts";
+import { carryOver, createScoreBank, type ScoreBank } from "../forecast/score/bank.ts";
+import { judgement } from "../forecast/score/judgement.ts";
+import { forget as forgetScores, noteForecast, noteSample } from "../forecast/score/note.ts";
+import { summary } from "../forecast/score/summary.ts";
+import { createTrendBank, evaluate, pushSample, resetSeries, type TrendBank } from "../forecast/witness.ts";
+import { FRESH_LINEAR_MEMORY, judgeLinear, type LinearMemory } from "../policy/linear.ts";
+import { chanceAbove, FRESH_TREND_MEMORY, judgeTrend, type TrendMemory } from "../policy/trend.ts";
+import type { LoopSettings, WitnessScore } from "./types.ts";
+
+/** Every witness, in the order they are heard and named. */
+export const WITNESSES = ["linear", "trend"] as const;
+const LINEAR = 0;
+const TREND = 1;
+
+/** What both witnesses know of every series, and how good their forecasts have been. */
+export interface Witnesses {
+  readonly linear: LinearBank;
+  readonly trend: TrendBank;
+  readonly scores: ScoreBank;
+  readonly signals: readonly string[];
+}
+
+/** What the witnesses remember of a series beside their samples. */
+export interface WitnessMemory {
+  readonly linear: LinearMemory;
+  readonly trend: TrendMemory;
+}
+
+export const FRESH_MEMORY: WitnessMemory = { linear: FRESH_LINEAR_MEMORY, trend: FRESH_TREND_MEMORY };
+
+/** Empty witnesses for a plan. */
+export function createWitnesses(plan: readonly Series[], settings: LoopSettings): Witnesses {
+  const { horizonS } = settings.rules;
+  const cycleS = settings.cycleMs / 1000;
+  const signals = [...new Set(plan.map((s) => s.signal.name))];
+  return {
+    signals,
+    linear: createLinearBank({ size: plan.length, window: settings.linearWindow }),
+    trend: createTrendBank(
+      plan.map(({ signal }) => ({
+        kind: signal.shape,
+        slo: signal.thresholds.slo,
+        limit: signal.thresholds.limit,
+        horizonS,
+        cycleS,
+        rateWindowS: signal.windowed ? settings.rateWindowMs / 1000 : 0,
+        setting: settings.setting,
+        constants: settings.constants[signal.shape],
+      })),
+    ),
+    scores: createScoreBank({
+      size: plan.length,
+      witnesses: [
+        { name: "linear" },
+        // Its interval speaks of the level under the noise, so it is held against a mean of samples.
+        { name: "trend", nominalCoverage: 0.9, meanOverS: Math.max(120, 4 * cycleS) },
+      ],
+      groups: signals,
+      groupOf: plan.map((s) => signals.indexOf(s.signal.name)),
+      horizonS,
+      cycleS,
+    }),
+  };
+}
+
+/** Carries on what `before` knows. `fromIndex[k]`: position of series k in the old plan, -1 when it is new. */
+export function carryWitnesses(before: Witnesses, now: Witnesses, fromIndex: readonly number[]): void {
+  if (now.signals.length > 0) carryOver(before.scores, now.scores, fromIndex);
+  fromIndex.forEach((i, k) => {
+    if (i < 0) return;
+    const { count, head, window, time, value } = before.linear;
+    const n = count[i] as number;
+    const oldest = ((head[i] as number) - n + window) % window;
+    for (let j = 0; j < n; j++) {
+      const at = i * window + ((oldest + j) % window);
+      pushLinear(now.linear, k, time[at] as number, value[at] as number);
+    }
+    carryTrend(before.trend, i, now.trend, k);
+  });
+}
+
+export interface TakenSample {
+  /** Seconds on the monotonic clock. */
+  readonly timeS: number;
+  readonly value: number;
+  readonly support: number | undefined;
+}
+
+/** Shows every witness one sample of series `i`. */
+export function showSample(w: Witnesses, series: Series, sample: TakenSample): void {
+  const i = series.index;
+  noteSample(w.scores, i, { timeS: sample.timeS, value: sample.value, slo: series.signal.thresholds.slo });
+  pushLinear(w.linear, i, sample.timeS, sample.value);
+  pushSample(w.trend, i, sample);
+}
+
+/** An action changed the world: what came before says nothing of what comes. */
+export function forgetSeries(w: Witnesses, i: number): void {
+  resetLinear(w.linear, i);
+  resetSeries(w.trend, i);
+  forgetScores(w.scores, i);
+}
+
+export interface HearInput {
+  readonly w: Witnesses;
+  readonly series: Series;
+  readonly settings: LoopSettings;
+  readonly memory: WitnessMemory;
+  /** Monotonic seconds. */
+  readonly nowS: number;
+  /** Whether there is a usable sample this cycle, and whether it is a new one. */
+  readonly known: boolean;
+  readonly fresh: boolean;
+  /** Per signal: what is wrong with each witness' recent calibration. */
+  readonly complaints: Complaints;
+}
+
+/** Hears every witness on one series and keeps book of what they say. */
+export function hear(input: HearInput): { verdicts: Verdict[]; memory: WitnessMemory } {
+  const { w, series, settings, memory, known, fresh } = input;
+  const { signal, index: i } = series;
+  const { thresholds } = signal;
+  const linear = judgeLinear({
+    forecast: known ? forecastLinear(w.linear, i, settings.rules.horizonS) : undefined,
+    thresholds,
+    rules: settings.rules,
+    memory: memory.linear,
+    fresh,
+    on: signal.linear,
+  });
+  const trend = judgeTrend({
+    reading: evaluate(w.trend, i, input.nowS),
+    thresholds,
+    memory: memory.trend,
+    known,
+    on: signal.trend,
+  });
+  if (fresh) book(input, linear.verdict, trend.verdict);
+  const complaint = input.complaints.get(signal.name);
+  const verdicts = [linear.verdict, trend.verdict].map((v, k) =>
+    complaint?.[k] === undefined ? v : { ...v, miscalibrated: complaint[k] },
+  );
+  const same = linear.memory === memory.linear && trend.memory === memory.trend;
+  return { verdicts, memory: same ? memory : { linear: linear.memory, trend: trend.memory } };
+}
+
+function book({ w, series, settings, nowS }: HearInput, linear: Verdict, trend: Verdict): void {
+  const i = series.index;
+  const dueS = nowS + settings.rules.horizonS;
+  const { slo } = series.signal.thresholds;
+  if (linear.forecast !== undefined) {
+    const { value } = linear.forecast;
+    noteForecast(w.scores, i, LINEAR, { madeS: nowS, dueS, value, probability: linear.probability });
+  }
+  if (trend.forecast?.high !== undefined && trend.forecast.low !== undefined) {
+    const { value, low, high } = trend.forecast;
+    const probability = chanceAbove(slo, { value, high });
+    noteForecast(w.scores, i, TREND, { madeS: nowS, dueS, value, low, high, probability, eventLevel: slo });
+  }
+  for (const [k, v] of [linear, trend].entries())
+    if (v.trigger !== undefined && v.quiet === undefined) noteAlarm(w.scores, i, k, { timeS: nowS });
+}
+
+/** Per signal, what is wrong with each witness' recent calibration, in the order of `WITNESSES`. */
+export type Complaints = ReadonlyMap<string, readonly (string | undefined)[]>;
+
+/** How every witness has done lately, signal by signal. */
+export function scoresOf(w: Witnesses): WitnessScore[] {
+  return w.signals.flatMap((signal, group) =>
+    WITNESSES.map((witness, k) => ({
+      witness,
+      signal,
+      summary: summary(w.scores, k, group),
+      judgement: judgement(w.scores, k, group),
+    })),
+  );
+}
+
+/** What a decision has to say of the witnesses it heard. */
+export function complaintsOf(scores: readonly WitnessScore[]): Complaints {
+  const bySignal = Map.groupBy(scores, (s) => s.signal);
+  return new Map(
+    [...bySignal].map(([signal, own]) => [
+      signal,
+      own.map(({ judgement: j }) => (j.verdict === "poor" ? j.detail : undefined)),
+    ]),
+  );
+}
+
+function carryTrend(from: TrendBank, i: number, to: TrendBank, k: number): void {
+  if (JSON.stringify(from.specs[i]) !== JSON.stringify(to.specs[k])) return;
+  const stride = from.state.length / from.size;
+  to.state.set(from.state.subarray(i * stride, (i + 1) * stride), k * stride);
+  const a = from.envelopeRow[i] as number;
+  const b = to.envelopeRow[k] as number;
+  if (a < 0 || b < 0) return;
+  const rows = from.envelopeRow.reduce((n, r) => (r >= 0 ? n + 1 : n), 0);
+  const size = from.envelopes.length / rows;
+  to.envelopes.set(from.envelopes.subarray(a, a + size), b);
+}
