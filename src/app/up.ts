@@ -1,22 +1,21 @@
-import { appendFileSync, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { request } from "undici";
 import type { ConfigInput } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
-import { ListenError } from "../http/server.ts";
 import { createNarrator } from "../report/narrate.ts";
+import { startDevices } from "../services/load-generator/devices.ts";
 import { startLoad } from "../services/load-generator/load.ts";
-import { keepRunning } from "./child.ts";
 import { startMonitor } from "./monitor.ts";
+import { type Address, type RunningPlatform, startPlatform } from "./platform.ts";
 
 export interface UpOptions {
   readonly config: ConfigInput;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly productApi: { readonly host: string; readonly port: number };
-  /** Requests a second. */
+  /** Services to start, and where. */
+  readonly addresses: ReadonlyMap<string, Address>;
+  /** Requests a second of customers, messages a second of devices. */
   readonly loadRate: number;
+  readonly deviceRate: number;
   readonly dataDir: string;
   /** `pretty`: a story for a person; `json`: every log line on standard output. */
   readonly format: "pretty" | "json";
@@ -26,77 +25,82 @@ export interface UpOptions {
 
 export interface RunningUp {
   readonly monitorUrl: string;
-  readonly productApiUrl: string;
-  /** Files the JSON logs are in. */
-  readonly logs: readonly string[];
+  /** Base URLs of the services by name. */
+  readonly urls: ReadonlyMap<string, string>;
+  readonly logDir: string;
   close(): Promise<void>;
 }
 
-const STOP_MS = 8000;
-/** Longest wait for the service to answer, milliseconds; the monitor starts all the same. */
-const START_MS = 10_000;
+/** Longest wait for requests of the load generators at a stop, milliseconds. */
+const LOAD_STOP_MS = 1000;
 
 /**
- * Everything on this machine, on embedded parts: product-api as a process of its own, a gentle load, and the monitor.
+ * Everything on this machine, on embedded parts: the services as processes of their own, load that looks like
+ * customers and devices, and the monitor.
  * @throws ListenError naming the port that is taken and the flag that changes it; ConfigError; StoreError
  */
 export async function startUp(options: UpOptions): Promise<RunningUp> {
-  const { productApi, dataDir, print } = options;
-  await checkFree(productApi.host, productApi.port, "--product-api.listen-address");
+  const { dataDir, print } = options;
   const logDir = join(dataDir, "logs");
   mkdirSync(logDir, { recursive: true });
-  const serviceLog = join(logDir, "product-api.log");
-  const monitorLog = join(logDir, "predictive-monitor.log");
-  const productApiUrl = `http://${productApi.host}:${productApi.port}`;
   const undo: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const service = keepRunning({
-      args: ["service", "product-api", `--web.listen-address=${productApi.host}:${productApi.port}`],
-      env: {
-        FAULT_INJECTION: "1",
-        ...options.env,
-        HELIUS_DATA_DIR: join(dataDir, "product-api"),
-        LOG_FILE: "",
-      },
-      onLine: (line) => {
-        appendFileSync(serviceLog, `${line}\n`);
+    const platform = await startPlatform({
+      env: options.env,
+      addresses: options.addresses,
+      dataDir,
+      logDir,
+      print,
+      onLine: (_, line) => {
         if (options.format === "json" || !line.startsWith("{")) print(line);
         else narrateService(line, print);
       },
-      onExit: (how, againMs) => print(`product-api ended (${how}); starting it again in ${againMs / 1000} s`),
     });
-    undo.push(() => service.stop(STOP_MS));
-    await answers(`${productApiUrl}/health`);
-    const load = startLoad({ baseUrl: productApiUrl, ratePerSecond: options.loadRate });
-    undo.push(() => Promise.race([load.stop(), new Promise((r) => setTimeout(r, 1000))]));
+    undo.push(() => platform.stop());
+    startTraffic(platform, options, undo);
     const narrator = createNarrator({ write: print, colour: options.colour, now: Date.now });
     const monitor = await startMonitor({
       input: options.config,
-      adjust: (config) => atHome(config, options, productApiUrl, monitorLog),
+      adjust: (config) => atHome(config, options, platform, logDir),
       reporters: options.format === "pretty" ? [narrator] : [],
       quiet: options.format === "pretty",
     });
     undo.push(() => monitor.close());
-    return { monitorUrl: monitor.url, productApiUrl, logs: [serviceLog, monitorLog], close };
+    return { monitorUrl: monitor.url, urls: platform.urls, logDir, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/** The configuration as it is on this machine: targets, data and logs where `up` put them. */
-function atHome(config: Config, options: UpOptions, productApiUrl: string, monitorLog: string): Config {
-  const { host } = new URL(productApiUrl);
+function startTraffic(platform: RunningPlatform, options: UpOptions, undo: (() => Promise<unknown>)[]): void {
+  const bounded = (stop: () => Promise<unknown>) => () =>
+    Promise.race([stop(), new Promise((resolve) => setTimeout(resolve, LOAD_STOP_MS).unref())]);
+  const shop = platform.urls.get("product-api");
+  if (shop !== undefined) {
+    const load = startLoad({ baseUrl: shop, ratePerSecond: options.loadRate });
+    undo.push(bounded(() => load.stop()));
+  }
+  const gateway = platform.urls.get("telemetry-gateway");
+  if (gateway !== undefined) {
+    const devices = startDevices({ gatewayUrl: gateway, messagesPerSecond: options.deviceRate });
+    undo.push(bounded(() => devices.stop()));
+  }
+}
+
+/** The configuration as it is on this machine: the targets that were started, data and logs where `up` put them. */
+function atHome(config: Config, options: UpOptions, platform: RunningPlatform, logDir: string): Config {
   return {
     ...config,
     dataDir: join(options.dataDir, "monitor"),
-    log: { ...config.log, format: "json", file: config.log.file ?? monitorLog },
-    targets: config.targets.map((t) =>
-      t.name === "product-api" ? { ...t, instances: [{ name: host, url: productApiUrl }] } : t,
-    ),
+    log: { ...config.log, format: "json", file: config.log.file ?? join(logDir, "predictive-monitor.log") },
+    targets: config.targets.flatMap((t) => {
+      const url = platform.urls.get(t.name);
+      return url === undefined ? [] : [{ ...t, instances: [{ name: new URL(url).host, url }] }];
+    }),
   };
 }
 
@@ -112,27 +116,4 @@ function narrateService(line: string, print: (line: string) => void): void {
   } catch {
     print(line);
   }
-}
-
-/** Waits until the service answers, within bounds: the monitor's first look should not be at a closed door. */
-async function answers(url: string): Promise<void> {
-  const end = performance.now() + START_MS;
-  while (performance.now() < end) {
-    try {
-      if ((await request(url, { signal: AbortSignal.timeout(500) })).statusCode === 200) return;
-    } catch {
-      // Not yet.
-    }
-    await sleep(50);
-  }
-}
-
-/** Better a clear word now than a child that cannot start. */
-async function checkFree(host: string, port: number, flag: string): Promise<void> {
-  if (port === 0) return;
-  await new Promise<void>((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", (error) => reject(new ListenError(host, port, error, flag)));
-    probe.listen(port, host, () => probe.close(() => resolve()));
-  });
 }

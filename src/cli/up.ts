@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { startUp } from "../app/up.ts";
+import { type Address, PLATFORM } from "../app/platform.ts";
+import { type RunningUp, startUp } from "../app/up.ts";
 import { parseListenAddress } from "../config/fields.ts";
 import { type Command, stopped, UsageError } from "./command.ts";
 import { configFileFlag, configFlags, configValues, describeFlags, type Flag, readFlags } from "./flags.ts";
@@ -9,12 +10,31 @@ const CONFIG = fileURLToPath(new URL("../../config/up.yml", import.meta.url));
 const own: readonly Flag[] = [
   { ...configFileFlag, shownDefault: "config/up.yml" },
   {
-    name: "product-api.listen-address",
-    kind: "string",
-    shownDefault: "127.0.0.1:8000",
-    help: "address of product-api",
+    name: "services",
+    kind: "list",
+    shownDefault: "all",
+    help: `services to start: ${PLATFORM.map((s) => s.name).join(", ")}`,
   },
-  { name: "load.rate", kind: "number", shownDefault: "20", help: "requests a second of the load generator" },
+  ...PLATFORM.map(
+    ({ name, port }): Flag => ({
+      name: `${name}.listen-address`,
+      kind: "string",
+      shownDefault: `127.0.0.1:${port}`,
+      help: `address of ${name}`,
+    }),
+  ),
+  {
+    name: "load.rate",
+    kind: "number",
+    shownDefault: "20",
+    help: "requests a second of the simulated customers",
+  },
+  {
+    name: "devices.rate",
+    kind: "number",
+    shownDefault: "20",
+    help: "messages a second of the simulated devices",
+  },
 ];
 /** Here the monitor listens on loopback only. */
 const LISTEN = "127.0.0.1:9105";
@@ -28,7 +48,8 @@ export const upCommand: Command = {
   help: () =>
     `helius up [flags]
 
-Starts product-api, a load generator and the monitor on loopback, with a short cycle and no Prometheus.
+Starts the Helius services, load that looks like customers and devices, and the monitor on loopback, with a short cycle
+and no Prometheus, broker or NATS.
 Ctrl-C stops everything. What config/up.yml sets (a short cycle, for one) wins over the defaults below.
 
 ${describeFlags(flags)}`,
@@ -45,14 +66,15 @@ ${describeFlags(flags)}`,
         flags: { "web.listen_address": LISTEN, ...given },
       },
       env,
-      productApi: address(values["product-api.listen-address"] ?? "127.0.0.1:8000"),
-      loadRate: rate(values["load.rate"] ?? "20"),
+      addresses: addresses(values),
+      loadRate: rate("load.rate", values["load.rate"] ?? "20"),
+      deviceRate: rate("devices.rate", values["devices.rate"] ?? "20"),
       dataDir: given.data_dir ?? (env.HELIUS_DATA_DIR || "./data"),
       format,
       colour: terminal && env.NO_COLOR === undefined,
       print: (line) => void process.stdout.write(`${line}\n`),
     });
-    process.stdout.write(banner(up.monitorUrl, up.productApiUrl, up.logs, env.ADMIN_TOKEN || "secret"));
+    process.stdout.write(banner(up, env.ADMIN_TOKEN || "secret"));
     await stopped(stop);
     process.stdout.write("\nstopping…\n");
     await up.close();
@@ -61,28 +83,44 @@ ${describeFlags(flags)}`,
   },
 };
 
-function address(text: string): { host: string; port: number } {
+/** The services to start, each with its address. */
+function addresses(values: Readonly<Record<string, string>>): ReadonlyMap<string, Address> {
+  const known = PLATFORM.map((s) => s.name);
+  const wanted =
+    values.services === undefined ? known : values.services.split(",").map((name) => name.trim());
+  for (const name of wanted)
+    if (!known.includes(name))
+      throw new UsageError(`--services: there is no "${name}"; there is: ${known.join(", ")}`);
+  return new Map(
+    PLATFORM.filter((s) => wanted.includes(s.name)).map(({ name, port }) => {
+      const flag = `${name}.listen-address`;
+      return [name, address(flag, values[flag] ?? `127.0.0.1:${port}`)];
+    }),
+  );
+}
+
+function address(flag: string, text: string): Address {
   const parsed = parseListenAddress(text.startsWith(":") ? `127.0.0.1${text}` : text);
   if (parsed === undefined || parsed.port === 0)
-    throw new UsageError(`--product-api.listen-address must be host:port, port 1 to 65535, not "${text}"`);
+    throw new UsageError(`--${flag} must be host:port, port 1 to 65535, not "${text}"`);
   return parsed;
 }
 
-function rate(text: string): number {
+function rate(flag: string, text: string): number {
   const value = Number(text);
   if (!(value > 0 && value <= 1000))
-    throw new UsageError(`--load.rate must be above 0 up to 1000, not "${text}"`);
+    throw new UsageError(`--${flag} must be above 0 up to 1000, not "${text}"`);
   return value;
 }
 
-function banner(monitor: string, api: string, logs: readonly string[], token: string): string {
+function banner(up: RunningUp, token: string): string {
   const admin = `curl -X POST -H 'x-admin-token: ${token}'`;
-  return `
-  Helius is up.
-    watch      ${monitor}/            (status page)
-    metrics    ${monitor}/metrics   ${api}/metrics
-    logs       ${logs.join("  ")}
-
+  const started = [...up.urls].map(([name, url]) => `    ${name.padEnd(25)}${url}`).join("\n");
+  const api = up.urls.get("product-api");
+  const tries =
+    api === undefined
+      ? ""
+      : `
   Make product-api drift towards its limit, and see it foreseen and healed (about half a minute):
     ${admin} '${api}/admin/fault?mode=latency&inc=3000&over=300'
   A step, a leak, errors:
@@ -91,7 +129,16 @@ function banner(monitor: string, api: string, logs: readonly string[], token: st
     ${admin} '${api}/admin/fault?mode=error&ratio=0.4&over=60'
   Heal by hand:
     ${admin} '${api}/admin/mitigate'
-
+  A page that stays whole when what it asks is sick:
+    curl '${api}/products/7/page?history=1,2'
+`;
+  return `
+  Helius is up.
+    watch      ${up.monitorUrl}/            (status page)
+    metrics    ${up.monitorUrl}/metrics, and /metrics of every service
+    logs       ${up.logDir}
+${started}
+${tries}
   Ctrl-C stops everything.
 
 `;
