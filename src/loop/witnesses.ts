@@ -42,6 +42,8 @@ export const FRESH_MEMORY: WitnessMemory = { linear: FRESH_LINEAR_MEMORY, trend:
 export function createWitnesses(plan: readonly Series[], settings: LoopSettings): Witnesses {
   const { horizonS } = settings.rules;
   const cycleS = settings.cycleMs / 1000;
+  // A forecast for less than a cycle ahead is not scored: the next sample would be its own.
+  const scoredS = Math.max(horizonS, 2 * cycleS);
   const signals = [...new Set(plan.map((s) => s.signal.name))];
   return {
     signals,
@@ -63,11 +65,11 @@ export function createWitnesses(plan: readonly Series[], settings: LoopSettings)
       witnesses: [
         { name: "linear" },
         // Its interval speaks of the level under the noise, so it is held against a mean of samples.
-        { name: "trend", nominalCoverage: 0.9, meanOverS: Math.max(120, 4 * cycleS) },
+        { name: "trend", nominalCoverage: 0.9, meanOverS: Math.min(scoredS, Math.max(120, 4 * cycleS)) },
       ],
       groups: signals,
       groupOf: plan.map((s) => signals.indexOf(s.signal.name)),
-      horizonS,
+      horizonS: scoredS,
       cycleS,
     }),
   };
