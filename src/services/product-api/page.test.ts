@@ -6,7 +6,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createLogger } from "../../telemetry/logger.ts";
 import { createRegistry } from "../../telemetry/registry.ts";
 import type { RunningService } from "../kit/service.ts";
@@ -14,6 +14,8 @@ import { temporaryDirectory } from "../kit/test-harness.ts";
 import { productApi } from "./service.ts";
 
 const folder = temporaryDirectory();
+afterAll(() => folder.remove());
+let serial = 0;
 const open: (Server | RunningService)[] = [];
 
 afterEach(async () => {
@@ -42,7 +44,7 @@ async function shop(env: Record<string, string>) {
     adminTokens: ["t"],
     logger: createLogger({ job: "product-api", level: "silent" }),
     registry,
-    dataDir: `${folder}/${Math.random()}`,
+    dataDir: `${folder.path}/${serial++}`,
     faultInjection: true,
     env,
   });
