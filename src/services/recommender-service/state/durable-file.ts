@@ -1,0 +1,58 @@
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+/** Replaces a file as a whole: after a crash there is the old content or the new, never a mixture. Throws what the disk says. */
+export function writeDurably(file: string, content: Buffer): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const draft = `${file}.draft`;
+  const handle = openSync(draft, "w");
+  try {
+    writeFileSync(handle, content);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  renameSync(draft, file);
+  syncDirectory(file);
+}
+
+/** Removes a file for good; one that is not there is no error. */
+export function removeDurably(file: string): void {
+  rmSync(file, { force: true });
+  syncDirectory(file);
+}
+
+/** The content, or undefined when there is no such file. Throws for any other reason. */
+export function readIfThere(file: string): Buffer | undefined {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Moves a damaged file out of the way and answers where it lies. */
+export function setAside(file: string, wallMs: number): string {
+  const aside = `${file}.corrupt-${Math.floor(wallMs)}`;
+  renameSync(file, aside);
+  return aside;
+}
+
+function syncDirectory(file: string): void {
+  const directory = openSync(dirname(file), "r");
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
