@@ -1,0 +1,92 @@
+import { HttpError } from "../kit/errors.ts";
+import type { Mitigation } from "../kit/mitigation.ts";
+import type { NumberParameter, Parameter } from "../kit/parameters.ts";
+import { type DurableQueue, QueueUnavailableError } from "../queue/types.ts";
+import type { RegionControls } from "./controls.ts";
+import { isRegion, REGIONS, type Region } from "./regions.ts";
+
+/** What the gateway's actions act on. */
+export interface Controlled {
+  readonly queue: DurableQueue;
+  readonly controls: RegionControls;
+}
+
+const REGION: Parameter = { name: "region", type: "choice", oneOf: REGIONS };
+const SECONDS: NumberParameter = {
+  name: "seconds",
+  type: "number",
+  unit: "seconds",
+  min: 0,
+  aboveMin: true,
+  max: 86_400,
+};
+const DEFAULT_REPLAY = 1_000;
+
+/** Actions of the admin plane; `parts` is asked when a call comes. */
+export function gatewayMitigations(parts: () => Controlled): readonly Mitigation[] {
+  return [
+    {
+      action: "set-rate-limit",
+      parameters: [
+        REGION,
+        { name: "per_second", type: "number", unit: "messages", min: 0, aboveMin: true, max: 1_000_000 },
+        SECONDS,
+      ],
+      run(values) {
+        const region = regionOf(values.choice("region"));
+        const perSecond = values.number("per_second");
+        const seconds = values.number("seconds");
+        parts().controls.limit(region, perSecond, seconds);
+        return { action: "set-rate-limit", region, per_second: perSecond, seconds };
+      },
+    },
+    {
+      action: "isolate-region",
+      parameters: [REGION, SECONDS],
+      run(values) {
+        const region = regionOf(values.choice("region"));
+        const seconds = values.number("seconds");
+        parts().controls.isolate(region, seconds);
+        return { action: "isolate-region", region, seconds };
+      },
+    },
+    {
+      action: "release-region",
+      parameters: [REGION],
+      run(values) {
+        const region = regionOf(values.choice("region"));
+        return { action: "release-region", region, was_isolated: parts().controls.release(region) };
+      },
+    },
+    {
+      action: "replay-dead-letters",
+      parameters: [
+        { ...REGION, optional: true },
+        {
+          name: "limit",
+          type: "number",
+          unit: "dead letters",
+          min: 1,
+          max: 10_000,
+          integer: true,
+          optional: true,
+        },
+      ],
+      async run(values) {
+        const lane = values.optionalChoice("region");
+        const limit = values.optionalNumber("limit") ?? DEFAULT_REPLAY;
+        try {
+          return { action: "replay-dead-letters", replayed: await parts().queue.replay({ lane, limit }) };
+        } catch (error) {
+          if (!(error instanceof QueueUnavailableError)) throw error;
+          throw new HttpError(503, { error: error.message, applied: false });
+        }
+      },
+    },
+  ];
+}
+
+function regionOf(name: string): Region {
+  if (!isRegion(name)) throw new TypeError(`there is no region ${name}`);
+  return name;
+}
