@@ -29,9 +29,9 @@ export function attributionDistance(left: Attribution, right: Attribution): numb
   for (const name of names) {
     const p = (left[name] ?? 0) / leftSum;
     const q = (right[name] ?? 0) / rightSum;
-    const middle = (p + q) / 2;
-    if (p > 0) divergence += (p / 2) * Math.log2(p / middle);
-    if (q > 0) divergence += (q / 2) * Math.log2(q / middle);
+    // Written so that no half of a tiny share becomes zero.
+    if (p > 0) divergence += (p / 2) * Math.log2((2 * p) / (p + q));
+    if (q > 0) divergence += (q / 2) * Math.log2((2 * q) / (p + q));
   }
   // Rounding can leave a tiny negative sum, or one a hair above 1.
   return Math.sqrt(Math.min(1, Math.max(0, divergence)));
@@ -44,7 +44,7 @@ export function attributionDistance(left: Attribution, right: Attribution): numb
 export function attributionOf(items: unknown, shop: Shop): Attribution | undefined {
   const mass: Record<string, number> = {};
   for (const item of Array.isArray(items) ? items : [undefined]) {
-    const parts = readable(item);
+    const parts = readable(item, shop);
     // A damaged item says nothing of its weight, so that the answer as a whole cannot be attributed.
     if (parts === undefined) return { [UNATTRIBUTABLE]: 1 };
     for (const { id, contribution } of parts) {
@@ -63,10 +63,11 @@ interface HistoryPart {
 }
 
 /** Parts of an explanation that come from the history; undefined when it is damaged. */
-function readable(item: unknown): readonly HistoryPart[] | undefined {
+function readable(item: unknown, shop: Shop): readonly HistoryPart[] | undefined {
   if (typeof item !== "object" || item === null) return undefined;
   const { id, score, because } = item as Record<string, unknown>;
-  if (!Number.isSafeInteger(id) || !Number.isFinite(score) || !Array.isArray(because)) return undefined;
+  if (typeof id !== "number" || shop.categoryOf(id) === undefined) return undefined;
+  if (!Number.isFinite(score) || !Array.isArray(because)) return undefined;
   const parts: HistoryPart[] = [];
   for (const part of because as readonly unknown[]) {
     if (typeof part !== "object" || part === null) return undefined;
