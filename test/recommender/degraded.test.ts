@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually, ManualClock, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
@@ -262,6 +262,15 @@ describe("forced fallback", () => {
     expect((await again.health()).mode).toBe("trained");
     await stop(again);
     expect((await (await start({ clock })).health()).mode).toBe("trained");
+  });
+
+  test("takes effect although the disk takes nothing, and says that a restart will not know", async () => {
+    const service = await startTrained();
+    mkdirSync(join(folder.path, "recommender-service", "forced-fallback.hold.draft"));
+    const { status, json } = await service.admin("mitigate?action=force-fallback&seconds=60");
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ forced_fallback: true, survives_restart: false });
+    expect((await service.predict({ history: [12] })).json.mode).toBe("static");
   });
 
   test.each(["", "&seconds=0", "&seconds=-5", "&seconds=86401", "&seconds=soon"])(

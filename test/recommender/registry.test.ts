@@ -1,3 +1,5 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import {
@@ -142,6 +144,7 @@ describe("a registry in trouble", () => {
     ["silence", { kind: "hang" }],
     ["a drip", { kind: "drip" }],
     ["JSON of another shape", { kind: "json", body: { model_versions: [{ version: "x" }] } }],
+    ["two megabytes of JSON", { kind: "json", body: { padding: "x".repeat(2_000_000) } }],
     ["a redirect", { kind: "redirect", to: "http://127.0.0.1:9" }],
   ];
   test.each(unreachable)("%s: the static list answers, then the registry's model", async (_name, trouble) => {
@@ -225,6 +228,15 @@ describe("a registry in trouble", () => {
     expect(await service.health()).toMatchObject({ mode: "mlflow", model_version: "helius-reco/1" });
     expect((await service.predict({ history: [12] })).json.model_version).toBe("helius-reco/1");
   });
+});
+
+test("a disk that takes nothing: the model is served all the same, and told", async () => {
+  mlflow.register({ name: NAME, artifact: first, stage: "Production" });
+  mkdirSync(join(folder.path, "recommender-service", "last-good.model.draft"), { recursive: true });
+  const service = await start();
+  await inMode(service, "mlflow");
+  expect((await service.health()).model_problem).toMatch(/EISDIR/);
+  expect(service.lines.map((line) => line.message)).toContain("model cache cannot be written");
 });
 
 describe("the training command", () => {

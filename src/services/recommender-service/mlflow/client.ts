@@ -81,6 +81,7 @@ export class MlflowClient {
       method: "GET",
       url: this.artifactUrl(artifact_uri, ARTIFACT_FILE),
       maxBytes: MAX_ARTIFACT_BYTES,
+      oversize: "refused",
       deadlineMs: this.#deadlineMs * ARTIFACT_FACTOR,
     });
   }
@@ -145,7 +146,7 @@ export class MlflowClient {
 
   #common(signal: AbortSignal) {
     const [dispatcher, deadlineMs] = [this.#dispatcher, this.#deadlineMs];
-    return { dispatcher, deadlineMs, maxBytes: MAX_JSON_BYTES, signal };
+    return { dispatcher, deadlineMs, maxBytes: MAX_JSON_BYTES, oversize: "unreachable" as const, signal };
   }
 }
 

@@ -22,8 +22,9 @@ export interface MlflowCall {
   readonly url: URL;
   readonly json?: unknown;
   readonly bytes?: Buffer;
-  /** Cap on the answer's body. */
+  /** Cap on the answer's body, and what it means that it is larger. */
   readonly maxBytes: number;
+  readonly oversize: MlflowProblem;
   /** For the whole exchange, milliseconds: a body that drips does not hold it open. */
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
@@ -43,7 +44,7 @@ export async function call(options: MlflowCall): Promise<Buffer> {
       ...contentOf(options),
     });
     status = answer.statusCode;
-    body = await readCapped(answer.body, options.maxBytes, where);
+    body = await readCapped(answer.body, options, where);
   } catch (error) {
     if (error instanceof MlflowError) throw error;
     const reason = signal.aborted ? `no complete answer within ${options.deadlineMs} ms` : messageOf(error);
@@ -75,7 +76,7 @@ function contentOf(options: MlflowCall): { body?: Buffer | string; headers?: Rec
 
 async function readCapped(
   body: AsyncIterable<Uint8Array> & { destroy(): unknown },
-  maxBytes: number,
+  { maxBytes, oversize }: MlflowCall,
   where: string,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
@@ -84,7 +85,7 @@ async function readCapped(
     size += chunk.length;
     if (size > maxBytes) {
       body.destroy();
-      throw new MlflowError("refused", `${where}: the answer is larger than ${maxBytes} bytes`);
+      throw new MlflowError(oversize, `${where}: the answer is larger than ${maxBytes} bytes`);
     }
     chunks.push(chunk);
   }
