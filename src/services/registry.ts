@@ -8,13 +8,14 @@ import { ServiceConfigError } from "./kit/errors.ts";
 import type { RunningService } from "./kit/service.ts";
 import { fileTokens, staticTokens } from "./kit/tokens.ts";
 import { llmAssistant, llmAssistantSecondary } from "./llm-assistant/service.ts";
+import { llmRouter } from "./llm-router/service.ts";
 import { productApi } from "./product-api/service.ts";
 import { recommenderService } from "./recommender-service/service.ts";
 import { telemetryGateway } from "./telemetry-gateway/service.ts";
 
 /** Every Helius service by name. A new one is a folder and a line here. */
 export const services: ReadonlyMap<string, ServiceDefinition> = new Map(
-  [productApi, llmAssistant, llmAssistantSecondary, recommenderService, telemetryGateway].map(
+  [productApi, llmRouter, llmAssistant, llmAssistantSecondary, recommenderService, telemetryGateway].map(
     (definition) => [definition.name, definition],
   ),
 );
