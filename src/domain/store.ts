@@ -40,6 +40,11 @@ export interface Store {
   load(): Persisted;
   /** Returns only once the intent is on disk (fsync). It also counts as the target's last action. */
   recordIntent(intent: Intent): void;
+  /**
+   * An open intent is about to be carried out later than it was written: from here on the target's last action counts.
+   * Returns only once that is on disk.
+   */
+  recordCall(call: LastAction): void;
   /** The one terminal record of an intent; a second one throws. */
   recordOutcome(outcome: Outcome): void;
   /** Saves changed rows in one transaction. */

@@ -232,7 +232,21 @@ function callLate(
 ): Promise<InstanceOutcome> {
   const action = ctx.ports.actions.get(intent.kind) as Action;
   const memory = ctx.present().state.known.get(intent.target);
-  if (memory !== undefined) memory.lastActionMonoMs = ctx.ports.clock.now().monoMs;
+  const at = ctx.ports.clock.now();
+  try {
+    ctx.ports.store.recordCall({ target: intent.target, at, bootId: ctx.ports.clock.bootId });
+  } catch (error) {
+    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
+    return tell(async () => ({
+      instance: instance.name,
+      status: "unknown",
+      httpStatus: undefined,
+      detail: "not called: the journal cannot keep it",
+      durationMs: 0,
+      answer: undefined,
+    }));
+  }
+  if (memory !== undefined) memory.lastActionMonoMs = at.monoMs;
   return tell((deadline) => action.execute(intent, instance, deadline));
 }
 

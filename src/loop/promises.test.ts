@@ -131,12 +131,9 @@ async function play(turns: readonly Turn[]): Promise<number> {
     time.advance(CYCLE);
   }
   disk.failWrites = undefined;
-  // A call made late, for an intent whose answer was lost, is journaled under its intent's time: across a restart the
-  // cooldown counts from there, so that it may be shorter by the intent's time to live, never by more.
-  const apartMs = turns.some((t) => t.event === "restart") ? COOLDOWN - TTL : COOLDOWN;
   checkCalls(
     fleet.calls.filter((c) => c.kind === "execute"),
-    apartMs,
+    COOLDOWN,
   );
   expect(new Set(fleet.effects.map((c) => c.intent.id)).size, "one effect a key").toBe(fleet.effects.length);
   // Every call was written down before it was made.

@@ -67,6 +67,18 @@ export function describeStore(name: string, newPlace: () => Place): void {
       ]);
     });
 
+    it("moves the last action to a call made later than its intent", () => {
+      const { open } = begin();
+      const store = open();
+      const intent = intentOf("late", { target: "t" });
+      store.recordIntent(intent);
+      const call = { target: "t", at: { wallMs: 40_005, monoMs: 40_006 }, bootId: "boot-2" };
+      store.recordCall(call);
+      expect(store.load().lastActions).toEqual([call]);
+      store.close();
+      expect(open().load()).toMatchObject({ lastActions: [call], openIntents: [{ id: "late" }] });
+    });
+
     it("refuses a second terminal record, one without an intent, and a used key; nothing changes", () => {
       const store = begin().open();
       store.recordIntent(intentOf("a"));

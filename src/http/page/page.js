@@ -43,7 +43,8 @@ function seriesRow(s) {
     cell(s.metric),
     cell(state, className),
     cell(shown(s.metric, s.current), "n"),
-    cell(shown(s.metric, s.forecast), "n"),
+    cell(shown(s.metric, s.linear_forecast), "n"),
+    cell(shown(s.metric, s.trend_forecast), "n"),
     cell(shown(s.metric, s.threshold), "n"),
     cell(shown(s.metric, s.hard_limit), "n"),
     cell(s.r2 === null ? "–" : s.r2.toFixed(2), "n"),
@@ -63,6 +64,24 @@ function actionRow(a) {
     cell(shown(a.metric, a.threshold), "n"),
     cell(a.mode),
     cell(a.outcome_detail ? `${a.outcome}: ${a.outcome_detail}` : a.outcome, "why"),
+  ]);
+}
+
+function qualityRow(q) {
+  const percent = (v) => (v === undefined || v === null ? "–" : `${(100 * v).toFixed(0)} %`);
+  const a = q.alarms;
+  return row([
+    cell(q.witness),
+    cell(q.signal),
+    cell(String(q.scored), "n"),
+    cell(percent(q.mape), "n"),
+    cell(
+      q.nominalCoverage === undefined ? "–" : `${percent(q.coverage)} of ${percent(q.nominalCoverage)}`,
+      "n",
+    ),
+    cell(`${a.true} / ${a.false} / ${a.late}`, "n"),
+    cell(a.meanLeadS === undefined ? "–" : `${Math.round(a.meanLeadS)} s`, "n"),
+    cell(`${q.judgement}: ${q.judgement_detail}`, "why"),
   ]);
 }
 
@@ -87,6 +106,7 @@ function show(data) {
   $("actions").replaceChildren(
     ...(data.actions.length ? data.actions.map(actionRow) : [row([cell("nothing yet")])]),
   );
+  $("quality").replaceChildren(...cycle.forecast_quality.map(qualityRow));
   $("sources").replaceChildren(...cycle.sources.map(sourceItem));
 }
 

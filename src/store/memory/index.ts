@@ -1,5 +1,5 @@
 import type { Intent, Outcome } from "../../domain/action.ts";
-import type { JournalEntry, Persisted, SeriesState, Store } from "../../domain/store.ts";
+import type { JournalEntry, LastAction, Persisted, SeriesState, Store } from "../../domain/store.ts";
 import { StoreError } from "../../domain/store.ts";
 import type { Clock } from "../../domain/time.ts";
 import type { QuarantineNotice, Retention, StoreSettings } from "../records.ts";
@@ -161,6 +161,10 @@ function memoryStore(from: {
       if (journal.has(intent.id)) throw new StoreError(`intent ${intent.id} is already recorded`);
       journal.set(intent.id, { intent: text, outcome: undefined, outcomeWallMs: 0 });
       lastActions.set(intent.target, records.encodeLastAction(records.lastActionOf(intent)));
+    },
+    recordCall(call: LastAction): void {
+      writable();
+      lastActions.set(call.target, records.encodeLastAction(call));
     },
     recordOutcome(outcome: Outcome): void {
       writable();

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Intent, Outcome } from "../../domain/action.ts";
-import type { JournalEntry, Persisted, SeriesState, Store } from "../../domain/store.ts";
+import type { JournalEntry, LastAction, Persisted, SeriesState, Store } from "../../domain/store.ts";
 import { StoreError } from "../../domain/store.ts";
 import type { StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
@@ -136,6 +136,16 @@ class SqliteStore implements Store {
           this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
         });
         this.#sql.saveLastAction.run(target, last, checksum("last_actions", target, last));
+      });
+      checkpoint(this.#db);
+    });
+  }
+
+  recordCall(call: LastAction): void {
+    this.#guarded(`record a call to ${call.target}`, () => {
+      const body = records.encodeLastAction(call);
+      inTransaction(this.#db, () => {
+        this.#sql.saveLastAction.run(call.target, body, checksum("last_actions", call.target, body));
       });
       checkpoint(this.#db);
     });
