@@ -230,6 +230,25 @@ describe("a registry in trouble", () => {
   });
 });
 
+test("a model trained here stays, also over a restart, until the registry offers another version", async () => {
+  mlflow.register({ name: NAME, artifact: first, stage: "Production" });
+  const service = await start();
+  await inMode(service, "mlflow");
+  await service.admin("mitigate?action=retrain");
+  await eventually(async () => (await service.health()).mode === "trained", 20_000);
+  const trained = await version(service);
+  const looks = mlflow.seen.length;
+  await eventually(() => mlflow.seen.length > looks + 3);
+  expect(await service.health()).toMatchObject({ mode: "trained", fallback: false, mlflow_connected: true });
+  await stop(service);
+
+  const again = await start();
+  await eventually(async () => (await again.health()).mlflow_connected);
+  expect(await version(again)).toBe(trained);
+  mlflow.register({ name: NAME, artifact: second, stage: "Production" });
+  await eventually(async () => (await version(again)) === "helius-reco/2");
+});
+
 test("a disk that takes nothing: the model is served all the same, and told", async () => {
   mlflow.register({ name: NAME, artifact: first, stage: "Production" });
   mkdirSync(join(folder.path, "recommender-service", "last-good.model.draft"), { recursive: true });
