@@ -184,6 +184,25 @@ describe("delivery", () => {
   });
 });
 
+describe("settlements that are not on disk yet", () => {
+  it("do not let a delayed message out a second time, and a release keeps it in hand", async () => {
+    const queue = open();
+    await queue.offer(message("1"));
+    const retry = (delivery: Delivery) =>
+      queue.settle([{ delivery, verdict: "retry", delayMs: 0, reason: "r" }]);
+    await retry(queue.take("a", 1)[0]!);
+    const [second] = queue.take("a", 5);
+    const settled = retry(second!);
+    expect(queue.take("a", 5)).toEqual([]);
+    await settled;
+    const [third] = queue.take("a", 5);
+    expect(third!.failures).toBe(2);
+    await queue.settle([{ delivery: third!, verdict: "release" }]);
+    expect(queue.take("a", 5).map(({ failures }) => failures)).toEqual([2]);
+    expect(queue.take("a", 5)).toEqual([]);
+  });
+});
+
 describe("dead letters", () => {
   it("are listed with reason and failures, replayed once, and delivered anew", async () => {
     const queue = open();

@@ -47,6 +47,8 @@ interface Lane {
   cursor: number;
   /** Given back without a failure: first in line. */
   readonly returned: StoredMessage[];
+  /** Sequences of delayed messages from their handing out until their settlement is on disk. */
+  readonly delayedOut: Set<number>;
 }
 
 interface Handed {
@@ -84,7 +86,14 @@ export class SqliteQueue implements DurableQueue {
     this.#tables = new QueueTables(this.#db);
     for (const name of options.lanes) {
       const id = this.#tables.laneId(name);
-      this.#lanes.set(name, { id, name, ...this.#tables.size(id), cursor: 0, returned: [] });
+      this.#lanes.set(name, {
+        id,
+        name,
+        ...this.#tables.size(id),
+        cursor: 0,
+        returned: [],
+        delayedOut: new Set(),
+      });
     }
     this.#seq = this.#tables.highestSeq();
     this.#dead = this.#tables.deadCount();
@@ -147,11 +156,14 @@ export class SqliteQueue implements DurableQueue {
   take(laneName: string, limit: number): readonly Delivery[] {
     const lane = this.#lane(laneName);
     const taken = lane.returned.splice(0, limit);
-    const delayedInHand = this.#delayedInHand(lane, taken);
     if (taken.length < limit) {
-      const due = this.#tables.due(lane.id, this.#options.nowMs(), limit - taken.length + delayedInHand.size);
+      const due = this.#tables.due(
+        lane.id,
+        this.#options.nowMs(),
+        limit - taken.length + lane.delayedOut.size,
+      );
       for (const message of due) {
-        if (taken.length < limit && !delayedInHand.has(message.seq)) taken.push(message);
+        if (taken.length < limit && !lane.delayedOut.has(message.seq)) taken.push(message);
       }
     }
     if (taken.length < limit) {
@@ -162,6 +174,7 @@ export class SqliteQueue implements DurableQueue {
     return taken.map((message) => {
       this.#deliveries += 1;
       this.#handed.set(this.#deliveries, { lane, message });
+      if (message.failures > 0) lane.delayedOut.add(message.seq);
       const { key, payload, failures, acceptedMs } = message;
       return { id: this.#deliveries, lane: laneName, key, payload, failures, acceptedMs };
     });
@@ -263,16 +276,6 @@ export class SqliteQueue implements DurableQueue {
     return this.#tables.dead(lane, query.limit);
   }
 
-  /** Sequences of delayed messages that are handed out or about to be: `due` would name them again. */
-  #delayedInHand(lane: Lane, taken: readonly StoredMessage[]): Set<number> {
-    const inHand = new Set<number>();
-    for (const handed of this.#handed.values()) {
-      if (handed.lane === lane && handed.message.failures > 0) inHand.add(handed.message.seq);
-    }
-    for (const message of [...taken, ...lane.returned]) if (message.failures > 0) inHand.add(message.seq);
-    return inHand;
-  }
-
   #apply(settlement: Settlement, lane: Lane, message: StoredMessage): void {
     this.#tables.remove(lane.id, message);
     if (settlement.verdict === "retry") {
@@ -287,6 +290,7 @@ export class SqliteQueue implements DurableQueue {
   }
 
   #account(settlement: Settlement, lane: Lane, message: StoredMessage): void {
+    lane.delayedOut.delete(message.seq);
     if (settlement.verdict === "retry") return;
     lane.count -= 1;
     lane.bytes -= message.payload.byteLength;
