@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { json, type RequestHandler } from "express";
 import type { ServiceDefinition, StartOptions } from "../kit/definition.ts";
 import { HttpError } from "../kit/errors.ts";
@@ -11,8 +10,7 @@ import { CIRCUIT_OPEN_MESSAGE, Failover } from "./assistants/failover.ts";
 import { fallbackDecision, MODEL_ACTIONS } from "./decision.ts";
 import { BODY_LIMIT, isJobId, parseAfter, readPrompt } from "./input.ts";
 import { JobMetrics } from "./jobs/metrics.ts";
-import { openJobQueue } from "./jobs/open-queue.ts";
-import { SqliteJobLog } from "./jobs/sqlite-log.ts";
+import { openJobStore } from "./jobs/open-store.ts";
 import { submitJob } from "./jobs/submit.ts";
 import type { JobLog } from "./jobs/types.ts";
 import { JOB_LANE, JobWorker } from "./jobs/worker.ts";
@@ -81,15 +79,9 @@ async function build(ctx: ServiceContext, settings: RouterSettings): Promise<Par
   ctx.onClose(() => failover.close());
   const { dataDir } = ctx;
   const { natsUrl } = settings;
-  const queue = await openJobQueue({ natsUrl, capacity: settings.jobs.capacity, dataDir, clock, logger });
-  ctx.onClose(() => queue.close());
-  const log = new SqliteJobLog({
-    file: join(dataDir, "job-log.sqlite"),
-    nowMs: () => clock.wallMs(),
-    onQuarantine: (setAside, reason) =>
-      logger.error({ set_aside: setAside, reason }, "damaged job log set aside, starting with an empty one"),
-  });
-  ctx.onClose(() => log.close());
+  const store = await openJobStore({ natsUrl, capacity: settings.jobs.capacity, dataDir, clock, logger });
+  ctx.onClose(() => store.close());
+  const { queue, log } = store;
   const metrics = new JobMetrics(registry, () => queue.deadCount());
   const worker = new JobWorker({
     queue,

@@ -31,9 +31,10 @@ export function readRouterSettings(env: Env): RouterSettings {
       { name: "secondary", url: baseUrl(env, "LLM_ASSISTANT_SECONDARY_URL", "http://127.0.0.1:8004") },
     ],
     deadlineMs: whole(env, { name: "LLM_ASSISTANT_TIMEOUT_MS", fallback: 5_000, min: 50, max: 60_000 }),
+    // Twice the deadline: with less, a probe of a silent assistant would be under way most of the time.
     breaker: {
       minCalls: whole(env, { name: "LLM_ROUTER_BREAKER_MIN_CALLS", fallback: 5, min: 1, max: 10_000 }),
-      openMs: whole(env, { name: "LLM_ROUTER_BREAKER_OPEN_MS", fallback: 5_000, min: 50, max: 600_000 }),
+      openMs: whole(env, { name: "LLM_ROUTER_BREAKER_OPEN_MS", fallback: 10_000, min: 50, max: 600_000 }),
     },
     jobs: {
       capacity: whole(env, { name: "LLM_ROUTER_JOB_CAPACITY", fallback: 10_000, min: 1, max: 1_000_000 }),

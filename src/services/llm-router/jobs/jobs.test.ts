@@ -8,9 +8,9 @@ import { CIRCUIT_OPEN_MESSAGE, type Outcome } from "../assistants/failover.ts";
 import type { ModelDecision } from "../decision.ts";
 import { JobMetrics } from "./metrics.ts";
 import { ATTEMPT_DELAYS_MS, afterFailure, MAX_ATTEMPTS } from "./retry.ts";
-import { RETENTION_MS, SqliteJobLog } from "./sqlite-log.ts";
+import { SqliteJobLog } from "./sqlite-log.ts";
 import { submitJob } from "./submit.ts";
-import { decodePayload, encodePayload, type JobEvent } from "./types.ts";
+import { decodePayload, encodePayload, type JobEvent, RETENTION_MS } from "./types.ts";
 import { JOB_LANE, JobWorker } from "./worker.ts";
 
 const DECISION: ModelDecision = { action: "clear_cache", confidence: 0.8, rationale: "stale" };

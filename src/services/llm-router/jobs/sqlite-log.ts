@@ -9,11 +9,10 @@ import {
   type JobState,
   type JobSummary,
   newSummary,
+  RETENTION_MS,
   summaryAfter,
 } from "./types.ts";
 
-/** Jobs that ended are kept so long, milliseconds. */
-export const RETENTION_MS = 24 * 3_600_000;
 /** Jobs that ended are kept at most; the oldest go first. */
 export const MAX_ENDED = 50_000;
 /** A job that never ends (its queue was lost) is forgotten after so long, milliseconds. */

@@ -1,5 +1,8 @@
 import type { ModelDecision } from "../decision.ts";
 
+/** Jobs that ended are kept so long, milliseconds. */
+export const RETENTION_MS = 24 * 3_600_000;
+
 export type JobState = "queued" | "succeeded" | "dead";
 
 /** What happened to a job. `error`: an attempt failed, and another one follows. */
