@@ -79,7 +79,8 @@ export function cpuSeconds(pid: number): number {
 export function sumOf(page: string, metric: string, labels = ""): number {
   let sum = 0;
   for (const line of page.split("\n")) {
-    if (!line.startsWith(`${metric}{`) || !line.includes(labels)) continue;
+    if (!line.startsWith(`${metric}{`) && !line.startsWith(`${metric} `)) continue;
+    if (!line.includes(labels)) continue;
     sum += Number(line.slice(line.lastIndexOf(" ") + 1));
   }
   return sum;

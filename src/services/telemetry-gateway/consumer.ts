@@ -4,6 +4,7 @@ import type { Random } from "../kit/random.ts";
 import { type Delivery, type DurableQueue, QueueUnavailableError, type Settlement } from "../queue/types.ts";
 import type { RegionBreaker } from "./breaker.ts";
 import type { DownstreamFault } from "./downstream-fault.ts";
+import { isMessageKey, messageKey, parseTelemetry, parseTopic } from "./message.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import { REGIONS, type Region } from "./regions.ts";
 import type { StoreItem } from "./store.ts";
@@ -14,6 +15,7 @@ export const MAX_FAILURES = 5;
 const MAX_BATCH = 1_000;
 /** Longest time that saves up capacity, milliseconds. */
 const MAX_CREDIT_MS = 250;
+const MALFORMED = "malformed";
 const DOWNSTREAM_REASON = "downstream write failed";
 
 /** The downstream: all or nothing; throws when it is out of order. */
@@ -103,27 +105,32 @@ export class Consumer {
     return this.#settle(region, this.#write(region, deliveries));
   }
 
-  #write(region: Region, deliveries: readonly Delivery[]): Settlement[] {
+  #write(region: Region, all: readonly Delivery[]): Settlement[] {
     const { fault, sink, breakers, clock, metrics, logger } = this.#options;
     const breaker = breakers.get(region);
     // A probe tests the downstream, not the message: its failure is not the message's.
     const probing = breaker?.state === "half_open";
-    const struck = new Set(deliveries.filter(() => fault.strikes(region, clock.monoMs())));
-    const writable = deliveries.filter((delivery) => !struck.has(delivery));
+    const { items, unfit } = fitting(all);
+    const struck = new Set(items.filter(() => fault.strikes(region, clock.monoMs())));
+    const writable = items.filter((item) => !struck.has(item));
     try {
       if (writable.length > 0) sink.write(region, writable, clock.wallMs());
     } catch (error) {
       logger.error({ region, err: error, messages: writable.length }, "telemetry store cannot write");
       breaker?.failed(clock.monoMs());
-      return deliveries.map((delivery) => ({ delivery, verdict: "release" }));
+      return all.map((delivery) => ({ delivery, verdict: "release" }));
     }
-    if (struck.size * 2 >= deliveries.length) breaker?.failed(clock.monoMs());
-    else breaker?.succeeded();
+    if (items.length > 0) {
+      if (struck.size * 2 >= items.length) breaker?.failed(clock.monoMs());
+      else breaker?.succeeded();
+    }
     metrics.delivered(region, writable.length);
-    return deliveries.map((delivery): Settlement => {
-      if (!struck.has(delivery)) return { delivery, verdict: "done" };
+    const settled = items.map((item): Settlement => {
+      const { delivery } = item;
+      if (!struck.has(item)) return { delivery, verdict: "done" };
       return probing ? { delivery, verdict: "release" } : this.#failure(delivery);
     });
+    return [...settled, ...unfit];
   }
 
   #failure(delivery: Delivery): Settlement {
@@ -145,10 +152,39 @@ export class Consumer {
       logger.error({ region, err: error }, "deliveries could not be recorded, they will be repeated");
       return;
     }
-    const dead = settlements.filter((settlement) => settlement.verdict === "dead");
     metrics.retried(region, settlements.filter((settlement) => settlement.verdict === "retry").length);
+    const dead = settlements.filter((settlement) => settlement.verdict === "dead");
     if (dead.length === 0) return;
-    metrics.deadLettered(region, "retries_exhausted", dead.length);
+    const malformed = dead.filter(({ reason }) => reason.startsWith(MALFORMED)).length;
+    metrics.deadLettered(region, "malformed", malformed);
+    metrics.deadLettered(region, "retries_exhausted", dead.length - malformed);
     logger.warn({ region, messages: dead.length }, "telemetry dead-lettered");
   }
+}
+
+interface Item extends StoreItem {
+  readonly delivery: Delivery;
+}
+
+/**
+ * Parts what can be written from what cannot. Everything was checked when it was accepted, except malformed dead letters
+ * that were replayed: those are checked now, by the rules of now.
+ */
+function fitting(deliveries: readonly Delivery[]): { readonly items: Item[]; readonly unfit: Settlement[] } {
+  const items: Item[] = [];
+  const unfit: Settlement[] = [];
+  for (const delivery of deliveries) {
+    const { key, payload } = delivery;
+    if (isMessageKey(key)) {
+      items.push({ delivery, key, payload });
+      continue;
+    }
+    try {
+      const { device } = parseTopic(key);
+      items.push({ delivery, key: messageKey(device, parseTelemetry(payload).id), payload });
+    } catch (error) {
+      unfit.push({ delivery, verdict: "dead", reason: `${MALFORMED}: ${(error as Error).message}` });
+    }
+  }
+  return { items, unfit };
 }

@@ -107,6 +107,11 @@ export function messageKey(device: string, id: string): string {
   return `${device}${SEPARATOR}${id}`;
 }
 
+/** Whether a key names a message; the key of a dead letter that was malformed is its topic. */
+export function isMessageKey(key: string): boolean {
+  return key.includes(SEPARATOR);
+}
+
 /** What `messageKey` was made of. */
 export function splitKey(key: string): { readonly device: string; readonly id: string } {
   const at = key.indexOf(SEPARATOR);

@@ -73,10 +73,15 @@ export function gatewayMitigations(parts: () => Controlled): readonly Mitigation
         },
       ],
       async run(values) {
-        const lane = values.optionalChoice("region");
+        const region = values.optionalChoice("region");
         const limit = values.optionalNumber("limit") ?? DEFAULT_REPLAY;
         try {
-          return { action: "replay-dead-letters", replayed: await parts().queue.replay({ lane, limit }) };
+          let replayed = 0;
+          // Letters without a region stay: there is nobody to deliver them to.
+          for (const lane of region === undefined ? REGIONS : [region]) {
+            if (replayed < limit) replayed += await parts().queue.replay({ lane, limit: limit - replayed });
+          }
+          return { action: "replay-dead-letters", replayed };
         } catch (error) {
           if (!(error instanceof QueueUnavailableError)) throw error;
           throw new HttpError(503, { error: error.message, applied: false });
