@@ -28,7 +28,7 @@ COPY deploy/healthcheck.js ./deploy/healthcheck.js
 COPY config ./config
 COPY src ./src
 USER 1000:1000
-EXPOSE 8000 9105
+EXPOSE 8000 8001 8002 8003 8004 8005 9105
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "deploy/healthcheck.js"]
 ENTRYPOINT ["node", "src/main.ts"]

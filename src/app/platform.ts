@@ -34,7 +34,8 @@ export const PLATFORM: readonly PlatformService[] = [
       LLM_ASSISTANT_SECONDARY_URL: url("llm-assistant-secondary"),
     }),
   },
-  { name: "recommender-service", port: 8001, env: alone },
+  // Nobody runs an MLflow here: it trains a model of its own.
+  { name: "recommender-service", port: 8001, env: () => ({ RECOMMENDER_TRAIN_ON_START: "1" }) },
   { name: "telemetry-gateway", port: 8005, env: alone },
   {
     name: "product-api",
@@ -47,6 +48,8 @@ export interface PlatformOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Services to start, and where. */
   readonly addresses: ReadonlyMap<string, Address>;
+  /** Where the gateway listens for devices; 0: any free port. */
+  readonly mqttPort: number;
   readonly dataDir: string;
   readonly logDir: string;
   /** Gets every line that a service prints. */
@@ -74,6 +77,8 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const wanted = PLATFORM.filter((s) => options.addresses.has(s.name));
   const at = (name: string) => options.addresses.get(name) as Address;
   for (const { name } of wanted) await checkFree(at(name), `--${name}.listen-address`);
+  if (options.addresses.has("telemetry-gateway"))
+    await checkFree({ host: at("telemetry-gateway").host, port: options.mqttPort }, "--mqtt.port");
   const urls = new Map(wanted.map(({ name }) => [name, `http://${at(name).host}:${at(name).port}`]));
   const children: ManagedChild[] = [];
   const stop = async () => void (await Promise.all(children.map((child) => child.stop(STOP_MS))));
@@ -87,6 +92,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
         args: ["service", name, `--web.listen-address=${host}:${port}`],
         env: {
           FAULT_INJECTION: "1",
+          GATEWAY_MQTT_PORT: `${options.mqttPort}`,
           ...env((other) => urls.get(other)),
           ...options.env,
           HELIUS_DATA_DIR: join(options.dataDir, name),
@@ -123,6 +129,7 @@ async function answers(url: string): Promise<void> {
 
 /** Better a clear word now than a child that cannot start. */
 async function checkFree({ host, port }: Address, flag: string): Promise<void> {
+  if (port === 0) return;
   await new Promise<void>((resolve, reject) => {
     const probe = createServer();
     probe.once("error", (error) => reject(new ListenError(host, port, error, flag)));

@@ -13,6 +13,8 @@ export interface UpOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Services to start, and where. */
   readonly addresses: ReadonlyMap<string, Address>;
+  /** Where the gateway listens for devices that speak MQTT. */
+  readonly mqttPort: number;
   /** Requests a second of customers, messages a second of devices. */
   readonly loadRate: number;
   readonly deviceRate: number;
@@ -51,6 +53,7 @@ export async function startUp(options: UpOptions): Promise<RunningUp> {
     const platform = await startPlatform({
       env: options.env,
       addresses: options.addresses,
+      mqttPort: options.mqttPort,
       dataDir,
       logDir,
       print,

@@ -23,6 +23,7 @@ const own: readonly Flag[] = [
       help: `address of ${name}`,
     }),
   ),
+  { name: "mqtt.port", kind: "number", shownDefault: "1883", help: "port for devices that speak MQTT" },
   {
     name: "load.rate",
     kind: "number",
@@ -67,6 +68,7 @@ ${describeFlags(flags)}`,
       },
       env,
       addresses: addresses(values),
+      mqttPort: port(values["mqtt.port"] ?? "1883"),
       loadRate: rate("load.rate", values["load.rate"] ?? "20"),
       deviceRate: rate("devices.rate", values["devices.rate"] ?? "20"),
       dataDir: given.data_dir ?? (env.HELIUS_DATA_DIR || "./data"),
@@ -104,6 +106,13 @@ function address(flag: string, text: string): Address {
   if (parsed === undefined || parsed.port === 0)
     throw new UsageError(`--${flag} must be host:port, port 1 to 65535, not "${text}"`);
   return parsed;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new UsageError(`--mqtt.port must be a whole number, 0 to 65535, not "${text}"`);
+  return value;
 }
 
 function rate(flag: string, text: string): number {

@@ -14,6 +14,7 @@ async function up(flags: readonly string[] = []) {
   const process = world.spawn(
     [
       "up",
+      "--services=product-api",
       `--product-api.listen-address=127.0.0.1:${api}`,
       `--web.listen-address=127.0.0.1:${monitor}`,
       `--data-dir=${world.dir}/data`,

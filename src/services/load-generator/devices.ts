@@ -85,7 +85,7 @@ export function startDevices(options: DeviceOptions): RunningDevices {
 interface Batch {
   readonly region: string;
   readonly device: string;
-  readonly messages: readonly { id: string; ts: string; metrics: Record<string, number> }[];
+  readonly messages: readonly { id: string; ts: number; metrics: Record<string, number> }[];
 }
 
 function nextBatch(random: Random, devices: number, nowMs: number, serial: () => number): Batch {
@@ -94,7 +94,7 @@ function nextBatch(random: Random, devices: number, nowMs: number, serial: () =>
     device: `edge-${Math.floor(random() * devices)}`,
     messages: Array.from({ length: BATCH }, () => ({
       id: `${nowMs}-${serial()}`,
-      ts: new Date(nowMs).toISOString(),
+      ts: nowMs,
       metrics: { temperature: 18 + 8 * random(), load: random() },
     })),
   };
