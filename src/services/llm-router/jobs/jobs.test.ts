@@ -202,6 +202,36 @@ describe("what survives", () => {
     expect((await eventsOf(jobId, 2)).map(({ event }) => event)).toEqual(["queued", "result"]);
   });
 
+  test("a job that is delivered again while it is worked on is given back, not worked on twice", async () => {
+    let asked = 0;
+    let answer: (outcome: Outcome) => void = () => undefined;
+    decide = () => {
+      asked += 1;
+      return new Promise((resolve) => {
+        answer = resolve;
+      });
+    };
+    const { jobId } = await parts.submit("x");
+    const { take, settle } = parts.queue;
+    const verdicts: string[] = [];
+    parts.queue.take = (lane, limit) => {
+      const taken = take.call(parts.queue, lane, limit);
+      return taken.flatMap((delivery) => [delivery, { ...delivery, id: delivery.id + 1_000 }]);
+    };
+    parts.queue.settle = (settlements) => {
+      for (const { delivery, verdict } of settlements) verdicts.push(`${delivery.key} ${verdict}`);
+      return settle.call(parts.queue, settlements);
+    };
+    await eventually(() => {
+      parts.worker.poke();
+      return asked > 0;
+    });
+    answer(DECIDED);
+    expect(await eventsOf(jobId, 2)).toHaveLength(2);
+    expect(asked).toBe(1);
+    expect(verdicts).toEqual([`${jobId} release`, `${jobId} done`]);
+  });
+
   test("a result that was recorded before the process ended is not decided again", async () => {
     const { jobId } = await parts.submit("x");
     await parts.log.append(jobId, { event: "result", decision: DECISION, actionable: true, attempt: 1 });
