@@ -19,8 +19,10 @@ const manifest = JSON.parse(readRepository("package.json")) as {
   devDependencies: Record<string, string>;
 };
 
-test("compose starts product-api, the monitor and Prometheus", () => {
-  expect(services.map(([name]) => name).sort()).toEqual(["predictive-monitor", "product-api", "prometheus"]);
+test("compose starts every service, the monitor and Prometheus", () => {
+  expect(services.map(([name]) => name).sort()).toEqual(
+    [...heliusServices.keys(), "predictive-monitor", "prometheus"].sort(),
+  );
 });
 
 test.each(services)("%s is hardened", (_name, service: ComposeService) => {
@@ -96,11 +98,20 @@ test("the contract's defaults hold without a configuration file", () => {
   expect(reachable).toContain(new URL(DEFAULT_TARGET_BASE).host);
 });
 
+/** Variables of the services, from the table that the documents are held to. */
+function documentedVariables(): string[] {
+  const text = readRepository("docs/configuration.md");
+  const table = text.slice(text.indexOf("\n## Services"), text.indexOf("\n## Constants"));
+  return table
+    .split("\n")
+    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([A-Z_]+)`/g)].map((m) => m[1] as string));
+}
+
 test("every variable that compose sets is read, and the token is the same on both sides", () => {
   const known = new Set([
     ...bindings.flatMap((b) => (b.env === undefined ? [] : [b.env])),
     "NODE_ENV",
-    "FAULT_INJECTION",
+    ...documentedVariables(),
   ]);
   for (const [name, service] of own) {
     for (const variable of Object.keys(service.environment ?? {})) expect(known, name).toContain(variable);

@@ -7,7 +7,7 @@ import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/config/bindings
 import { trendSettings } from "../../src/forecast/settings.ts";
 import { createMetricsReporter } from "../../src/report/metrics.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
-import { startServiceFromEnv } from "../../src/services/registry.ts";
+import { services, startServiceFromEnv } from "../../src/services/registry.ts";
 import { createRegistry } from "../../src/telemetry/registry.ts";
 
 // The reference documents are held to the running program: what it has is listed, and what is listed it has.
@@ -88,12 +88,30 @@ test("docs/metrics.md lists exactly the metrics of a running monitor", async () 
   expect(listed.sort()).toEqual(await exported(monitor.url));
 });
 
-test("docs/metrics.md lists exactly the metrics of a running service", async () => {
-  const listed = rows(section(read("docs/metrics.md"), "Every service")).map(
-    ([name, type]) => `${name} ${type}`,
+test.each([...services.keys()])("docs/metrics.md lists exactly the metrics of %s", async (name) => {
+  const listed = (heading: string) =>
+    rows(section(read("docs/metrics.md"), heading)).map(([metric, type]) => `${metric} ${type}`);
+  const common = listed("Every service");
+  const own = listed(SAME_AS[name] ?? name);
+  const running = await startServiceFromEnv(
+    name,
+    { HELIUS_DATA_DIR: join(folder.path, name), ADMIN_TOKEN: "t", GATEWAY_MQTT_PORT: "0" },
+    { "web.listen-address": "127.0.0.1:0" },
+    { write: () => {} },
   );
-  expect(listed.sort()).toEqual(await exported(service.url));
+  try {
+    const real = await exported(running.url);
+    for (const metric of real) expect([...common, ...own], metric).toContain(metric);
+    // A queue is shown by the services that have one.
+    for (const metric of [...common.filter((m) => m !== "queue_depth gauge"), ...own])
+      expect(real, metric).toContain(metric);
+  } finally {
+    await running.close();
+  }
 });
+
+/** Services that share a section. */
+const SAME_AS: Readonly<Record<string, string>> = { "llm-assistant-secondary": "llm-assistant" };
 
 test("docs/metrics.md gives each metric of the reports its labels", async () => {
   const registry = createRegistry({ processMetrics: false });
