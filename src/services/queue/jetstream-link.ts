@@ -98,7 +98,8 @@ async function prepareStreams(manager: JetStreamManager, options: LinkOptions): 
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.Old,
-    max_msgs: 100_000,
+    // By lane, so that a flood of one cannot push out the dead letters of another.
+    max_msgs_per_subject: 25_000,
   });
 }
 

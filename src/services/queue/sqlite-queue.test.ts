@@ -227,12 +227,13 @@ describe("dead letters", () => {
     expect(keysOf(queue.take("a", 10))).toEqual(["1", "2"]);
   });
 
-  it("are bounded: the oldest go, and it is told", async () => {
+  it("are bounded by lane: the oldest go, and it is told", async () => {
     const dropped: number[] = [];
     const queue = open({ deadCapacity: 2, onDeadDropped: (count) => void dropped.push(count) });
+    await queue.bury(message("0", "b"), "r");
     for (const key of ["1", "2", "3", "4"]) await queue.bury(message(key), "r");
-    expect((await queue.deadLetters({ limit: 10 })).map(({ key }) => key)).toEqual(["3", "4"]);
-    expect([queue.deadCount(), dropped]).toEqual([2, [1, 1]]);
+    expect((await queue.deadLetters({ limit: 10 })).map(({ key }) => key)).toEqual(["0", "3", "4"]);
+    expect([queue.deadCount(), dropped]).toEqual([3, [1, 1]]);
   });
 });
 

@@ -26,7 +26,7 @@ export interface SqliteQueueOptions {
   readonly dedupWindowMs: number;
   /** Keys remembered for a window at most. Default 1,000,000. */
   readonly dedupKeys?: number;
-  /** Dead letters kept; beyond, the oldest go. Default 100,000. */
+  /** Dead letters a lane keeps; beyond, its oldest go. Default 25,000. */
   readonly deadCapacity?: number;
   /** How long a write waits for others to share its fsync, milliseconds. Default 2. */
   readonly commitDelayMs?: number;
@@ -43,6 +43,7 @@ interface Lane {
   /** Stored and about to be stored. */
   count: number;
   bytes: number;
+  dead: number;
   /** Everything in `ready` up to here was handed out. */
   cursor: number;
   /** Given back without a failure: first in line. */
@@ -74,7 +75,6 @@ export class SqliteQueue implements DurableQueue {
   readonly #handed = new Map<number, Handed>();
   #seq: number;
   #deliveries = 0;
-  #dead: number;
   #closed = false;
 
   /** Throws `QueueInUseError` when another process holds the file. */
@@ -90,13 +90,13 @@ export class SqliteQueue implements DurableQueue {
         id,
         name,
         ...this.#tables.size(id),
+        dead: this.#tables.deadCount(id),
         cursor: 0,
         returned: [],
         delayedOut: new Set(),
       });
     }
     this.#seq = this.#tables.highestSeq();
-    this.#dead = this.#tables.deadCount();
     const windowMs = options.dedupWindowMs;
     this.#window = new KeyWindow({
       windowMs,
@@ -213,7 +213,7 @@ export class SqliteQueue implements DurableQueue {
     };
     return this.#write(
       () => this.#tables.insertDead(lane.id, letter),
-      () => this.#deadAdded(1),
+      () => this.#deadAdded(lane),
     );
   }
 
@@ -248,8 +248,8 @@ export class SqliteQueue implements DurableQueue {
           const lane = this.#lane(letter.lane);
           lane.count += 1;
           lane.bytes += letter.payload.byteLength;
+          lane.dead -= 1;
         }
-        this.#dead -= letters.length;
       },
     );
     // At once, so that a second call does not find the same letters.
@@ -259,7 +259,7 @@ export class SqliteQueue implements DurableQueue {
   }
 
   deadCount(): number {
-    return this.#dead;
+    return [...this.#lanes.values()].reduce((sum, lane) => sum + lane.dead, 0);
   }
 
   async close(): Promise<void> {
@@ -294,19 +294,19 @@ export class SqliteQueue implements DurableQueue {
     if (settlement.verdict === "retry") return;
     lane.count -= 1;
     lane.bytes -= message.payload.byteLength;
-    if (settlement.verdict === "dead") this.#deadAdded(1);
+    if (settlement.verdict === "dead") this.#deadAdded(lane);
   }
 
-  #deadAdded(count: number): void {
-    this.#dead += count;
-    const excess = this.#dead - (this.#options.deadCapacity ?? 100_000);
+  #deadAdded(lane: Lane): void {
+    lane.dead += 1;
+    const excess = lane.dead - (this.#options.deadCapacity ?? 25_000);
     if (excess <= 0) return;
-    this.#dead -= excess;
+    lane.dead -= excess;
     void this.#write(
-      () => this.#tables.dropDead(excess),
+      () => this.#tables.dropDead(lane.id, excess),
       () => this.#options.onDeadDropped?.(excess),
       () => {
-        this.#dead += excess;
+        lane.dead += excess;
       },
     ).catch(() => {});
   }

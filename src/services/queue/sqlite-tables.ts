@@ -145,17 +145,21 @@ export class QueueTables {
     }));
   }
 
-  deadCount(): number {
-    return Number(this.#prepared("SELECT count(*) AS n FROM dead").get()?.n);
+  deadCount(lane: number): number {
+    return Number(this.#prepared("SELECT count(*) AS n FROM dead WHERE lane = ?").get(lane)?.n);
   }
 
   removeDead(seq: number): void {
     this.#run("DELETE FROM dead WHERE seq = ?", seq);
   }
 
-  /** Forgets the oldest dead letters. */
-  dropDead(count: number): void {
-    this.#run("DELETE FROM dead WHERE seq IN (SELECT seq FROM dead ORDER BY seq LIMIT ?)", count);
+  /** Forgets a lane's oldest dead letters. */
+  dropDead(lane: number, count: number): void {
+    this.#run(
+      "DELETE FROM dead WHERE seq IN (SELECT seq FROM dead WHERE lane = ? ORDER BY seq LIMIT ?)",
+      lane,
+      count,
+    );
   }
 
   addRecent(atMs: number, fingerprints: readonly Buffer[]): void {
