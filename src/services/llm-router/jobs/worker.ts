@@ -39,8 +39,6 @@ export class JobWorker {
   readonly #inHand = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #restUntilMs = 0;
-  /** Retried jobs whose settlement is on its way to the disk: until it is there, `take` could name them again. */
-  #settling = 0;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -59,7 +57,7 @@ export class JobWorker {
   poke(): void {
     const { queue, concurrency, monoMs } = this.#options;
     const free = concurrency - this.#active.size;
-    if (this.#stop.signal.aborted || this.#settling > 0 || free <= 0 || monoMs() < this.#restUntilMs) return;
+    if (this.#stop.signal.aborted || free <= 0 || monoMs() < this.#restUntilMs) return;
     for (const delivery of queue.take(JOB_LANE, free)) {
       if (this.#inHand.has(delivery.key)) {
         // An engine that waited too long for the end of an attempt delivers the job a second time.
@@ -86,7 +84,7 @@ export class JobWorker {
   async #work(delivery: Delivery): Promise<void> {
     const startMs = this.#options.monoMs();
     try {
-      await this.#settle(await this.#attempt(delivery));
+      await this.#options.queue.settle([await this.#attempt(delivery)]);
     } catch (error) {
       this.#options.logger.error(
         { err: error, jobId: delivery.key },
@@ -98,16 +96,6 @@ export class JobWorker {
     const extra = this.#options.slowdown() - 1;
     if (extra > 0) {
       await this.#pause(Math.max(SLOWED_ATTEMPT_MS, this.#options.monoMs() - startMs) * extra);
-    }
-  }
-
-  async #settle(settlement: Settlement): Promise<void> {
-    const retried = settlement.delivery.failures > 0 ? 1 : 0;
-    this.#settling += retried;
-    try {
-      await this.#options.queue.settle([settlement]);
-    } finally {
-      this.#settling -= retried;
     }
   }
 
