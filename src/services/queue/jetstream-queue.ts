@@ -27,6 +27,8 @@ const RECONNECT_MS = 1_000;
 const STALE_MS = ACK_WAIT_MS * 0.6;
 const MAX_FETCH = 1_000;
 const MIN_FETCH = 16;
+/** Messages whose failures are remembered. */
+const MAX_COUNTED = 100_000;
 /** How long one pull request stands, milliseconds. */
 const FETCH_MS = 5_000;
 
@@ -225,11 +227,15 @@ export class JetStreamQueue implements DurableQueue {
         message.nak(POLL_MS);
         return;
       case "retry":
-        this.#failures.set(message.seq, delivery.failures + 1);
+        this.#countFailure(message.seq, delivery.failures + 1);
         message.nak(Math.ceil(settlement.delayMs));
         return;
       case "dead":
-        await this.#publishDead(delivery, { reason: settlement.reason, failures: delivery.failures + 1 });
+        await this.#publishDead(
+          delivery,
+          { reason: settlement.reason, failures: delivery.failures + 1 },
+          `dead-${message.seq}-${message.info.timestampNanos}`,
+        );
         break;
       default:
     }
@@ -241,6 +247,8 @@ export class JetStreamQueue implements DurableQueue {
   async #publishDead(
     message: QueueMessage,
     why: { readonly reason: string; readonly failures: number },
+    /** Keeps a message that is given up twice, because its acknowledgement was lost, from being kept twice. */
+    id?: string,
   ): Promise<void> {
     const extra = headers();
     extra.set(KEY, Buffer.from(message.key).toString("base64url"));
@@ -249,8 +257,17 @@ export class JetStreamQueue implements DurableQueue {
     await this.#connected().client.publish(this.#names.deadSubject(message.lane), message.payload, {
       headers: extra,
       timeout: PUBLISH_TIMEOUT_MS,
+      ...(id === undefined ? {} : { msgID: id }),
     });
     this.#dead += 1;
+  }
+
+  /** Bounded: what another process finished is never asked for again here, and must not pile up. */
+  #countFailure(seq: number, failures: number): void {
+    this.#failures.delete(seq);
+    this.#failures.set(seq, failures);
+    const oldest = this.#failures.keys().next().value;
+    if (this.#failures.size > MAX_COUNTED && oldest !== undefined) this.#failures.delete(oldest);
   }
 
   async #fetch(lane: Lane, count: number): Promise<void> {

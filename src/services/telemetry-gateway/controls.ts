@@ -109,7 +109,8 @@ export class RegionControls {
   #current(region: Region, kind: Kind): Control | undefined {
     const control = this.#active.get(`${kind} ${region}`);
     if (control === undefined || control.untilMs > this.#clock.monoMs()) return control;
-    this.#clear(region, kind);
+    // Its row need not go now: an expired one is not restored.
+    this.#active.delete(`${kind} ${region}`);
     return undefined;
   }
 

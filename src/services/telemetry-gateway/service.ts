@@ -23,7 +23,9 @@ import { TelemetryStore } from "./store.ts";
 /** How often the consumer runs, milliseconds. */
 const CONSUME_MS = 20;
 /** How often old telemetry is taken away, milliseconds. */
-const EXPIRE_MS = 5_000;
+const EXPIRE_MS = 1_000;
+/** How long the consumer rests after an error of the buffer, milliseconds. */
+const REST_MS = 1_000;
 const MAX_BREAKER_PAUSE_FACTOR = 12;
 
 /** The edge gateway: telemetry over MQTT and HTTP, a durable buffer, and delivery at a sustainable rate. */
@@ -171,8 +173,11 @@ function startConsumer(
     retryBaseMs: settings.retryBaseMs,
   });
   let running = Promise.resolve();
+  let resumeMs = 0;
   const timer = setInterval(() => {
+    if (ctx.clock.monoMs() < resumeMs) return;
     running = consumer.tick().catch((error: unknown) => {
+      resumeMs = ctx.clock.monoMs() + REST_MS;
       ctx.logger.error({ err: error }, "telemetry could not be delivered");
     });
   }, CONSUME_MS);
