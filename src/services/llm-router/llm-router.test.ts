@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { eventually } from "../kit/test-harness.ts";
 import { CIRCUIT_OPEN_MESSAGE } from "./assistants/failover.ts";
 import { answersStatus, answersWell, GOOD_DECISION, sendText } from "./test-assistant.ts";
-import { useRouter } from "./test-router.ts";
+import { useRouter } from "./testbed.ts";
 
 const bench = useRouter();
 const FALLBACK = { action: "safemode_fallback", confidence: 0, rationale: expect.any(String) };

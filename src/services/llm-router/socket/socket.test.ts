@@ -7,7 +7,7 @@ import { createRegistry } from "../../../telemetry/registry.ts";
 import { eventually } from "../../kit/test-harness.ts";
 import type { JobLog } from "../jobs/types.ts";
 import { answersStatus, answersWell, GOOD_DECISION } from "../test-assistant.ts";
-import { type Client, useRouter } from "../test-router.ts";
+import { type Client, useRouter } from "../testbed.ts";
 import { MAX_BAD_MESSAGES, MAX_SUBSCRIPTIONS } from "./connection.ts";
 import { SocketHub } from "./hub.ts";
 
