@@ -30,7 +30,7 @@ async function up(flags: readonly string[] = []) {
   });
   await waitFor(() => process.stdout().includes("Ctrl-C stops everything"), {
     what: "the banner",
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   return { process, apiUrl: `http://127.0.0.1:${api}`, monitorUrl: `http://127.0.0.1:${monitor}` };
 }
