@@ -1,7 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { ensureServers, type ServerName } from "./servers.ts";
 
-const NEEDED: readonly ServerName[] = ["prometheus", "promtool", "mosquitto", "nats-server"];
+const NEEDED: readonly ServerName[] = ["prometheus", "promtool", "mosquitto", "nats-server", "strace"];
 
 declare module "vitest" {
   interface ProvidedContext {
