@@ -49,12 +49,12 @@ export function startDevices(options: DeviceOptions): RunningDevices {
   const gap = () => nextGapMs(random, messagesPerSecond / BATCH);
   let serial = 0;
   let dueMs = performance.now() + gap();
-  let timer = setTimeout(wake, dueMs - performance.now());
+  let timer = setTimeout(wake, Math.max(0, dueMs - performance.now()));
 
   function wake(): void {
     const nowMs = performance.now();
     for (; dueMs <= nowMs; dueMs += gap()) send(nextBatch(random, devices, Date.now(), () => serial++));
-    timer = setTimeout(wake, dueMs - performance.now());
+    timer = setTimeout(wake, Math.max(0, dueMs - performance.now()));
   }
 
   function send(batch: Batch): void {
