@@ -80,11 +80,8 @@ const HELD_BACK = [
 
 /** The witness to show when none speaks: one that was held back, else one that is on, else the first. */
 function mostTelling(verdicts: readonly Verdict[]): Verdict | undefined {
-  return (
-    HELD_BACK.map((quiet) => verdicts.find((v) => v.quiet === quiet)).find((v) => v !== undefined) ??
-    verdicts.find((v) => v.quiet !== "witness_off") ??
-    verdicts[0]
-  );
+  for (const quiet of HELD_BACK) for (const v of verdicts) if (v.quiet === quiet) return v;
+  return verdicts.find((v) => v.quiet !== "witness_off") ?? verdicts[0];
 }
 
 const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 1, confirmed: 1 } as const;

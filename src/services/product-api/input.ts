@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { HttpError } from "../kit/errors.ts";
-import { CATEGORIES } from "./catalogue.ts";
+import { CATEGORIES, type Product } from "./catalogue.ts";
 
 const wholeNumber = z
   .string()
@@ -71,6 +71,22 @@ export function checked<T>(schema: z.ZodType<T>, input: unknown): T {
   const field = issue?.path.join(".") || "(body)";
   const expected = schemaDescription(schema, field) ?? "a JSON object (content-type application/json)";
   throw new HttpError(400, { error: `${field} is not valid`, field, expected });
+}
+
+/** The product with this id. Throws `HttpError` with `status`, naming the field that asked for one that is not there. */
+export function existing(
+  byId: ReadonlyMap<number, Product>,
+  id: number,
+  status: number,
+  field: string,
+): Product {
+  const product = byId.get(id);
+  if (product !== undefined) return product;
+  throw new HttpError(status, {
+    error: `there is no product ${id}`,
+    field,
+    expected: `the id of a product, 1 <= ${field} <= ${byId.size}`,
+  });
 }
 
 function expecting<S extends z.ZodType>(schema: S, expected: string): S {

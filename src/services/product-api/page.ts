@@ -6,7 +6,7 @@ import type { Routes } from "../kit/routes.ts";
 import type { ServiceContext } from "../kit/service.ts";
 import type { Product } from "./catalogue.ts";
 import { type Absence, createDependency, type Dependency, dependencyMetrics } from "./dependency.ts";
-import { checked, pageQuery, productPath } from "./input.ts";
+import { checked, existing, pageQuery, productPath } from "./input.ts";
 
 /** Deadlines of the two questions, milliseconds: a page that waits longer is worse than one that does without. */
 const RECOMMENDER_MS = 400;
@@ -74,15 +74,7 @@ export function registerPage(
   app.get("/products/:id/page", async (request, response) => {
     const { id } = checked(productPath, request.params);
     const { history } = checked(pageQuery, request.query);
-    const product = byId.get(id);
-    if (product === undefined) {
-      response.status(404).json({
-        error: `there is no product ${id}`,
-        field: "id",
-        expected: `the id of a product, 1 <= id <= ${byId.size}`,
-      });
-      return;
-    }
+    const product = existing(byId, id, 404, "id");
     const [recommended, blurb] = await Promise.all([
       recommendationsFor(recommender, byId, product, history),
       blurbFor(router, product),

@@ -5,7 +5,7 @@ import { HttpError, ServiceConfigError } from "../kit/errors.ts";
 import type { Routes } from "../kit/routes.ts";
 import { type RunningService, type ServiceContext, startService } from "../kit/service.ts";
 import { CATEGORIES, createCatalogue, type Product } from "./catalogue.ts";
-import { checked, listQuery, orderBody, productPath, searchQuery } from "./input.ts";
+import { checked, existing, listQuery, orderBody, productPath, searchQuery } from "./input.ts";
 import { OrderQueue } from "./orders.ts";
 import { registerPage } from "./page.ts";
 import { SearchIndex } from "./search.ts";
@@ -135,16 +135,6 @@ function startWorker(ctx: ServiceContext, ratePerSecond: number): OrderQueue {
     if (queue.depth > 0) ctx.logger.warn({ orders: queue.depth }, "stopped with orders waiting");
   });
   return queue;
-}
-
-function existing(byId: ReadonlyMap<number, Product>, id: number, status: number, field: string): Product {
-  const product = byId.get(id);
-  if (product !== undefined) return product;
-  throw new HttpError(status, {
-    error: `there is no product ${id}`,
-    field,
-    expected: `the id of a product, 1 <= ${field} <= ${byId.size}`,
-  });
 }
 
 function orderRate(text: string | undefined): number {
