@@ -1,6 +1,6 @@
 import { Agent, request } from "undici";
 import { pickOne, type Random, seededRandom } from "../kit/random.ts";
-import { nextGapMs } from "./mix.ts";
+import { startArrivals } from "./arrivals.ts";
 
 export interface DeviceOptions {
   /** Base URL of the telemetry gateway. */
@@ -46,16 +46,12 @@ export function startDevices(options: DeviceOptions): RunningDevices {
   const random = seededRandom(seed);
   const counts = { offered: 0, accepted: 0, failed: 0 };
   const underWay = new Set<Promise<void>>();
-  const gap = () => nextGapMs(random, messagesPerSecond / BATCH);
   let serial = 0;
-  let dueMs = performance.now() + gap();
-  let timer = setTimeout(wake, Math.max(0, dueMs - performance.now()));
-
-  function wake(): void {
-    const nowMs = performance.now();
-    for (; dueMs <= nowMs; dueMs += gap()) send(nextBatch(random, devices, Date.now(), () => serial++));
-    timer = setTimeout(wake, Math.max(0, dueMs - performance.now()));
-  }
+  const stopArrivals = startArrivals({
+    random,
+    ratePerSecond: messagesPerSecond / BATCH,
+    arrive: () => send(nextBatch(random, devices, Date.now(), () => serial++)),
+  });
 
   function send(batch: Batch): void {
     counts.offered += batch.messages.length;
@@ -74,7 +70,7 @@ export function startDevices(options: DeviceOptions): RunningDevices {
   return {
     stats: () => ({ ...counts }),
     async stop() {
-      clearTimeout(timer);
+      stopArrivals();
       await Promise.all(underWay);
       await agent.destroy();
       return { ...counts };

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { Agent } from "undici";
 import { seededRandom } from "../kit/random.ts";
-import { type LoadRequest, nextGapMs, nextRequest } from "./mix.ts";
+import { startArrivals } from "./arrivals.ts";
+import { type LoadRequest, nextRequest } from "./mix.ts";
 
 export interface LoadOptions {
   /** E.g. `http://127.0.0.1:8000`. */
@@ -49,22 +50,10 @@ export function startLoad(options: LoadOptions): RunningLoad {
   }
   const origin = new URL(options.baseUrl).origin;
   const agent = new Agent({ connections: maxInFlight, pipelining: 1, connect: { timeout: timeoutMs } });
-  const arrivals = seededRandom(seed);
   const contents = seededRandom(seed ^ 0x5bd1e995);
   const counts = { offered: 0, ok: 0, failed: 0, shed: 0 };
   const underWay = new Set<Promise<void>>();
-  let dueMs = performance.now() + nextGapMs(arrivals, ratePerSecond);
-  let timer = setTimeout(wake, untilDue());
-
-  function untilDue(): number {
-    return Math.max(0, dueMs - performance.now());
-  }
-
-  function wake(): void {
-    const nowMs = performance.now();
-    for (; dueMs <= nowMs; dueMs += nextGapMs(arrivals, ratePerSecond)) arrive();
-    timer = setTimeout(wake, untilDue());
-  }
+  const stopArrivals = startArrivals({ random: seededRandom(seed), ratePerSecond, arrive });
 
   function arrive(): void {
     const request = nextRequest(contents);
@@ -86,7 +75,7 @@ export function startLoad(options: LoadOptions): RunningLoad {
   return {
     stats,
     async stop() {
-      clearTimeout(timer);
+      stopArrivals();
       await Promise.all(underWay);
       await agent.destroy();
       return stats();
