@@ -1,6 +1,20 @@
-import type { Trigger } from "./decision.ts";
-import type { Instance, Target } from "./target.ts";
+import type { Actuated } from "./containment.ts";
+import type { Cause } from "./decision.ts";
+import type { Instance } from "./target.ts";
 import type { Instant } from "./time.ts";
+
+/** Where an intent comes from when a playbook asked for it. */
+export interface Origin {
+  readonly playbook: string;
+  /** Groups the intents of one run of the playbook. */
+  readonly run: string;
+  /** Position of the step in its playbook, from 0. */
+  readonly step: number;
+  /** Fingerprint of the alert that asked for it; absent: a forecast did. */
+  readonly alert?: string;
+  /** Id of the intent that this one takes back. An undo is never gated and starts no cooldown. */
+  readonly undoes?: string;
+}
 
 /** An action that has been decided on and written down, before any call. */
 export interface Intent {
@@ -9,11 +23,14 @@ export interface Intent {
   readonly kind: string;
   readonly target: string;
   readonly signal: string;
-  readonly trigger: Trigger;
+  readonly trigger: Cause;
   readonly witness: string;
-  /** Forecast and threshold that it stands on, in the signal's unit. */
-  readonly forecast: number;
-  readonly threshold: number;
+  /** Forecast and threshold that it stands on, in the signal's unit; absent when an alert asked for it. */
+  readonly forecast?: number;
+  readonly threshold?: number;
+  /** What the call says beside its kind, e.g. a region and for how long. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  readonly origin?: Origin;
   /** Fencing token: grows with every start of the monitor. */
   readonly epoch: number;
   readonly at: Instant;
@@ -62,7 +79,10 @@ export interface Action {
 }
 
 /** Sums up the instances of a target. */
-export function overallStatus(target: Target, outcomes: readonly InstanceOutcome[]): OutcomeStatus {
+export function overallStatus(
+  target: Pick<Actuated, "instances">,
+  outcomes: readonly InstanceOutcome[],
+): OutcomeStatus {
   const good = outcomes.filter((o) => o.status === "applied" || o.status === "already_applied").length;
   if (good === target.instances.length) return "applied";
   if (outcomes.some((o) => o.status === "unknown")) return "unknown";

@@ -20,6 +20,12 @@ export const TRIGGERS = [
   "envelope",
 ] as const satisfies readonly Trigger[];
 
+/** What asks for an action: a witness, an alert that fires, or the end of one, which takes back what was done. */
+export type Cause = Trigger | "alert" | "undo";
+
+/** Every cause there is. */
+export const CAUSES = [...TRIGGERS, "alert", "undo"] as const satisfies readonly Cause[];
+
 /** Why a witness does not speak for acting. */
 export type Quiet =
   | "witness_off"

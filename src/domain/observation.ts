@@ -1,4 +1,5 @@
-import type { Series } from "./target.ts";
+import type { PartReading } from "./containment.ts";
+import type { Series, Target } from "./target.ts";
 import type { Instant } from "./time.ts";
 
 /**
@@ -52,6 +53,17 @@ export interface HistoryRequest {
   readonly signal: AbortSignal;
 }
 
+/** What one source says of the parts of one target. */
+export type PartsObservation =
+  | { readonly status: "ok"; readonly source: string; readonly parts: readonly PartReading[] }
+  | { readonly status: Unusable; readonly source: string; readonly detail: string };
+
+export interface PartsRequest {
+  readonly targets: readonly Target[];
+  readonly now: Instant;
+  readonly signal: AbortSignal;
+}
+
 /** Where measurements come from. Never throws: what goes wrong is in the observations. */
 export interface MetricSource {
   readonly name: string;
@@ -59,4 +71,6 @@ export interface MetricSource {
   observe(request: ObserveRequest): Promise<readonly Observation[]>;
   /** Samples in ascending time, aligned with `plan`; an empty list where nothing is known. Absent: no history. */
   history?(request: HistoryRequest): Promise<readonly (readonly HistorySample[])[]>;
+  /** One observation a target that has parts, aligned with `targets`. Absent: this source knows of no parts. */
+  parts?(request: PartsRequest): Promise<readonly PartsObservation[]>;
 }

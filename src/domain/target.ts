@@ -1,3 +1,4 @@
+import type { PartsRecipe } from "./containment.ts";
 import type { Signal } from "./signal.ts";
 
 /** One process of a target. */
@@ -20,6 +21,8 @@ export interface Target {
   readonly cooldownMs: number;
   /** False: decide and log for this target, never call (shadow). */
   readonly autoHeal: boolean;
+  /** How its parts are told apart, where it has some (regions of a gateway). */
+  readonly parts?: PartsRecipe;
 }
 
 /** One signal of one target: the unit that is observed, forecast and decided on. */

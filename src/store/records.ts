@@ -1,5 +1,5 @@
-import type { InstanceOutcome, Intent, Outcome } from "../domain/action.ts";
-import { TRIGGERS } from "../domain/decision.ts";
+import type { InstanceOutcome, Intent, Origin, Outcome } from "../domain/action.ts";
+import { CAUSES } from "../domain/decision.ts";
 import type { JournalEntry, LastAction, Persisted, SeriesState } from "../domain/store.ts";
 import { StoreError } from "../domain/store.ts";
 import type { Clock, Instant } from "../domain/time.ts";
@@ -168,13 +168,31 @@ function readIntent(value: unknown): Intent {
     kind: from.text("kind"),
     target: from.key("target"),
     signal: from.text("signal"),
-    trigger: from.oneOf("trigger", TRIGGERS),
+    trigger: from.oneOf("trigger", CAUSES),
     witness: from.text("witness"),
-    forecast: from.finite("forecast"),
-    threshold: from.finite("threshold"),
+    ...(from.any("forecast") === undefined ? {} : { forecast: from.finite("forecast") }),
+    ...(from.any("threshold") === undefined ? {} : { threshold: from.finite("threshold") }),
+    ...(from.any("parameters") === undefined ? {} : { parameters: readTexts(from.any("parameters")) }),
+    ...(from.any("origin") === undefined ? {} : { origin: readOrigin(from.any("origin")) }),
     epoch: from.finite("epoch"),
     at: readInstant(from.any("at"), "intent.at"),
     bootId: from.text("bootId"),
+  };
+}
+
+function readTexts(value: unknown): Readonly<Record<string, string>> {
+  const from = fields(value, "intent.parameters");
+  return Object.fromEntries(Object.keys(from.all).map((name) => [name, from.text(name)]));
+}
+
+function readOrigin(value: unknown): Origin {
+  const from = fields(value, "intent.origin");
+  return {
+    playbook: from.text("playbook"),
+    run: from.key("run"),
+    step: from.finite("step"),
+    ...(from.any("alert") === undefined ? {} : { alert: from.key("alert") }),
+    ...(from.any("undoes") === undefined ? {} : { undoes: from.key("undoes") }),
   };
 }
 
