@@ -1,7 +1,14 @@
 import type { InstanceOutcome, Intent, Origin, Outcome } from "../domain/action.ts";
 import { CAUSES } from "../domain/decision.ts";
-import type { JournalEntry, LastAction, Persisted, SeriesState } from "../domain/store.ts";
-import { StoreError } from "../domain/store.ts";
+import {
+  DOCUMENT_KINDS,
+  type JournalEntry,
+  type LastAction,
+  type Persisted,
+  type SeriesState,
+  type StoredDocument,
+  StoreError,
+} from "../domain/store.ts";
 import type { Clock, Instant } from "../domain/time.ts";
 
 /** How much of the audit trail is kept. Open intents and last actions are kept whatever their age. */
@@ -66,12 +73,14 @@ export function persisted(parts: {
   readonly series: readonly SeriesState[];
   readonly lastActions: readonly LastAction[];
   readonly openIntents: readonly Intent[];
+  readonly documents: readonly StoredDocument[];
   readonly quarantined: string | undefined;
 }): Persisted {
   return {
     series: parts.series.toSorted((a, b) => compare(a.key, b.key)),
     lastActions: parts.lastActions.toSorted((a, b) => compare(a.target, b.target)),
     openIntents: parts.openIntents,
+    documents: parts.documents.toSorted((a, b) => compare(documentKey(a), documentKey(b))),
     quarantined: parts.quarantined,
   };
 }
@@ -131,6 +140,31 @@ export function encodeLastAction(last: LastAction): string {
 /** A last action from its text. */
 export function decodeLastAction(text: string): LastAction {
   return readLastAction(parse(text, "last action"));
+}
+
+/** Key of a document's row. */
+export function documentKey({ kind, key }: Pick<StoredDocument, "kind" | "key">): string {
+  return `${kind}/${key}`;
+}
+
+/** Text of a document, checked; throws `StoreError` for a body that is not plain JSON. */
+export function encodeDocument(document: StoredDocument): string {
+  try {
+    return JSON.stringify(readDocument(JSON.parse(JSON.stringify(document))));
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    throw new StoreError(
+      `document ${documentKey(document)}: a body that is not plain JSON cannot be stored`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** A document from its text. */
+export function decodeDocument(text: string): StoredDocument {
+  return readDocument(parse(text, "document"));
 }
 
 /** Text of a quarantine notice. */
@@ -236,6 +270,12 @@ function readSeries(value: unknown): SeriesState {
     inRisk: from.flag("inRisk"),
     pending: Object.fromEntries(Object.keys(counts.all).map((witness) => [witness, counts.finite(witness)])),
   };
+}
+
+function readDocument(value: unknown): StoredDocument {
+  const from = fields(value, "document");
+  if (from.any("body") === undefined) throw new StoreError("document.body must be there");
+  return { kind: from.oneOf("kind", DOCUMENT_KINDS), key: from.key("key"), body: from.any("body") };
 }
 
 function readLastAction(value: unknown): LastAction {

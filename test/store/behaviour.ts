@@ -21,7 +21,13 @@ export function describeStore(name: string, newPlace: () => Place): void {
     it("starts empty, with the wall clock's seconds as its epoch", () => {
       const store = begin(manualClock(1_700_000_000_999)).open();
       expect(store.epoch).toBe(1_700_000_000);
-      expect(store.load()).toEqual({ series: [], lastActions: [], openIntents: [], quarantined: undefined });
+      expect(store.load()).toEqual({
+        series: [],
+        lastActions: [],
+        openIntents: [],
+        documents: [],
+        quarantined: undefined,
+      });
       expect(store.recent(10)).toEqual([]);
     });
 
@@ -49,6 +55,53 @@ export function describeStore(name: string, newPlace: () => Place): void {
       expect(store.load().openIntents).toEqual([]);
       store.close();
       expect(open().recent(1)).toEqual([{ intent, outcome }]);
+    });
+
+    it("keeps parameters and origin of an intent, and finds it by its id", () => {
+      const { open } = begin();
+      const store = open();
+      const origin = { playbook: "contain", run: "r", step: 1, alert: "f00" };
+      const intent = intentOf("r-1", { trigger: "alert", parameters: { region: "us-east-1" }, origin });
+      store.recordIntent(intent);
+      expect(store.entry("r-1")).toEqual({ intent, outcome: undefined });
+      store.recordOutcome(outcomeOf("r-1"));
+      store.close();
+      expect(open().entry("r-1")).toEqual({ intent, outcome: outcomeOf("r-1") });
+      expect(() => store.entry("r-1")).toThrow(StoreError);
+    });
+
+    it("knows nothing of an id it never held", () => {
+      expect(begin().open().entry("nobody")).toBeUndefined();
+    });
+
+    it("does not count an undo as an action", () => {
+      const store = begin().open();
+      const origin = { playbook: "contain", run: "r", step: 0, undoes: "r-0" };
+      store.recordIntent(intentOf("r-0-undo", { trigger: "undo", origin }));
+      expect(store.load().lastActions).toEqual([]);
+      expect(store.load().openIntents.map((i) => i.id)).toEqual(["r-0-undo"]);
+    });
+
+    it("keeps documents by kind and key until they are removed, all changes of a call or none", () => {
+      const { open } = begin();
+      const store = open();
+      store.saveDocuments([
+        { kind: "run", key: "b", body: { steps: [1] } },
+        { kind: "alert", key: "b", body: "text" },
+        { kind: "alert", key: "a", body: null },
+      ]);
+      store.saveDocuments([{ kind: "run", key: "b", body: { steps: [2] } }]);
+      const bad = { kind: "alert", key: "", body: 1 } as const;
+      expect(() => store.saveDocuments([{ kind: "alert", key: "a", body: 2 }, bad])).toThrow(/document.key/);
+      expect(() => store.saveDocuments([{ kind: "alert", key: "a", body: 1n }])).toThrow(/plain JSON/);
+      store.saveDocuments([{ kind: "alert", key: "b", body: undefined }]);
+      const kept = [
+        { kind: "alert", key: "a", body: null },
+        { kind: "run", key: "b", body: { steps: [2] } },
+      ];
+      expect(store.load().documents).toEqual(kept);
+      store.close();
+      expect(open().load().documents).toEqual(kept);
     });
 
     it("counts an intent as the target's last action, and outlives the entry's retention", () => {

@@ -1,5 +1,12 @@
 import type { Intent, Outcome } from "../../domain/action.ts";
-import type { JournalEntry, LastAction, Persisted, SeriesState, Store } from "../../domain/store.ts";
+import type {
+  JournalEntry,
+  LastAction,
+  Persisted,
+  SeriesState,
+  Store,
+  StoredDocument,
+} from "../../domain/store.ts";
 import { StoreError } from "../../domain/store.ts";
 import type { Clock } from "../../domain/time.ts";
 import type { QuarantineNotice, Retention, StoreSettings } from "../records.ts";
@@ -18,6 +25,7 @@ interface Contents {
   readonly journal: Map<string, MemoryEntry>;
   readonly lastActions: Map<string, string>;
   readonly series: Map<string, string>;
+  readonly documents: Map<string, string>;
   notice: QuarantineNotice | undefined;
 }
 
@@ -101,6 +109,7 @@ function openContents(from: {
     journal: new Map(),
     lastActions: new Map(),
     series: new Map(),
+    documents: new Map(),
     notice,
   });
   if (disk.damaged !== undefined) {
@@ -133,7 +142,7 @@ function memoryStore(from: {
   windowMs: number;
 }): Store {
   const { disk, contents, owner, clock, retention, windowMs } = from;
-  const { epoch, journal, lastActions, series } = contents;
+  const { epoch, journal, lastActions, series, documents } = contents;
   const alive = (): void => {
     if (disk.owner !== owner) throw new StoreError("the store is closed");
   };
@@ -152,6 +161,7 @@ function memoryStore(from: {
         openIntents: [...journal.values()]
           .filter((entry) => entry.outcome === undefined)
           .map((entry) => records.decodeIntent(entry.intent)),
+        documents: [...documents.values()].map(records.decodeDocument),
         quarantined: notice && records.noticeStands(notice, windowMs, clock) ? notice.text : undefined,
       });
     },
@@ -160,7 +170,8 @@ function memoryStore(from: {
       const text = records.encodeIntent(intent);
       if (journal.has(intent.id)) throw new StoreError(`intent ${intent.id} is already recorded`);
       journal.set(intent.id, { intent: text, outcome: undefined, outcomeWallMs: 0 });
-      lastActions.set(intent.target, records.encodeLastAction(records.lastActionOf(intent)));
+      if (intent.origin?.undoes === undefined)
+        lastActions.set(intent.target, records.encodeLastAction(records.lastActionOf(intent)));
     },
     recordCall(call: LastAction): void {
       writable();
@@ -184,6 +195,22 @@ function memoryStore(from: {
       for (const [key, text] of changed.map((state) => [state.key, records.encodeSeries(state)] as const)) {
         series.set(key, text);
       }
+    },
+    saveDocuments(changed: readonly StoredDocument[]): void {
+      writable();
+      const texts = changed.map(
+        (d) =>
+          [records.documentKey(d), d.body === undefined ? undefined : records.encodeDocument(d)] as const,
+      );
+      for (const [key, text] of texts) {
+        if (text === undefined) documents.delete(key);
+        else documents.set(key, text);
+      }
+    },
+    entry(id: string): JournalEntry | undefined {
+      alive();
+      const found = journal.get(id);
+      return found && records.decodeEntry(found.intent, found.outcome);
     },
     recent(limit: number): readonly JournalEntry[] {
       alive();

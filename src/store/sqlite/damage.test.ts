@@ -89,7 +89,7 @@ describe("damaged journal", () => {
     const store = open();
     const place = `${path}.corrupt-${clock.wallMs}`;
     const { quarantined, ...rest } = store.load();
-    expect(rest).toEqual({ series: [], lastActions: [], openIntents: [] });
+    expect(rest).toEqual({ series: [], lastActions: [], openIntents: [], documents: [] });
     expect(quarantined).toContain(`was moved to ${place}`);
     expect(quarantined).toMatch(/could not be read \(.{5,}\)/);
     expect(notices).toEqual([quarantined]);

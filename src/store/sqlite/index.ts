@@ -1,6 +1,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Intent, Outcome } from "../../domain/action.ts";
-import type { JournalEntry, LastAction, Persisted, SeriesState, Store } from "../../domain/store.ts";
+import type {
+  JournalEntry,
+  LastAction,
+  Persisted,
+  SeriesState,
+  Store,
+  StoredDocument,
+} from "../../domain/store.ts";
 import { StoreError } from "../../domain/store.ts";
 import type { StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
@@ -49,9 +56,15 @@ interface Statements {
   readonly insertOutcome: StatementSync;
   readonly saveLastAction: StatementSync;
   readonly saveSeries: StatementSync;
+  readonly saveDocument: StatementSync;
+  readonly removeDocument: StatementSync;
+  readonly entry: StatementSync;
   readonly open: StatementSync;
   readonly recent: StatementSync;
 }
+
+const ENTRIES = `SELECT i.id, i.body, i.crc, o.body AS outcome, o.crc AS outcome_crc
+  FROM intents i LEFT JOIN outcomes o ON o.intent_id = i.id`;
 
 function prepare(db: DatabaseSync): Statements {
   return {
@@ -59,14 +72,14 @@ function prepare(db: DatabaseSync): Statements {
     insertOutcome: db.prepare("INSERT INTO outcomes (intent_id, at_ms, body, crc) VALUES (?, ?, ?, ?)"),
     saveLastAction: upsert(db, "last_actions"),
     saveSeries: upsert(db, "series"),
+    saveDocument: upsert(db, "documents"),
+    removeDocument: db.prepare("DELETE FROM documents WHERE key = ?"),
+    entry: db.prepare(`${ENTRIES} WHERE i.id = ?`),
     open: db.prepare(
       `SELECT id AS key, body, crc FROM intents
        WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE intent_id = intents.id) ORDER BY seq`,
     ),
-    recent: db.prepare(
-      `SELECT i.id, i.body, i.crc, o.body AS outcome, o.crc AS outcome_crc
-       FROM intents i LEFT JOIN outcomes o ON o.intent_id = i.id ORDER BY i.seq DESC LIMIT ?`,
-    ),
+    recent: db.prepare(`${ENTRIES} ORDER BY i.seq DESC LIMIT ?`),
   };
 }
 
@@ -121,6 +134,7 @@ class SqliteStore implements Store {
         openIntents: this.#sql.open
           .all()
           .map(({ key, body, crc }) => records.decodeIntent(bodyOf("intents", { key, body, crc }))),
+        documents: readTable(this.#db, "documents").map(({ body }) => records.decodeDocument(body)),
         quarantined: this.#notice(),
       }),
     );
@@ -135,7 +149,8 @@ class SqliteStore implements Store {
         unlessTaken(`intent ${id} is already recorded`, () => {
           this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
         });
-        this.#sql.saveLastAction.run(target, last, checksum("last_actions", target, last));
+        if (intent.origin?.undoes === undefined)
+          this.#sql.saveLastAction.run(target, last, checksum("last_actions", target, last));
       });
       checkpoint(this.#db);
     });
@@ -176,14 +191,33 @@ class SqliteStore implements Store {
     });
   }
 
+  saveDocuments(changed: readonly StoredDocument[]): void {
+    this.#guarded("save documents", () => {
+      const rows = changed.map((d) => ({
+        key: records.documentKey(d),
+        body: d.body === undefined ? undefined : records.encodeDocument(d),
+      }));
+      if (rows.length === 0) return;
+      inTransaction(this.#db, () => {
+        for (const { key, body } of rows) {
+          if (body === undefined) this.#sql.removeDocument.run(key);
+          else this.#sql.saveDocument.run(key, body, checksum("documents", key, body));
+        }
+      });
+      checkpoint(this.#db);
+    });
+  }
+
+  entry(id: string): JournalEntry | undefined {
+    return this.#guarded(`read intent ${id}`, () => {
+      const row = this.#sql.entry.get(id);
+      return row && entryOf(row);
+    });
+  }
+
   recent(limit: number): readonly JournalEntry[] {
     return this.#guarded("read the journal", () =>
-      this.#sql.recent.all(records.checkLimit(limit)).map((row) => {
-        const { id: key, body, crc, outcome, outcome_crc } = row;
-        const intent = bodyOf("intents", { key, body, crc });
-        if (outcome === null) return records.decodeEntry(intent, undefined);
-        return records.decodeEntry(intent, bodyOf("outcomes", { key, body: outcome, crc: outcome_crc }));
-      }),
+      this.#sql.recent.all(records.checkLimit(limit)).map(entryOf),
     );
   }
 
@@ -200,6 +234,13 @@ class SqliteStore implements Store {
     if (!this.#db.isOpen) throw new StoreError("the store is closed");
     return guarded(`journal ${this.#path}: cannot ${doing}`, work);
   }
+}
+
+function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
+  const { id: key, body, crc, outcome, outcome_crc } = row;
+  const intent = bodyOf("intents", { key, body, crc });
+  if (outcome === null) return records.decodeEntry(intent, undefined);
+  return records.decodeEntry(intent, bodyOf("outcomes", { key, body: outcome, crc: outcome_crc }));
 }
 
 /** Runs an insert; a violated key (SQLite's CONSTRAINT) leaves as `StoreError` with this message. */

@@ -108,6 +108,7 @@ function verify(db: DatabaseSync): void {
   verifyOutcomes(db);
   for (const { body } of readTable(db, "series")) records.decodeSeries(body);
   for (const { body } of readTable(db, "last_actions")) records.decodeLastAction(body);
+  for (const { body } of readTable(db, "documents")) records.decodeDocument(body);
   storedEpoch(db);
   storedNotice(db);
   useWal(db);

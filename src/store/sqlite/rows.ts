@@ -9,6 +9,7 @@ export const TABLES = {
   outcomes: "intent_id",
   last_actions: "target",
   series: "key",
+  documents: "key",
 } as const;
 
 export type Table = keyof typeof TABLES;
@@ -45,7 +46,10 @@ export function readRow(db: DatabaseSync, table: Table, key: string): string | u
 }
 
 /** Statement that writes one row, replacing an earlier one. */
-export function upsert(db: DatabaseSync, table: "meta" | "last_actions" | "series"): StatementSync {
+export function upsert(
+  db: DatabaseSync,
+  table: "meta" | "last_actions" | "series" | "documents",
+): StatementSync {
   const name = TABLES[table];
   return db.prepare(
     `INSERT INTO ${table} (${name}, body, crc) VALUES (?, ?, ?)

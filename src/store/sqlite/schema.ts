@@ -19,6 +19,7 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT;
    CREATE TABLE last_actions (target TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
    CREATE TABLE series (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;`,
+  `CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;`,
 ];
 
 /** The newest schema version that this program knows. */
