@@ -93,8 +93,15 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
     ],
   },
   config: {
-    allowed: ["zod", "../domain/target.ts", "../signals/index.ts"],
-    forbidden: ["../loop/loop.ts", "../app/monitor.ts", "../telemetry/logger.ts", "../services/registry.ts"],
+    allowed: ["zod", "../domain/target.ts", "../signals/index.ts", "../actions/kinds.ts"],
+    forbidden: [
+      "../loop/loop.ts",
+      "../app/monitor.ts",
+      "../telemetry/logger.ts",
+      "../services/registry.ts",
+      "../actions/index.ts",
+      "../actions/mitigate/index.ts",
+    ],
   },
   replay: {
     allowed: ["./score.ts", "../domain/time.ts", "../loop/loop.ts", "../policy/rules.ts"],
@@ -179,6 +186,12 @@ const snippets: Snippet[] = [
     "src/loop/cycle-b.ts",
     'import { a } from "./cycle-a.ts";\n\nexport const b: () => number = () => a();\n',
     "lint/suspicious/noImportCycles",
+  ),
+  // What the configuration reads of the actions is as pure as the core.
+  file(
+    "src/actions/kinds.ts",
+    'import { request } from "undici";\n\nexport const used = request;\n',
+    IMPORTS,
   ),
   file("src/store/enum.ts", "export enum Colour {\n  Red = 1,\n}\n", "lint/style/noEnum"),
   file("src/store/talks.ts", 'console.log("hello");\n', "lint/suspicious/noConsole"),

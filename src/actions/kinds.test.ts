@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type ActionKind,
+  actionKinds,
+  checkCall,
+  checkParameters,
+  httpKind,
+  isActionKind,
+  type Parameters,
+  serviceKinds,
+} from "./kinds.ts";
+
+const problems = (kind: ActionKind, given: Parameters) =>
+  checkParameters(actionKinds[kind], given).map((p) => `${p.parameter} ${p.message}`);
+
+/** A step of each kind that is right. */
+const GOOD: Record<ActionKind, Parameters> = {
+  mitigate: {},
+  "set-rate-limit": { per_second: "20", seconds: "900" },
+  "reset-rate-limit": {},
+  "isolate-region": { region: "us-east-1", seconds: "900" },
+  "release-region": { region: "us-east-1" },
+  "force-fallback": { seconds: "900" },
+  "release-fallback": {},
+  "pause-stream": { seconds: "900" },
+  "resume-stream": {},
+  retrain: {},
+  "replay-dead-letters": {},
+  "rollout-restart": {},
+  http: {},
+};
+const kinds = Object.keys(actionKinds) as ActionKind[];
+
+describe("the kinds", () => {
+  it.each(kinds)("%s takes a right step, and neither a stranger nor one less", (kind) => {
+    const given = GOOD[kind];
+    expect(problems(kind, given)).toEqual([]);
+    expect(problems(kind, { ...given, colour: "red" })).toEqual([
+      expect.stringMatching(/^colour is not a known parameter; (it takes none|known here: )/),
+    ]);
+    for (const name of Object.keys(given)) {
+      const { [name]: _, ...less } = given;
+      expect(problems(kind, less)).toEqual([expect.stringMatching(`^${name} is missing; it must be `)]);
+    }
+  });
+
+  it("whatever isolates, limits, forces or pauses must say for how long, and ends by itself", () => {
+    for (const kind of ["isolate-region", "set-rate-limit", "force-fallback", "pause-stream"] as const) {
+      expect(actionKinds[kind].parameters.seconds?.required).toBe(true);
+      expect(actionKinds[kind].expiresMs?.({ ...GOOD[kind], seconds: "1.5" })).toBe(1500);
+    }
+    const others = kinds.filter((kind) => actionKinds[kind].parameters.seconds === undefined);
+    expect(others.every((kind) => actionKinds[kind].expiresMs === undefined)).toBe(true);
+  });
+
+  it("what takes a step back is itself a right step, on the same region", () => {
+    const undone = kinds.flatMap((kind) => {
+      const undo = actionKinds[kind].undo?.({ ...GOOD[kind], ...regionOf(kind) });
+      if (undo === undefined) return [];
+      expect(problems(undo.kind, undo.parameters), kind).toEqual([]);
+      return [`${kind} > ${undo.kind} ${JSON.stringify(undo.parameters)}`];
+    });
+    expect(undone).toEqual([
+      'set-rate-limit > reset-rate-limit {"region":"$region"}',
+      'isolate-region > release-region {"region":"$region"}',
+      "force-fallback > release-fallback {}",
+      "pause-stream > resume-stream {}",
+    ]);
+    expect(actionKinds["set-rate-limit"].undo?.(GOOD["set-rate-limit"])).toEqual({
+      kind: "reset-rate-limit",
+      parameters: {},
+    });
+  });
+
+  it("names of objects are not kinds", () => {
+    expect(kinds.every(isActionKind)).toBe(true);
+    for (const name of ["toString", "__proto__", "constructor", "", "Mitigate"])
+      expect(isActionKind(name), name).toBe(false);
+  });
+});
+
+function regionOf(kind: ActionKind): Parameters {
+  return "region" in actionKinds[kind].parameters ? { region: "$region" } : {};
+}
+
+describe("a parameter", () => {
+  it.each<[ActionKind, string, string[], string[]]>([
+    [
+      "isolate-region",
+      "seconds",
+      ["1", "0.5", ".5", "1e3", "86400"],
+      ["", "0", "-1", "86401", "NaN", "Infinity", "0x10", " 5", "5s", "1e99"],
+    ],
+    [
+      "isolate-region",
+      "region",
+      ["us-east-1", "mars", "$region", "a"],
+      ["", "all", "US", "a b", "-a", "a-", "$other", "a&b=c", "a\n", "x".repeat(64)],
+    ],
+    ["set-rate-limit", "region", ["all", "us-east-1", "$region"], ["", "*", "$"]],
+    ["set-rate-limit", "per_second", ["0.1", "1000000"], ["0", "1000001", "fast"]],
+    ["replay-dead-letters", "limit", ["1", "10000"], ["0", "10001", "1.5", "-1", ""]],
+    ["replay-dead-letters", "region", ["us-east-1"], ["all"]],
+  ])("of %s: %s", (kind, name, right, wrong) => {
+    for (const value of right) expect(problems(kind, { ...GOOD[kind], [name]: value }), value).toEqual([]);
+    for (const value of wrong)
+      expect(problems(kind, { ...GOOD[kind], [name]: value }), value).toEqual([
+        expect.stringMatching(new RegExp(`^${name} must be `)),
+      ]);
+  });
+
+  it("never lets through what is not one plain number or word", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...(Object.keys(serviceKinds) as ActionKind[])),
+        fc.string(),
+        (kind, text) => {
+          for (const [name, rule] of Object.entries(actionKinds[kind].parameters))
+            if (rule.check(text) === undefined) expect(text, name).toMatch(/^(\$region|[\w.+-]+)$/);
+        },
+      ),
+    );
+  });
+
+  it("may be a placeholder in a step, never in a call", () => {
+    const given = { region: "$region", seconds: "60" };
+    expect(checkParameters(actionKinds["isolate-region"], given)).toEqual([]);
+    expect(checkCall(actionKinds["isolate-region"], given)).toEqual([
+      { parameter: "region", message: "is still $region: no region was chosen" },
+    ]);
+    expect(checkCall(actionKinds["isolate-region"], { region: "us-east-1", seconds: "60" })).toEqual([]);
+  });
+
+  it("inherited from an object is not given", () => {
+    const given = Object.create({ region: "us-east-1", seconds: "60" }) as Parameters;
+    expect(problems("isolate-region", given).length).toBe(2);
+  });
+});
+
+describe("an entry of actions.http", () => {
+  it("requires what its templates name, and nothing else", () => {
+    const rules = httpKind(["pool", "region"]);
+    expect(checkParameters(rules, { pool: "blue", region: "$region" })).toEqual([]);
+    expect(checkParameters(rules, { pool: "blue" })).toEqual([
+      {
+        parameter: "region",
+        message: expect.stringContaining("is missing; it must be the name of a region"),
+      },
+    ]);
+    expect(checkParameters(rules, { pool: "x".repeat(1025), region: "all", more: "1" })).toEqual([
+      { parameter: "more", message: "is not a known parameter; known here: pool, region" },
+      { parameter: "pool", message: "must be at most 1024 characters" },
+    ]);
+  });
+});
