@@ -1,8 +1,6 @@
-import { createMitigateAction } from "./mitigate/index.ts";
+import { createServiceActions } from "./service/index.ts";
 
-/** Every kind of action, by the name that intents carry: one line a kind. */
+/** What makes the kinds of action, one line a folder. `kinds.ts` tells which kinds there are. */
 export const actionFactories = {
-  mitigate: createMitigateAction,
+  service: createServiceActions,
 } as const;
-
-export type ActionKind = keyof typeof actionFactories;

@@ -80,7 +80,7 @@ export interface OpenActions {
 
 /** Every kind of action. */
 export function openActions(token: () => string): OpenActions {
-  const mitigate = actionFactories.mitigate({
+  const service = actionFactories.service({
     token,
     attemptTimeoutMs: 4000,
     totalTimeoutMs: 12_000,
@@ -89,5 +89,5 @@ export function openActions(token: () => string): OpenActions {
     random: Math.random,
     sleep: async (ms: number) => void (await sleep(ms)),
   });
-  return { byKind: new Map([[mitigate.kind, mitigate]]), close: () => mitigate.close() };
+  return { byKind: new Map(Object.entries(service.byKind)), close: () => service.close() };
 }

@@ -59,7 +59,7 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
       "undici",
       "../store/sqlite/index.ts",
       "../sources/scrape/index.ts",
-      "../actions/mitigate/index.ts",
+      "../actions/service/index.ts",
       "../report/log.ts",
       "../app/monitor.ts",
     ],
@@ -100,7 +100,7 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
       "../telemetry/logger.ts",
       "../services/registry.ts",
       "../actions/index.ts",
-      "../actions/mitigate/index.ts",
+      "../actions/service/index.ts",
     ],
   },
   replay: {

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
 import type { Intent } from "../../domain/action.ts";
 import type { Instance } from "../../domain/target.ts";
-import { createMitigateAction, type MitigateSettings } from "./index.ts";
+import type { ServiceKind } from "../kinds.ts";
+import { createServiceActions, type ServiceActionSettings } from "./index.ts";
 
 /** A call that really arrived. */
 export interface Arrived {
@@ -87,10 +88,10 @@ export const INTENT: Intent = {
 };
 
 /** The action under test; its waits take no time, but count against the deadline. */
-export function testAction(more: Partial<MitigateSettings> = {}) {
+export function testAction(more: Partial<ServiceActionSettings> = {}, kind: ServiceKind = "mitigate") {
   const waits: number[] = [];
   let slept = 0;
-  const action = createMitigateAction({
+  const actions = createServiceActions({
     token: () => "the-token",
     attemptTimeoutMs: 2_000,
     totalTimeoutMs: 10_000,
@@ -104,8 +105,8 @@ export function testAction(more: Partial<MitigateSettings> = {}) {
     now: () => performance.now() + slept,
     ...more,
   });
-  onTestFinished(() => action.close());
-  return { action, waits };
+  onTestFinished(() => actions.close());
+  return { action: { ...actions.byKind[kind], close: () => actions.close() }, waits };
 }
 
 /** A signal that nobody aborts. */

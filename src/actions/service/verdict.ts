@@ -1,0 +1,67 @@
+import type { Answer, Reply } from "../shared/call.ts";
+import { type Verdict, verdict } from "../shared/outcome.ts";
+import { certainlyNothing, type RetryResult, saysApplied, summary } from "../shared/retry.ts";
+
+/** What the last reply, and those before it, say of an action of a service. */
+export function executed({ reply, mayHaveApplied, gaveUp }: RetryResult): Verdict {
+  if (reply.kind === "answer" && saysApplied(reply)) return applied(reply);
+  const httpStatus = reply.kind === "answer" ? reply.status : undefined;
+  const answer = reply.kind === "answer" ? reply.json : undefined;
+  const last = [explain(reply), ...(gaveUp === undefined ? [] : [gaveUp])].join("; ");
+  if (!certainlyNothing(reply)) return { status: "unknown", httpStatus, detail: last, answer };
+  // The last word is a no, but an earlier attempt under the same key may have been carried out.
+  if (mayHaveApplied !== undefined) {
+    return { status: "unknown", httpStatus, detail: `${last}; before that ${mayHaveApplied}`, answer };
+  }
+  const refused = reply.kind === "answer" && reply.status < 500 && reply.status !== 429;
+  return { status: refused ? "refused" : "failed", httpStatus, detail: last, answer };
+}
+
+function applied(reply: Answer): Verdict {
+  const replayed = reply.headers["idempotent-replay"] === "true";
+  const said = replayed ? "it had carried out this key before" : "carried out";
+  return {
+    status: replayed ? "already_applied" : "applied",
+    httpStatus: reply.status,
+    detail: reply.problem === undefined ? said : `${said}, but ${reply.problem}`,
+    answer: reply.json,
+  };
+}
+
+function explain(reply: Reply): string {
+  if (reply.kind !== "answer") return summary(reply);
+  const { status } = reply;
+  if (status === 401 || status === 403) return `the admin token was not accepted (${summary(reply)})`;
+  if (status === 409) return `a newer monitor has taken over (${summary(reply)})`;
+  if (status === 429) return `the service limits the rate of calls (${summary(reply)})`;
+  if (status >= 300 && status < 400) {
+    return `a redirect is never followed, so that the token stays here (HTTP ${status})`;
+  }
+  return summary(reply);
+}
+
+/** What a service that was asked about a key says of it. */
+export function reconciled(reply: Reply): Verdict {
+  const unknown = (detail: string, httpStatus?: number): Verdict =>
+    verdict("unknown", `the service could not be asked: ${detail}`, httpStatus);
+  if (reply.kind !== "answer") return unknown(explain(reply));
+  const { status, json } = reply;
+  if (status === 200 && json?.applied === true) {
+    const { answer } = json;
+    const inner = typeof answer === "object" && answer !== null && !Array.isArray(answer);
+    return {
+      status: "already_applied",
+      httpStatus: status,
+      detail: "the service has carried it out",
+      answer: inner ? (answer as Readonly<Record<string, unknown>>) : json,
+    };
+  }
+  // A 404 of a proxy in between says nothing: the service's own says `applied: false`.
+  if (status === 404 && json?.applied === false) {
+    return { status: "failed", httpStatus: status, detail: "the service never saw this key", answer: json };
+  }
+  return unknown(
+    reply.problem === undefined ? explain(reply) : `${explain(reply)}, ${reply.problem}`,
+    status,
+  );
+}
