@@ -114,7 +114,7 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
     ],
   },
   http: {
-    allowed: ["express", "../domain/time.ts"],
+    allowed: ["express", "../domain/time.ts", "../security/gate.ts"],
     forbidden: ["../loop/loop.ts", "../store/sqlite/index.ts", "../app/monitor.ts", "../report/log.ts"],
   },
   report: {
@@ -130,8 +130,18 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
     allowed: ["pino", "node:fs"],
     forbidden: ["../loop/loop.ts", "../services/registry.ts", "../config/types.ts", "../app/monitor.ts"],
   },
+  security: {
+    allowed: ["./tokens.ts", "node:crypto"],
+    forbidden: [
+      "../telemetry/logger.ts",
+      "../domain/time.ts",
+      "../services/registry.ts",
+      "../http/server.ts",
+      "../config/types.ts",
+    ],
+  },
   services: {
-    allowed: ["express", "../telemetry/logger.ts"],
+    allowed: ["express", "../telemetry/logger.ts", "../security/tokens.ts"],
     forbidden: ["../domain/time.ts", "../loop/loop.ts", "../config/types.ts", "../app/monitor.ts"],
   },
   cli: {
