@@ -64,6 +64,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       level: config.log.level,
       format: config.log.format,
       file: config.log.file,
+      fileMaxBytes: config.log.fileMaxBytes,
       ...(options.quiet === true ? { stream: { write: () => {} } } : {}),
     });
     undo.push(() => log.close());

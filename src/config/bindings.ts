@@ -50,6 +50,13 @@ const fixed: readonly Binding[] = [
   binding("log.level", "string", undefined, "info", "debug, info, warn or error"),
   binding("log.format", "string", undefined, "json", "json or pretty"),
   binding("log.file", "string", "LOG_FILE", "", "also append the log to this file"),
+  binding(
+    "log.file_max_bytes",
+    "number",
+    "LOG_FILE_MAX_BYTES",
+    "50000000",
+    "size at which that file is put aside as FILE.1; 0: never",
+  ),
   binding("sources.order", "list", undefined, "prometheus,scrape", "metric sources, preferred first"),
   binding("sources.rate_window_seconds", "number", undefined, "60, at least 2 cycles", "window of rates"),
   binding(

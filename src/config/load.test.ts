@@ -115,6 +115,7 @@ describe("precedence", () => {
       "log.level": ["debug", undefined, "error", (c) => c.log.level],
       "log.format": ["pretty", undefined, "json", (c) => c.log.format],
       "log.file": ["/f", "/e", "/g", (c) => c.log.file],
+      "log.file_max_bytes": [11, 12, 13, (c) => c.log.fileMaxBytes],
       "sources.order": [["scrape"], undefined, "scrape, prometheus", (c) => c.sources.order],
       "sources.rate_window_seconds": [111, undefined, 113, (c) => c.sources.rateWindowMs / 1000],
       "sources.max_sample_age_seconds": [11, undefined, 13, (c) => c.sources.maxSampleAgeMs / 1000],

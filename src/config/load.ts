@@ -179,7 +179,12 @@ function resolve(from: {
       externalUrl: web.external_url,
       enableLifecycle: web.enable_lifecycle,
     },
-    log: { level: file.log.level, format: file.log.format, file: file.log.file },
+    log: {
+      level: file.log.level,
+      format: file.log.format,
+      file: file.log.file,
+      fileMaxBytes: file.log.file_max_bytes,
+    },
     sources: {
       order: s.order,
       rateWindowMs: 1000 * rateWindow,

@@ -134,6 +134,9 @@ export const fileSchema = z.strictObject({
         .default("info"),
       format: z.enum(["json", "pretty"], { error: "must be json or pretty" }).default("json"),
       file: text("a file to append to").optional(),
+      file_max_bytes: number({ min: 0, max: 2 ** 40, unit: "bytes; 0: no limit", integer: true }).default(
+        50_000_000,
+      ),
     })
     .prefault({}),
   sources: z

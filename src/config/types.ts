@@ -20,6 +20,8 @@ export interface Config {
     readonly level: "debug" | "info" | "warn" | "error";
     readonly format: "json" | "pretty";
     readonly file: string | undefined;
+    /** Bytes of the file before it is put aside as `FILE.1`; 0: never. */
+    readonly fileMaxBytes: number;
   };
   readonly sources: {
     readonly order: readonly ("prometheus" | "scrape")[];

@@ -44,6 +44,7 @@ export async function startServiceFromEnv(
     level: settings.logLevel,
     format: settings.logFormat,
     file: settings.logFile,
+    fileMaxBytes: settings.logFileMaxBytes,
     stream: logStream,
     fields: settings.region === undefined ? {} : { region: settings.region },
   });

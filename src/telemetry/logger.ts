@@ -12,6 +12,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export const LOG_FORMATS = ["json", "pretty"] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
+/** With the one put aside, a program's log takes up twice this. */
+export const LOG_FILE_MAX_BYTES = 50_000_000;
+
 export interface LogOptions {
   /** Value of the `job` field of every line. */
   readonly job: string;
@@ -21,6 +24,8 @@ export interface LogOptions {
   readonly format?: LogFormat;
   /** Also append every line to this file; its directory is created. */
   readonly file?: string;
+  /** Bytes of that file before it is put aside as `FILE.1`; 0: never. Default `LOG_FILE_MAX_BYTES`. */
+  readonly fileMaxBytes?: number;
   /** Instead of standard output. */
   readonly stream?: LineSink;
   /** More fields of every line. */
@@ -49,7 +54,10 @@ export interface Log {
 export function openLog(options: LogOptions): Log {
   const stdout = DescriptorSink.onDescriptor(1);
   const terminal = options.stream ?? stdout;
-  const file = options.file === undefined ? undefined : DescriptorSink.onFile(options.file);
+  const file =
+    options.file === undefined
+      ? undefined
+      : DescriptorSink.onFile(options.file, { maxBytes: options.fileMaxBytes ?? LOG_FILE_MAX_BYTES });
   const shown = options.format === "pretty" ? prettySink(terminal, options.stream === undefined) : terminal;
   const destination: DestinationStream = {
     write(line: string): void {

@@ -1,4 +1,13 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -121,6 +130,77 @@ describe("DescriptorSink", () => {
     sink.close();
     sink.write("three\n");
     expect(sink.dropped).toBe(3);
+  });
+});
+
+describe("a log file with a limit", () => {
+  const file = () => join(dir, "app.log");
+  const text = (name = file()) => readFileSync(name, "utf8");
+  const line = (n: number) => `${String(n).padStart(9, "0")}\n`;
+
+  test("is put aside when the next line would pass the limit, and only one such file is kept", () => {
+    const sink = DescriptorSink.onFile(file(), { maxBytes: 30 });
+    for (let n = 1; n <= 3; n++) sink.write(line(n));
+    expect(existsSync(`${file()}.1`)).toBe(false);
+    sink.write(line(4));
+    expect([text(`${file()}.1`), text()]).toEqual([line(1) + line(2) + line(3), line(4)]);
+    for (let n = 5; n <= 7; n++) sink.write(line(n));
+    expect([text(`${file()}.1`), text()]).toEqual([line(4) + line(5) + line(6), line(7)]);
+    expect(readdirSync(dir).sort()).toEqual(["app.log", "app.log.1"]);
+    expect(sink.dropped).toBe(0);
+    sink.close();
+  });
+
+  test("counts what was there before, and a single line may be longer than the limit", () => {
+    writeFileSync(file(), line(1) + line(2));
+    const sink = DescriptorSink.onFile(file(), { maxBytes: 25 });
+    sink.write(line(3));
+    expect([text(`${file()}.1`), text()]).toEqual([line(1) + line(2), line(3)]);
+    sink.write(`${"x".repeat(99)}\n`);
+    expect(text()).toHaveLength(100);
+    expect(sink.dropped).toBe(0);
+    sink.close();
+  });
+
+  test("a last line without an end is ended before the next one", () => {
+    writeFileSync(file(), `${line(1)}00000`);
+    const sink = DescriptorSink.onFile(file());
+    sink.write(line(2));
+    sink.write(line(3));
+    expect(text()).toBe(`${line(1)}00000\n${line(2)}${line(3)}`);
+    sink.close();
+  });
+
+  test("one that cannot be put aside stops at twice its limit, and goes on when it can be", () => {
+    // A folder in the place of FILE.1 refuses the rename, whoever asks.
+    mkdirSync(`${file()}.1`);
+    const sink = DescriptorSink.onFile(file(), { maxBytes: 30 });
+    for (let n = 1; n <= 10; n++) sink.write(line(n));
+    expect(text()).toHaveLength(60);
+    expect(sink.dropped).toBe(4);
+    rmSync(`${file()}.1`, { recursive: true });
+    sink.write(line(11));
+    expect(text()).toBe(line(11));
+    expect(text(`${file()}.1`)).toHaveLength(60);
+    sink.close();
+  });
+
+  test("a file that somebody else moved is left where it is", () => {
+    const sink = DescriptorSink.onFile(file(), { maxBytes: 30 });
+    for (let n = 1; n <= 3; n++) sink.write(line(n));
+    renameSync(file(), `${file()}.moved`);
+    sink.write(line(4));
+    expect([text(`${file()}.moved`), text()]).toEqual([line(1) + line(2) + line(3), line(4)]);
+    expect(existsSync(`${file()}.1`)).toBe(false);
+    sink.close();
+  });
+
+  test("a device is never put aside", () => {
+    const sink = DescriptorSink.onFile("/dev/null", { maxBytes: 10 });
+    for (let n = 1; n <= 5; n++) sink.write(line(n));
+    expect(sink.dropped).toBe(0);
+    sink.close();
+    expect(existsSync("/dev/null.1")).toBe(false);
   });
 });
 

@@ -1,4 +1,10 @@
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../telemetry/logger.ts";
+import {
+  LOG_FILE_MAX_BYTES,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  type LogLevel,
+} from "../../telemetry/logger.ts";
 import { ServiceConfigError } from "./errors.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -17,6 +23,8 @@ export interface ServiceSettings {
   readonly tokens: TokenSetting;
   readonly dataDir: string;
   readonly logFile: string | undefined;
+  /** Bytes of the log file before it is put aside; 0: never. */
+  readonly logFileMaxBytes: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly faultInjection: boolean;
@@ -44,6 +52,7 @@ export function readServiceSettings(input: {
     tokens: tokenSetting(env, production),
     dataDir: env.HELIUS_DATA_DIR || "./data",
     logFile: env.LOG_FILE || undefined,
+    logFileMaxBytes: bytesOf("LOG_FILE_MAX_BYTES", env.LOG_FILE_MAX_BYTES || String(LOG_FILE_MAX_BYTES)),
     logLevel: oneOf("--log.level", flags["log.level"] ?? "info", LOG_LEVELS),
     logFormat: oneOf("--log.format", flags["log.format"] ?? "json", LOG_FORMATS),
     faultInjection: switchOf("FAULT_INJECTION", env.FAULT_INJECTION, !production),
@@ -68,6 +77,14 @@ function portOf(origin: string, text: string): number {
   if (port <= 65_535) return port;
   throw new ServiceConfigError(
     `${origin} has port ${JSON.stringify(text)}: expected a whole number, 0 <= port <= 65535`,
+  );
+}
+
+function bytesOf(origin: string, text: string): number {
+  const bytes = /^\d{1,13}$/.test(text) ? Number(text) : Number.NaN;
+  if (bytes <= 2 ** 40) return bytes;
+  throw new ServiceConfigError(
+    `${origin} is ${JSON.stringify(text)}: expected a whole number of bytes, 0 (no limit) to 2^40`,
   );
 }
 
