@@ -19,9 +19,9 @@ const manifest = JSON.parse(readRepository("package.json")) as {
   devDependencies: Record<string, string>;
 };
 
-test("compose starts every service, the monitor and Prometheus", () => {
+test("compose starts every service, the monitor, Prometheus and Alertmanager", () => {
   expect(services.map(([name]) => name).sort()).toEqual(
-    [...heliusServices.keys(), "predictive-monitor", "prometheus"].sort(),
+    [...heliusServices.keys(), "predictive-monitor", "prometheus", "alertmanager"].sort(),
   );
 });
 
@@ -84,7 +84,7 @@ test("what the configuration and Prometheus ask for is there under that name and
       // The monitor matches series by job, and calls the instance that Prometheus scrapes.
       expect(scraped.get(target.job)).toContain(instance.name);
     }
-  for (const target of [...scraped.values()].flat())
+  for (const target of [...[...scraped.values()].flat(), ...alertmanagers()])
     if (!target.startsWith("127.0.0.1:")) expect([...reachable]).toContain(target);
   expect(compose.services["predictive-monitor"]?.ports).toEqual([
     `127.0.0.1:${config.web.port}:${config.web.port}`,
@@ -200,6 +200,31 @@ test("what the Dockerfile copies exists and reaches the build; tests and secrets
     expect(isIgnored(ignore, path), path).toBe(true);
   expect(isIgnored(ignore, "src/config/load.ts")).toBe(false);
 });
+
+test("Alertmanager reaches the monitor with the token that the services are given", () => {
+  const { receivers } = parse(readRepository("alertmanager/alertmanager.yml")) as {
+    receivers: { name: string; webhook_configs?: { url: string; http_config: Authorized }[] }[];
+  };
+  const [webhook] = receivers.find((r) => r.name === "predictive-monitor")?.webhook_configs ?? [];
+  expect([...addresses(compose)]).toContain(new URL(webhook?.url ?? "").host);
+  const file = webhook?.http_config.authorization.credentials_file;
+  expect(compose.services.alertmanager?.secrets?.map((s) => `/run/secrets/${s}`)).toEqual([file]);
+  expect(readRepository(compose.secrets.admin_token?.file ?? "").trim()).toBe(DEVELOPMENT_TOKEN);
+  const elsewhere = readCompose({ HELIUS_SECRETS_DIR: "/etc/helius" });
+  expect(elsewhere.secrets.admin_token?.file).toBe("/etc/helius/admin_token");
+});
+
+interface Authorized {
+  readonly authorization: { readonly credentials_file: string };
+}
+
+/** Where prometheus.yml sends its alerts. */
+function alertmanagers(): string[] {
+  const { alerting } = parse(readRepository("prometheus/prometheus.yml")) as {
+    alerting: { alertmanagers: { static_configs: { targets: string[] }[] }[] };
+  };
+  return alerting.alertmanagers.flatMap((a) => a.static_configs.flatMap((c) => c.targets));
+}
 
 /** Targets of prometheus.yml by job. */
 function prometheusTargets(): Map<string, string[]> {

@@ -18,6 +18,7 @@ export interface ComposeService {
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
   readonly volumes?: readonly string[];
+  readonly secrets?: readonly string[];
   readonly tmpfs?: readonly string[];
   readonly cap_drop?: readonly string[];
   readonly cap_add?: readonly string[];
@@ -37,6 +38,7 @@ export interface Compose {
   readonly services: Readonly<Record<string, ComposeService>>;
   readonly volumes: Readonly<Record<string, unknown>>;
   readonly networks: Readonly<Record<string, unknown>>;
+  readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
 /** docker-compose.yml with `${NAME:-default}` filled in from `env`. */

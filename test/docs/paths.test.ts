@@ -8,13 +8,16 @@ import { describe, expect, test } from "vitest";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const documents = [
   ...globSync("*.md", { cwd: root }),
-  ...globSync("{docs,src,test,bench,config,deploy,grafana,loki,prometheus}/**/*.md", { cwd: root }),
+  ...globSync("{docs,src,test,bench,config,deploy,alertmanager,grafana,loki,prometheus}/**/*.md", {
+    cwd: root,
+  }),
 ].sort();
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   scripts: Record<string, string>;
 };
 
-const TOP = /^(?:src|test|docs|config|prometheus|grafana|loki|deploy|bench|tools|bin|\.ci|\.github)(?:\/|$)/;
+const TOP =
+  /^(?:src|test|docs|config|alertmanager|prometheus|grafana|loki|deploy|bench|tools|bin|\.ci|\.github)(?:\/|$)/;
 const ROOT_FILE = /^(?:Dockerfile|LICENSE|[\w.-]+\.(?:md|json|yml|yaml))$/;
 
 function read(document: string): string {

@@ -1,7 +1,15 @@
 import type { TestProject } from "vitest/node";
 import { ensureServers, type ServerName } from "./servers.ts";
 
-const NEEDED: readonly ServerName[] = ["prometheus", "promtool", "mosquitto", "nats-server", "strace"];
+const NEEDED: readonly ServerName[] = [
+  "prometheus",
+  "promtool",
+  "alertmanager",
+  "amtool",
+  "mosquitto",
+  "nats-server",
+  "strace",
+];
 
 declare module "vitest" {
   interface ProvidedContext {

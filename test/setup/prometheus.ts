@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, waitFor } from "./ports.ts";
+import { type RunningDaemon, startDaemon } from "./daemon.ts";
+import { freePort } from "./ports.ts";
 
 export interface PrometheusOptions {
   /** Path of the `prometheus` program. */
@@ -21,16 +21,7 @@ export interface PrometheusOptions {
   readonly readyTimeoutMs?: number;
 }
 
-export interface RunningPrometheus {
-  readonly url: string;
-  readonly pid: number;
-  /** Sends a signal without waiting; `SIGSTOP` makes it accept and never answer. */
-  signal(name: NodeJS.Signals): void;
-  /** SIGTERM, waits for the end, removes the data. */
-  stop(): Promise<void>;
-  /** SIGKILL, waits for the end, removes the data. */
-  kill(): Promise<void>;
-}
+export type RunningPrometheus = RunningDaemon;
 
 /** Starts a real Prometheus on loopback with a data folder of its own, and waits until it is ready. */
 export async function startPrometheus(options: PrometheusOptions): Promise<RunningPrometheus> {
@@ -40,60 +31,18 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Runni
     writeFileSync(join(folder, name), text);
   }
   options.prepare?.(join(folder, "data"));
-  const args = [
-    `--config.file=${join(folder, "prometheus.yml")}`,
-    `--storage.tsdb.path=${join(folder, "data")}`,
-    `--web.listen-address=127.0.0.1:${port}`,
-    "--log.level=warn",
-    ...(options.flags ?? []),
-  ];
-  const child = spawn(options.binary, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let log = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    log = (log + chunk.toString("utf8")).slice(-4000);
+  return startDaemon({
+    name: "Prometheus",
+    binary: options.binary,
+    args: [
+      `--config.file=${join(folder, "prometheus.yml")}`,
+      `--storage.tsdb.path=${join(folder, "data")}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      "--log.level=warn",
+      ...(options.flags ?? []),
+    ],
+    folder,
+    url: `http://127.0.0.1:${port}`,
+    ...(options.readyTimeoutMs === undefined ? {} : { readyTimeoutMs: options.readyTimeoutMs }),
   });
-  const ended = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
-    child.once("error", (error) => {
-      log += error.message;
-      resolve();
-    });
-  });
-  const end = async (name: NodeJS.Signals): Promise<void> => {
-    if (isRunning(child)) child.kill(name);
-    // A stopped process takes no SIGTERM until it goes on.
-    if (isRunning(child) && name === "SIGTERM") child.kill("SIGCONT");
-    await ended;
-    rmSync(folder, { recursive: true, force: true });
-  };
-  const url = `http://127.0.0.1:${port}`;
-  try {
-    await waitFor(() => ready(child, url), {
-      what: "Prometheus to be ready",
-      timeoutMs: options.readyTimeoutMs ?? 20_000,
-    });
-  } catch (error) {
-    await end("SIGKILL");
-    throw new Error(`${error instanceof Error ? error.message : error}\n${log}`);
-  }
-  return {
-    url,
-    pid: child.pid ?? 0,
-    signal: (name) => child.kill(name),
-    stop: () => end("SIGTERM"),
-    kill: () => end("SIGKILL"),
-  };
-}
-
-async function ready(child: ChildProcess, url: string): Promise<boolean> {
-  if (!isRunning(child)) throw new Error("Prometheus ended before it was ready");
-  try {
-    return (await fetch(`${url}/-/ready`, { signal: AbortSignal.timeout(1000) })).ok;
-  } catch {
-    return false;
-  }
-}
-
-function isRunning(child: ChildProcess): boolean {
-  return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
 }
