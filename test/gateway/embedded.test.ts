@@ -365,6 +365,10 @@ describe("the admin plane", () => {
       ["action=isolate-region&region=us-east-1&seconds=86401", "seconds"],
       ["action=set-rate-limit&region=us-east-1&per_second=0&seconds=5", "per_second"],
       ["action=set-rate-limit&region=us-east-1&per_second=5", "seconds"],
+      ["action=set-rate-limit&region=mars&per_second=5&seconds=5", "region"],
+      ["action=reset-rate-limit&region=mars", "region"],
+      ["action=reset-rate-limit&seconds=5", "seconds"],
+      ["action=isolate-region&region=all&seconds=5", "region"],
       ["action=replay-dead-letters&limit=0", "limit"],
       ["action=nonsense", "action"],
     ]) {

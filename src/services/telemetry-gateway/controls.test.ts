@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock, temporaryDirectory } from "../kit/test-harness.ts";
 import { RegionControls } from "./controls.ts";
+import { REGIONS } from "./regions.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
@@ -75,6 +77,67 @@ describe("rate limits", () => {
   });
 });
 
+describe("taking a rate limit back", () => {
+  it("ends it before its time, for the region alone, and says whether there was one", () => {
+    const controls = open();
+    controls.limit("us-east-1", 5, 60);
+    controls.limit("sa-east-1", 6, 60);
+    controls.isolate("us-east-1", 60);
+    expect(controls.resetLimits(["us-east-1"])).toEqual(["us-east-1"]);
+    expect(controls.resetLimits(["us-east-1"])).toEqual([]);
+    expect([controls.rateLimit("us-east-1"), controls.rateLimit("sa-east-1")]).toEqual([100, 6]);
+    expect(controls.isolatedSeconds("us-east-1")).toBe(60);
+    clock.advance(60_000);
+    expect(controls.resetLimits(REGIONS)).toEqual([]);
+  });
+
+  it("gives the region its default rate again", () => {
+    const controls = open();
+    controls.limit("us-east-1", 1, 60);
+    expect(admitted(controls, 20)).toBe(1);
+    controls.resetLimits(["us-east-1"]);
+    clock.advance(1_000);
+    expect(admitted(controls, 200)).toBe(100);
+  });
+
+  it("of every region at once undoes a limit of every region", () => {
+    const controls = open();
+    controls.limitAll(7, 60);
+    expect(REGIONS.map((region) => controls.rateLimit(region))).toEqual([7, 7, 7, 7]);
+    expect(controls.resetLimits(REGIONS)).toEqual([...REGIONS]);
+    expect(REGIONS.map((region) => controls.rateLimit(region))).toEqual([100, 100, 100, 100]);
+  });
+
+  it.each([
+    ["limiting", (controls: RegionControls) => controls.limitAll(7, 60), [3, 100]],
+    ["taking back", (controls: RegionControls) => controls.resetLimits(REGIONS), [3, 100]],
+  ])("%s is all or nothing when the disk refuses in the middle", (_, change, rates) => {
+    open().limit("us-east-1", 3, 600);
+    refuseWrites("sa-east-1");
+    const controls = open();
+    expect(() => change(controls)).toThrow(/no space/);
+    expect([controls.rateLimit("us-east-1"), controls.rateLimit("eu-central-1")]).toEqual(rates);
+    const again = open();
+    expect([again.rateLimit("us-east-1"), again.rateLimit("eu-central-1")]).toEqual(rates);
+  });
+});
+
+/** Makes SQLite refuse every change of a region's row, as a full disk would. */
+function refuseWrites(region: "sa-east-1"): void {
+  opened?.limit(region, 100, 600);
+  opened?.close();
+  opened = undefined;
+  const db = new DatabaseSync(join(dir.path, "controls.sqlite"));
+  for (const event of ["INSERT", "DELETE"]) {
+    const row = event === "INSERT" ? "NEW" : "OLD";
+    db.exec(
+      `CREATE TRIGGER refuse_${event} BEFORE ${event} ON controls WHEN ${row}.region = '${region}' ` +
+        "BEGIN SELECT RAISE(FAIL, 'no space'); END",
+    );
+  }
+  db.close();
+}
+
 describe("isolation", () => {
   it("refuses the region alone until it expires or is released", () => {
     const controls = open();
@@ -110,6 +173,15 @@ describe("a restart", () => {
     expect(controls.rateLimit("sa-east-1")).toBe(100);
     clock.advance(50_000);
     expect(open().isolatedSeconds("us-east-1")).toBe(0);
+  });
+
+  it("a limit that was taken back stays taken back", () => {
+    open().limitAll(7, 100);
+    opened?.resetLimits(["us-east-1"]);
+    const controls = open();
+    expect([controls.rateLimit("us-east-1"), controls.rateLimit("sa-east-1")]).toEqual([100, 7]);
+    controls.resetLimits(REGIONS);
+    expect(open().rateLimit("sa-east-1")).toBe(100);
   });
 
   it("a released region stays released", () => {

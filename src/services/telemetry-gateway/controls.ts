@@ -66,6 +66,24 @@ export class RegionControls {
 
   limit(region: Region, perSecond: number, seconds: number): void {
     this.#set(region, "rate-limit", perSecond, seconds);
+    this.#tune(region);
+  }
+
+  /** Limits every region to the same rate: all of them, or none when it cannot be written down. */
+  limitAll(perSecond: number, seconds: number): void {
+    this.#together(() => {
+      for (const region of REGIONS) this.limit(region, perSecond, seconds);
+    });
+  }
+
+  /** Takes back the limits of regions, all or none; the default rate holds again. Answers which had one. */
+  resetLimits(regions: readonly Region[]): Region[] {
+    const limited = regions.filter((region) => this.#current(region, "rate-limit") !== undefined);
+    this.#together(() => {
+      for (const region of regions) this.#clear(region, "rate-limit");
+    });
+    for (const region of regions) this.#tune(region);
+    return limited;
   }
 
   /** Seconds until the isolation of a region ends; 0 = it is not isolated. */
@@ -83,10 +101,7 @@ export class RegionControls {
   admit(region: Region): Hindrance | undefined {
     const isolated = this.isolatedSeconds(region);
     if (isolated > 0) return { reason: "isolated", retryAfterS: Math.ceil(isolated) };
-    const bucket = this.#buckets.get(region);
-    if (bucket === undefined) return undefined;
-    bucket.setRate(this.rateLimit(region), this.#clock.monoMs());
-    const waitMs = bucket.take(this.#clock.monoMs());
+    const waitMs = this.#tune(region)?.take(this.#clock.monoMs()) ?? 0;
     return waitMs === 0
       ? undefined
       : { reason: "limited", retryAfterS: Math.max(1, Math.ceil(waitMs / 1_000)) };
@@ -106,6 +121,28 @@ export class RegionControls {
     this.#active.set(`${kind} ${region}`, { value, untilMs: this.#clock.monoMs() + grantedMs });
   }
 
+  /** The region's bucket at the rate of now: it fills at the new rate from the moment of the change. */
+  #tune(region: Region): TokenBucket | undefined {
+    const bucket = this.#buckets.get(region);
+    bucket?.setRate(this.rateLimit(region), this.#clock.monoMs());
+    return bucket;
+  }
+
+  /** One transaction; what is in memory follows the disk when it fails. */
+  #together(work: () => void): void {
+    const before = new Map(this.#active);
+    this.#db.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      this.#db.exec("COMMIT");
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      this.#active.clear();
+      for (const [key, control] of before) this.#active.set(key, control);
+      throw error;
+    }
+  }
+
   #current(region: Region, kind: Kind): Control | undefined {
     const control = this.#active.get(`${kind} ${region}`);
     if (control === undefined || control.untilMs > this.#clock.monoMs()) return control;
@@ -115,8 +152,8 @@ export class RegionControls {
   }
 
   #clear(region: Region, kind: Kind): void {
-    this.#active.delete(`${kind} ${region}`);
     this.#db.prepare("DELETE FROM controls WHERE region = ? AND kind = ?").run(region, kind);
+    this.#active.delete(`${kind} ${region}`);
   }
 
   #restore(): void {

@@ -12,6 +12,9 @@ export interface Controlled {
 }
 
 const REGION: Parameter = { name: "region", type: "choice", oneOf: REGIONS };
+/** Without it, or with this word, a call is about every region. */
+const ALL = "all";
+const REGION_OR_ALL: Parameter = { name: "region", type: "choice", oneOf: [...REGIONS, ALL], optional: true };
 const SECONDS: NumberParameter = {
   name: "seconds",
   type: "number",
@@ -28,16 +31,26 @@ export function gatewayMitigations(parts: () => Controlled): readonly Mitigation
     {
       action: "set-rate-limit",
       parameters: [
-        REGION,
+        REGION_OR_ALL,
         { name: "per_second", type: "number", unit: "messages", min: 0, aboveMin: true, max: 1_000_000 },
         SECONDS,
       ],
       run(values) {
-        const region = regionOf(values.choice("region"));
+        const region = values.optionalChoice("region") ?? ALL;
         const perSecond = values.number("per_second");
         const seconds = values.number("seconds");
-        parts().controls.limit(region, perSecond, seconds);
+        if (region === ALL) parts().controls.limitAll(perSecond, seconds);
+        else parts().controls.limit(regionOf(region), perSecond, seconds);
         return { action: "set-rate-limit", region, per_second: perSecond, seconds };
+      },
+    },
+    {
+      action: "reset-rate-limit",
+      parameters: [REGION_OR_ALL],
+      run(values) {
+        const region = values.optionalChoice("region") ?? ALL;
+        const reset = parts().controls.resetLimits(region === ALL ? REGIONS : [regionOf(region)]);
+        return { action: "reset-rate-limit", region, reset };
       },
     },
     {
