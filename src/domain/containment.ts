@@ -10,11 +10,36 @@ export interface AlertState {
   readonly status: "firing" | "resolved";
   /** Wall clock of the rule engine, milliseconds. */
   readonly startsAtMs: number;
-  /** Known once it is resolved. */
+  /** When it was resolved; absent while it fires. */
   readonly endsAtMs?: number;
   /** When the monitor last heard of it. */
   readonly heardAt: Instant;
   readonly bootId: string;
+}
+
+/** A moment, on the clocks of one boot of the machine. */
+export interface HeardAt {
+  readonly now: Instant;
+  /** Identifies the origin of `now.monoMs`. */
+  readonly bootId: string;
+}
+
+/** What is wrong with a webhook, by the field's path, and what would be right. */
+export interface AlertProblem {
+  /** E.g. `alerts[2].startsAt`. */
+  readonly field: string;
+  /** Reads after the field's name: "must be …". */
+  readonly message: string;
+}
+
+/** More alerts than the monitor keeps: these were not taken, the others were. */
+export class AlertsFullError extends Error {
+  override readonly name = "AlertsFullError";
+  readonly refused: readonly AlertState[];
+  constructor(refused: readonly AlertState[], kept: number) {
+    super(`${refused.length} alerts were not taken: ${kept} are kept already, which is the most`);
+    this.refused = refused;
+  }
 }
 
 /** Which alerts a playbook answers: the name, and every label given. */
