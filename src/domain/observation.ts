@@ -55,7 +55,13 @@ export interface HistoryRequest {
 
 /** What one source says of the parts of one target. */
 export type PartsObservation =
-  | { readonly status: "ok"; readonly source: string; readonly parts: readonly PartReading[] }
+  | {
+      readonly status: "ok";
+      readonly source: string;
+      /** When the samples were taken, milliseconds since the Unix epoch: rates need it, the answer may be older than the call. */
+      readonly timestampMs: number;
+      readonly parts: readonly PartReading[];
+    }
   | { readonly status: Unusable; readonly source: string; readonly detail: string };
 
 export interface PartsRequest {

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { BIG, big, calm, flood, live, type Phase } from "./testbed.ts";
+
+describe("which region is chosen", () => {
+  const cases: readonly [string, readonly Phase[], { cycleS?: number; unseen?: number }, string, RegExp][] = [
+    [
+      "one floods",
+      [calm, flood({ sa: 480 })],
+      {},
+      "sa",
+      /^inbound 4\d\d\/s, 2\d(\.\d)? times its usual 20\/s; backlog \d+ of \d+ \(100 %\), growing/,
+    ],
+    [
+      "one floods, short cycles",
+      [{ ...calm, seconds: 60 }, flood({ sa: 480 }, 10)],
+      { cycleS: 1 },
+      "sa",
+      /times its usual/,
+    ],
+    [
+      "two flood: the one with more backlog, and the other is named",
+      [calm, flood({ sa: 480, eu: 300 })],
+      {},
+      "sa",
+      /eu floods too \(inbound \d+\/s/,
+    ],
+    [
+      "a small one floods beside one that is always ten times as big",
+      [big(), big({ seconds: 120, arrivals: { ...BIG, sa: 480 } })],
+      {},
+      "sa",
+      /times its usual 20\/s/,
+    ],
+    [
+      "one alone is stalled by its downstream",
+      [calm, { ...calm, seconds: 120, downstream: { eu: 0 } }],
+      {},
+      "eu",
+      /^backlog \d+ of \d+ \(\d+ %\), growing 20\/s; inbound 20\/s of its usual 20\/s, but only 0\/s leaves while us is served 20\/s/,
+    ],
+    [
+      "one is stalled while another floods within its share",
+      [
+        { ...calm, capacity: 800 },
+        { ...flood({ sa: 120 }), capacity: 800, downstream: { eu: 0 } },
+      ],
+      {},
+      "eu",
+      /leaves while/,
+    ],
+    [
+      "the flood was on when the watch began",
+      [{ ...calm, seconds: 7200 }, flood({ sa: 480 }, 300)],
+      { unseen: 7230 },
+      "sa",
+      /times more than any other region/,
+    ],
+    [
+      "a second flood after the first was over",
+      [calm, flood({ sa: 480 }, 600), { ...calm, seconds: 1800, capacity: 1000 }, flood({ eu: 480 })],
+      {},
+      "eu",
+      /times its usual/,
+    ],
+    [
+      "traffic of all grew, one floods beyond that",
+      [calm, flood({ us: 60, eu: 60, west: 60, sa: 2000 })],
+      {},
+      "sa",
+      /where the others send [23](\.\d+)? times theirs/,
+    ],
+  ];
+  it.each(cases)("%s", (_name, phases, options, region, why) => {
+    const choice = live(phases, options);
+    expect(choice).toMatchObject({ region });
+    expect("why" in choice ? choice.why : "").toMatch(why);
+  });
+});
+
+describe("when none stands out", () => {
+  const slow = { capacity: 40 };
+  const cases: readonly [string, readonly Phase[], { cycleS?: number; unseen?: number }, string][] = [
+    ["nothing waits", [calm], {}, "no_backlog"],
+    ["all flood", [calm, flood({ us: 480, eu: 500, sa: 450, west: 480 })], {}, "common_cause"],
+    [
+      "all are backlogged alike, the consumer is slow",
+      [calm, { ...calm, ...slow, seconds: 120 }],
+      {},
+      "backlog_shared",
+    ],
+    [
+      "the biggest is alone backlogged, the consumer is slow",
+      [big(), big({ seconds: 120, capacity: 150 })],
+      {},
+      "served_alike",
+    ],
+    ["the consumer has stopped", [big(), big({ seconds: 120, capacity: 0 })], {}, "backlog_shared"],
+    [
+      "two are stalled",
+      [calm, { ...calm, seconds: 120, downstream: { eu: 0, sa: 0 } }],
+      {},
+      "backlog_shared",
+    ],
+    [
+      "a surge within its share beside a slow consumer of the biggest",
+      [big(), big({ seconds: 120, capacity: 280, arrivals: { ...BIG, sa: 90 } })],
+      {},
+      "flood_without_backlog",
+    ],
+    [
+      "traffic fails over to another region, the consumer is slow",
+      [
+        big({ arrivals: { ...BIG, west: 1 } }),
+        big({ seconds: 240, capacity: 150, arrivals: { us: 1, eu: 20, sa: 20, west: 200 } }),
+      ],
+      {},
+      "traffic_moved",
+    ],
+    [
+      "the flood is over and drains",
+      [calm, flood({ sa: 480 }), { ...calm, seconds: 300, capacity: 200 }],
+      {},
+      "backlog_shrinking",
+    ],
+    [
+      "the watch began a moment ago",
+      [{ ...calm, seconds: 100, capacity: 10 }],
+      { unseen: 80 },
+      "inbound_unknown",
+    ],
+  ];
+  it.each(cases)("%s", (_name, phases, options, rule) => {
+    const choice = live(phases, options);
+    expect(choice.region, JSON.stringify(choice)).toBeUndefined();
+    expect(choice).toMatchObject({ rule, none: expect.stringMatching(/\w/) });
+  });
+});

@@ -1,0 +1,238 @@
+import type { Instant } from "../../domain/time.ts";
+import { short } from "../explain.ts";
+import { gapLimitMs, MAX_REGIONS, type RegionHistory } from "./history.ts";
+import { type RegionNumbers, type View, viewOf } from "./view.ts";
+
+/** Backlog ahead, all regions together, below which there is nothing to contain, messages. */
+const LEAST_BACKLOG = 10;
+/** Share of the backlog that a flooding region must make. */
+const FLOOD_SHARE = 1 / 3;
+/** Share of its surplus that must be more traffic in all, not traffic that came over from other regions. */
+const NEW_SHARE = 0.5;
+/** Share of the backlog that a region must have alone to be chosen without a flood. */
+const ALONE_SHARE = 0.8;
+/** It then passes on at most this share of what comes; and of what another region is served. */
+const STALLED_SHARE = 0.5;
+/** The others are served when so much of what comes for them leaves. */
+const SERVED_SHARE = 0.5;
+/** Growth of the others from which on a rise is common to all. */
+const COMMON_TIMES = 2;
+/** A watch is young for this long, milliseconds: what it took for usual may have been the flood itself. */
+const YOUNG_MS = 600_000;
+/** How much more than another region a region must have grown since before the watch; counts that say something. */
+const OUTGREW_TIMES = 6;
+const LEAST_TOTAL = 100;
+
+/** Which rule chose a region. */
+export type RegionRule = "flood" | "stalled" | "outgrew";
+
+/** Why no region stands out. */
+export type NoRegion =
+  | "no_reading"
+  | "reading_stale"
+  | "too_many_regions"
+  | "region_unknown"
+  | "one_region"
+  | "no_backlog"
+  | "backlog_shrinking"
+  | "inbound_unknown"
+  | "no_past"
+  | "common_cause"
+  | "traffic_moved"
+  | "flood_without_backlog"
+  | "backlog_shared"
+  | "served_alike";
+
+/** The region to isolate, or why there is none; `why` is one clause for people, `regions` the numbers behind it. */
+export type RegionChoice =
+  | {
+      readonly region: string;
+      readonly rule: RegionRule;
+      readonly why: string;
+      readonly regions: readonly RegionNumbers[];
+    }
+  | {
+      readonly region?: undefined;
+      readonly rule: NoRegion;
+      /** Why no region stands out. */
+      readonly none: string;
+      readonly regions: readonly RegionNumbers[];
+    };
+
+/**
+ * Which region of a target makes its backlog, if one stands out. Whoever is isolated is refused everything, so when in
+ * doubt there is none, and the rate limit alone is cut. Three rules, the first that speaks:
+ *
+ * 1. `flood`: it sends at least 3 times its own usual rate, and 3 times as much as the others have grown (so that a
+ *    cause common to all isolates nobody, and a region that is always big is left alone), that is new traffic and
+ *    not another region's that moved, and a third of the backlog is its own. Of several, the one with most backlog: each is
+ *    a cause, and isolating one relieves all.
+ * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it leaves, and every other region is
+ *    served. Then its own downstream is sick, and holding its devices back is milder than a buffer that fills up to
+ *    refuse them. A region that is served as well as any other is not chosen, however large its backlog: that is how the
+ *    biggest region looks when the consumer as a whole is slow, and isolating it would punish it for its size. Nor are
+ *    regions that are backlogged alike.
+ * 3. `outgrew`, only in the first ten minutes of a watch, when the flood may have been on before it and be taken for
+ *    usual: measured by what each counter had counted before, it has grown 6 times more than any other region.
+ *
+ * A region without a past is chosen by none of them. Backlog is compared as it will be in a minute: one that drains is
+ * nobody's fault any more. Readings that are stale or leave out a region decide nothing.
+ */
+export function chooseRegion(history: RegionHistory, now: Instant): RegionChoice {
+  const view = viewOf(history);
+  const none = (rule: NoRegion, why: string): RegionChoice => ({ rule, none: why, regions: view.regions });
+  const hindered = hindrance(history, view, now);
+  if (hindered !== undefined) return none(...hindered);
+  const chosen = flood(view) ?? stalled(view) ?? outgrew(view, history, now);
+  if (chosen !== undefined) return { ...chosen, regions: view.regions };
+  return none(...noneStandsOut(view));
+}
+
+type Chosen = { readonly region: string; readonly rule: RegionRule; readonly why: string };
+type Reason = readonly [NoRegion, string];
+
+/** What forbids to choose at all. */
+function hindrance(history: RegionHistory, view: View, now: Instant): Reason | undefined {
+  if (history.sampledAtMs === undefined) return ["no_reading", "no reading of the regions yet"];
+  const ageMs = now.monoMs - history.sampledAtMs;
+  if (ageMs > gapLimitMs(history)) {
+    const limitS = Math.round(gapLimitMs(history) / 1000);
+    return ["reading_stale", `newest reading is ${Math.round(ageMs / 1000)} s old, limit ${limitS} s`];
+  }
+  if (history.left > 0)
+    return ["too_many_regions", `${history.left + MAX_REGIONS} regions, at most ${MAX_REGIONS} are compared`];
+  const [missing] = view.unknown;
+  if (missing !== undefined) return ["region_unknown", `backlog of ${missing} is not known now`];
+  if (view.regions.length === 0) return ["no_reading", "no region with a backlog is shown"];
+  if (view.regions.length === 1)
+    return [
+      "one_region",
+      `${view.regions[0]?.region} is the only region: to isolate it would refuse everything`,
+    ];
+  if (view.ahead >= LEAST_BACKLOG) return undefined;
+  if (view.backlog >= LEAST_BACKLOG)
+    return ["backlog_shrinking", `backlog of ${count(view.backlog)} will be gone in a minute`];
+  return ["no_backlog", `backlog of ${count(view.backlog)}, nothing to contain`];
+}
+
+function flood(view: View): Chosen | undefined {
+  const flooding = view.regions.filter((r) => r.flooding && !isMoved(r, view)).sort(byBacklog);
+  const [first, ...rest] = flooding;
+  if (first === undefined || first.share < FLOOD_SHARE) return undefined;
+  const also = rest.map((r) => `${r.region} floods too (${inboundOf(r)})`);
+  return {
+    region: first.region,
+    rule: "flood",
+    why: [inboundOf(first), backlogOf(first, view), ...also].join("; "),
+  };
+}
+
+function byBacklog(a: RegionNumbers, b: RegionNumbers): number {
+  return b.ahead - a.ahead || (a.region < b.region ? -1 : 1);
+}
+
+/** Whether what a region sends too much is what others send too little. */
+function isMoved(region: RegionNumbers, view: View): boolean {
+  const surplusOf = ({ inbound, usual }: RegionNumbers) =>
+    inbound === undefined || usual === undefined ? 0 : inbound - usual;
+  const surplus = surplusOf(region);
+  const lost = view.regions.reduce((sum, r) => sum + Math.min(0, surplusOf(r)), 0);
+  return surplus + lost < NEW_SHARE * surplus;
+}
+
+function stalled(view: View): Chosen | undefined {
+  const worst = [...view.regions].sort(byBacklog)[0];
+  if (worst === undefined || worst.share < ALONE_SHARE || worst.growth <= 0) return undefined;
+  const { inbound, outbound } = worst;
+  if (inbound === undefined || outbound === undefined) return undefined;
+  const others = view.regions.filter((r) => r !== worst);
+  if (!others.every(isServed)) return undefined;
+  const best = others.reduce((a, b) => ((b.outbound ?? 0) > (a.outbound ?? 0) ? b : a));
+  const most = best.outbound ?? 0;
+  if (outbound > STALLED_SHARE * Math.min(inbound, most)) return undefined;
+  const served = `${rate(outbound)} leaves while ${best.region} is served ${rate(most)}`;
+  return {
+    region: worst.region,
+    rule: "stalled",
+    why: `${backlogOf(worst, view)}; ${inboundOf(worst)}, but only ${served}`,
+  };
+}
+
+function isServed({ growth, outbound }: RegionNumbers): boolean {
+  return outbound !== undefined && outbound >= SERVED_SHARE * (outbound + Math.max(0, growth));
+}
+
+function outgrew(view: View, history: RegionHistory, now: Instant): Chosen | undefined {
+  const worst = [...view.regions].sort(byBacklog)[0];
+  if (worst === undefined || worst.share < FLOOD_SHARE) return undefined;
+  const grown = (r: RegionNumbers): number | undefined => {
+    const past = history.regions.get(r.region);
+    if (past?.firstTotal === undefined || past.firstTotal < LEAST_TOTAL || r.inbound === undefined)
+      return undefined;
+    return now.monoMs - past.firstAtMs > YOUNG_MS ? undefined : r.inbound / past.firstTotal;
+  };
+  const own = grown(worst);
+  const others = view.regions.flatMap((r) => (r === worst ? [] : (grown(r) ?? [])));
+  const most = Math.max(0, ...others);
+  if (own === undefined || most === 0 || own < OUTGREW_TIMES * most) return undefined;
+  const than = `${short(own / most)} times more than any other region against all that came before the watch began`;
+  return {
+    region: worst.region,
+    rule: "outgrew",
+    why: `inbound ${rate(worst.inbound)}, ${than}; ${backlogOf(worst, view)}`,
+  };
+}
+
+/** Nobody was chosen: the nearest to it says why. */
+function noneStandsOut(view: View): Reason {
+  const worst = [...view.regions].sort(byBacklog)[0];
+  if (worst === undefined) return ["no_reading", "no region with a backlog is shown"];
+  const flooding = view.regions.filter((r) => r.flooding).sort(byBacklog)[0];
+  if (flooding !== undefined) {
+    const what = `${flooding.region} floods (${inboundOf(flooding)})`;
+    return isMoved(flooding, view)
+      ? ["traffic_moved", `${what}, but others send as much less: traffic moved, it is not new`]
+      : ["flood_without_backlog", `${what}, but has little of the backlog (${backlogOf(flooding, view)})`];
+  }
+  const { region, inbound, usual, times = 1, common = 1 } = worst;
+  const has = `${region} has most backlog (${backlogOf(worst, view)})`;
+  if (inbound === undefined) return ["inbound_unknown", `${has}, but what comes in is not known`];
+  if (usual === undefined) return ["no_past", `${has}, but no past to compare ${inboundOf(worst)} with`];
+  if (common >= COMMON_TIMES && times >= COMMON_TIMES)
+    return ["common_cause", `all regions send more than usual: ${region} ${inboundOf(worst)}`];
+  if (worst.share < ALONE_SHARE)
+    return [
+      "backlog_shared",
+      `several regions are backlogged; ${has}, and sends as usual (${inboundOf(worst)})`,
+    ];
+  return [
+    "served_alike",
+    `${has}, but sends as usual (${inboundOf(worst)}) and is served no worse than the others`,
+  ];
+}
+
+/** "inbound 480/s, 24 times its usual 20/s". */
+function inboundOf({ inbound, usual, times, common = 1 }: RegionNumbers): string {
+  if (inbound === undefined) return "inbound unknown";
+  if (usual === undefined || times === undefined) return `inbound ${rate(inbound)}, no usual rate known`;
+  const others = common >= 1.5 ? `, where the others send ${short(common)} times theirs` : "";
+  if (times >= 1.5)
+    return `inbound ${rate(inbound)}, ${short(times)} times its usual ${rate(usual)}${others}`;
+  return `inbound ${rate(inbound)} of its usual ${rate(usual)}`;
+}
+
+/** "backlog 900 of 950 (95 %), growing 460/s". */
+function backlogOf({ backlog, growth }: RegionNumbers, view: View): string {
+  const share = view.backlog > 0 ? ` (${Math.round((100 * backlog) / view.backlog)} %)` : "";
+  const trend =
+    growth > 0.05 ? `, growing ${rate(growth)}` : growth < -0.05 ? `, shrinking ${rate(-growth)}` : "";
+  return `backlog ${count(backlog)} of ${count(view.backlog)}${share}${trend}`;
+}
+
+function rate(perSecond: number | undefined): string {
+  return perSecond === undefined ? "unknown" : `${short(perSecond)}/s`;
+}
+
+function count(messages: number): string {
+  return short(messages);
+}
