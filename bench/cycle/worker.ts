@@ -108,6 +108,8 @@ const settings: LoopSettings = {
   warmUpDeadlineMs: 10_000,
   actDeadlineMs: 10_000,
   intentTtlMs: 60_000,
+  playbooks: [],
+  alertStaleMs: 900_000,
 };
 const quiet = { cycle() {}, action() {}, reconciled() {}, notice() {} };
 const loop = createLoop(

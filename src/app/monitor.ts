@@ -273,6 +273,7 @@ function serve(input: {
           revision: parts.build.revision,
           epoch: parts.store.epoch,
           journal: parts.store.recent(JOURNAL_SHOWN),
+          containment: parts.loop.containment,
           configFile: get().file,
         }),
     },

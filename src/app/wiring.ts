@@ -42,6 +42,8 @@ export function loopSettings(config: Config): LoopSettings {
     warmUpDeadlineMs: WARM_UP_DEADLINE_MS,
     actDeadlineMs: ACT_DEADLINE_MS,
     intentTtlMs: INTENT_TTL_MS,
+    playbooks: [],
+    alertStaleMs: 900_000,
   };
 }
 

@@ -48,6 +48,9 @@ export type Hold =
   | "settling"
   | "cooldown_active"
   | "covered_by_other_signal"
+  | "covered_by_playbook"
+  | "already_contained"
+  | "undo_under_way"
   | "intent_unresolved"
   | "journal_unavailable";
 

@@ -6,11 +6,13 @@ import {
   type OutcomeStatus,
   overallStatus,
 } from "../domain/action.ts";
+import type { Actuated } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { Instance, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
-import type { LoopState, TargetState } from "./state.ts";
-import type { ActionRecord, LoopPorts } from "./types.ts";
+import { explain } from "../policy/explain.ts";
+import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
+import type { ActionRecord, LoopPorts, LoopSettings } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { FRESH_MEMORY, forgetSeries } from "./witnesses.ts";
 
@@ -24,7 +26,22 @@ export interface ActContext {
   readonly present: () => { state: LoopState; stopping: boolean };
 }
 
-/** What acting on one decision came to; `blocked` when the intent could not be written down. */
+/** What is asked for: everything of an intent but what the moment adds. */
+export type Draft = Omit<Intent, "epoch" | "at" | "bootId">;
+
+/** One action to carry out. */
+export interface Order {
+  readonly draft: Draft;
+  readonly on: Actuated;
+  readonly now: Instant;
+}
+
+/** What an order came to; `blocked` when the intent could not be written down. */
+export type Performed =
+  | { readonly mode: "auto" | "shadow"; readonly intent: Intent; readonly outcome: Outcome | undefined }
+  | { readonly blocked: "journal_unavailable" };
+
+/** What acting on one decision came to. */
 export type Acted = { readonly record: ActionRecord } | { readonly blocked: "journal_unavailable" };
 
 /** Journal, revalidate, act, record: one decision, all instances of its target. */
@@ -34,41 +51,59 @@ export async function actOn(
   now: Instant,
   ctx: ActContext,
 ): Promise<Acted> {
-  const { ports, state } = ctx;
-  const memory = state.targets.get(target.name) as TargetState;
-  const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
-  const intent: Intent = {
-    id: ports.newId(),
+  const draft: Draft = {
+    id: ctx.ports.newId(),
     kind: "mitigate",
     target: target.name,
+    ...evidenceOf(decision),
+  };
+  const done = await perform({ draft, on: target, now }, ctx);
+  return "blocked" in done ? done : { record: { ...done, decision, detail: explain(decision) } };
+}
+
+/** What a decision stands on, as an intent carries it. */
+export function evidenceOf(
+  decision: Decision,
+): Pick<Draft, "signal" | "trigger" | "witness"> & { forecast: number; threshold: number } {
+  const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
+  return {
     signal: decision.signal,
     trigger: decision.trigger ?? "strong",
     witness: decision.witness,
     forecast: verdict?.forecast?.value ?? decision.current ?? 0,
     threshold: decision.reason === "pre_timeout" ? decision.limit : decision.slo,
-    epoch: ports.store.epoch,
-    at: now,
-    bootId: ports.clock.bootId,
   };
-  if (!state.settings.autoHeal || !target.autoHeal) {
-    memory.lastShadowMonoMs = now.monoMs;
-    return { record: { mode: "shadow", intent, decision, outcome: undefined } };
+}
+
+/** Whether what would be done to it is only imagined. */
+export function isShadow(on: Actuated, settings: LoopSettings): boolean {
+  return !settings.autoHeal || !on.autoHeal;
+}
+
+/**
+ * Writes the intent down, looks again, calls, records: the one way to any action. In shadow mode nothing is written
+ * or called. An undo starts no cooldown.
+ */
+export async function perform({ draft, on, now }: Order, ctx: ActContext): Promise<Performed> {
+  const { ports, state } = ctx;
+  const memory = knownTarget(state, on.name);
+  const undo = draft.origin?.undoes !== undefined;
+  const intent: Intent = { ...draft, epoch: ports.store.epoch, at: now, bootId: ports.clock.bootId };
+  if (isShadow(on, state.settings)) {
+    if (!undo) memory.lastShadowMonoMs = now.monoMs;
+    return { mode: "shadow", intent, outcome: undefined };
   }
   try {
     ports.store.recordIntent(intent);
   } catch (error) {
-    ports.reporter.notice("journal unavailable", { target: target.name, error: text(error) });
+    ports.reporter.notice("journal unavailable", { target: on.name, error: text(error) });
     return { blocked: "journal_unavailable" };
   }
-  memory.lastActionMonoMs = now.monoMs;
+  if (!undo) memory.lastActionMonoMs = now.monoMs;
   const drop = revalidate(intent, ctx);
-  if (drop !== undefined) {
-    const outcome = finish(intent, "dropped", [], drop, ctx);
-    return { record: { mode: "auto", intent, decision, outcome } };
-  }
-  memory.unresolved = intent;
-  const outcome = await carryOut(intent, target, ctx);
-  return { record: { mode: "auto", intent, decision, outcome } };
+  if (drop !== undefined) return { mode: "auto", intent, outcome: finish(intent, "dropped", [], drop, ctx) };
+  memory.unresolved = [...memory.unresolved, intent];
+  return { mode: "auto", intent, outcome: await carryOut(intent, on, ctx) };
 }
 
 /** Looks again, just before the call: a stale plan ends in a typed reason. */
@@ -77,7 +112,7 @@ function revalidate(intent: Intent, ctx: ActContext): DropReason | undefined {
 }
 
 /** Calls every instance under the intent's key. An unknown outcome stays open, to be reconciled. */
-async function carryOut(intent: Intent, target: Target, ctx: ActContext): Promise<Outcome | undefined> {
+async function carryOut(intent: Intent, target: Actuated, ctx: ActContext): Promise<Outcome | undefined> {
   const { ports, state } = ctx;
   const action = ports.actions.get(intent.kind);
   if (action === undefined) return finish(intent, "failed", [], `no action of kind ${intent.kind}`, ctx);
@@ -127,12 +162,12 @@ async function told(
 /** Ends an intent, or leaves it open when an answer was lost. Whatever may have acted makes the past worthless. */
 function settle(
   intent: Intent,
-  target: Target,
+  target: Actuated,
   outcomes: readonly InstanceOutcome[],
   ctx: ActContext,
 ): Outcome | undefined {
   const status = overallStatus(target, outcomes);
-  if (status === "applied" || status === "partial" || status === "unknown") forget(target.name, ctx);
+  if (status === "applied" || status === "partial" || status === "unknown") forget(intent, ctx);
   if (status === "unknown") {
     ctx.ports.reporter.notice("mitigation outcome unknown", {
       target: target.name,
@@ -158,16 +193,18 @@ function finish(
   try {
     ctx.ports.store.recordOutcome(outcome);
   } catch (error) {
-    if (memory !== undefined) memory.unresolved = intent;
+    if (memory !== undefined && !memory.unresolved.some((open) => open.id === intent.id))
+      memory.unresolved = [...memory.unresolved, intent];
     ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
     return undefined;
   }
-  if (memory?.unresolved?.id === intent.id) memory.unresolved = undefined;
+  if (memory !== undefined) memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
   return outcome;
 }
 
-/** From here on only samples from after the action count. */
-function forget(targetName: string, ctx: ActContext): void {
+/** From here on only samples from after the action count. An undo brings back what was there, and is no news. */
+function forget({ target: targetName, origin }: Intent, ctx: ActContext): void {
+  if (origin?.undoes !== undefined) return;
   const { state } = ctx.present();
   const memory = state.known.get(targetName);
   if (memory === undefined) return;
@@ -186,7 +223,7 @@ function forget(targetName: string, ctx: ActContext): void {
  */
 export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> {
   const { ports, state } = ctx;
-  const target = state.configured.get(intent.target);
+  const target = actuatedOf(state, intent.target);
   const action = ports.actions.get(intent.kind);
   let outcome: Outcome | undefined;
   if (target === undefined)
@@ -217,7 +254,7 @@ function expired(intent: Intent, ctx: ActContext): boolean {
 /** Whether a call is ruled out by what an operator has said since. */
 function forbidden(intent: Intent, ctx: ActContext): DropReason | undefined {
   const { state, stopping } = ctx.present();
-  const target = state.configured.get(intent.target);
+  const target = actuatedOf(state, intent.target);
   if (stopping) return "stopping";
   if (target === undefined) return "target_gone";
   return state.settings.autoHeal && target.autoHeal ? undefined : "auto_heal_off";
@@ -233,8 +270,9 @@ function callLate(
   const action = ctx.ports.actions.get(intent.kind) as Action;
   const memory = ctx.present().state.known.get(intent.target);
   const at = ctx.ports.clock.now();
+  const undo = intent.origin?.undoes !== undefined;
   try {
-    ctx.ports.store.recordCall({ target: intent.target, at, bootId: ctx.ports.clock.bootId });
+    if (!undo) ctx.ports.store.recordCall({ target: intent.target, at, bootId: ctx.ports.clock.bootId });
   } catch (error) {
     ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
     return tell(async () => ({
@@ -246,14 +284,14 @@ function callLate(
       answer: undefined,
     }));
   }
-  if (memory !== undefined) memory.lastActionMonoMs = at.monoMs;
+  if (memory !== undefined && !undo) memory.lastActionMonoMs = at.monoMs;
   return tell((deadline) => action.execute(intent, instance, deadline));
 }
 
 /** What the instances' answers make of an open intent; undefined while it stays open. */
 function concluded(
   intent: Intent,
-  target: Target,
+  target: Actuated,
   outcomes: readonly InstanceOutcome[],
   ctx: ActContext,
 ): Outcome | undefined {
@@ -263,7 +301,7 @@ function concluded(
     if (why !== undefined) return finish(intent, "expired", outcomes, `never carried out, and ${why}`, ctx);
   }
   if (old && outcomes.some((o) => o.status === "unknown")) {
-    forget(target.name, ctx);
+    forget(intent, ctx);
     return finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
   }
   return settle(intent, target, outcomes, ctx);

@@ -1,13 +1,27 @@
 import type { Intent } from "../domain/action.ts";
+import type { Actuated, AlertState } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
-import type { Series, Target } from "../domain/target.ts";
+import type { Series } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
+import type { AlertChange } from "../policy/alerts/index.ts";
 import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, decideSeries, type TargetSituation } from "../policy/decide.ts";
-import { type ActContext, actOn, reconcile } from "./act.ts";
+import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
+import { type ActContext, actOn, isShadow, reconcile } from "./act.ts";
+import { contain, hearAlerts, readParts } from "./containment/index.ts";
+import type { Containment } from "./containment/state.ts";
 import { nonsense, observe } from "./observe.ts";
-import { changedRows, type LoopState, makeState, resume, type SeriesRow, type TargetState } from "./state.ts";
+import {
+  actuatedOf,
+  changedRows,
+  knownTarget,
+  type LoopState,
+  makeState,
+  resume,
+  type SeriesRow,
+  type TargetState,
+} from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { type Complaints, complaintsOf, hear, scoresOf, showSample } from "./witnesses.ts";
@@ -23,6 +37,10 @@ export interface Loop {
   /** Once, before the first tick: takes over saved state, reconciles open intents, warms up from history. */
   start(): Promise<void>;
   tick(): Promise<TickReport>;
+  /** Takes in alerts; what changed is on disk when this returns, and is acted on from the next cycle on. @throws StoreError */
+  hear(alerts: readonly AlertState[]): readonly AlertChange[];
+  /** What is known of alerts and playbooks now. */
+  readonly containment: Pick<Containment, "inbox" | "runs">;
   /** New settings, and sources where they changed, from the next cycle on; what is known of the same series stays. */
   reconfigure(settings: LoopSettings, sources?: readonly MetricSource[]): void;
   /** From now on no new call is made; one under way is finished by its tick. */
@@ -40,6 +58,10 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
     get settings() {
       return state.settings;
     },
+    get containment() {
+      return state.containment;
+    },
+    hear: (alerts) => hearAlerts(state, ports, alerts),
     reconfigure(next, nextSources) {
       state = makeState(next, state);
       sources = nextSources ?? sources;
@@ -59,23 +81,23 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const began = ports.clock.now();
       for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
       const current = state;
-      const {
-        observations,
-        sources: heard,
-        at: now,
-      } = await observe({
-        sources,
-        plan: current.plan,
-        now: ports.clock.now(),
-        clock: ports.clock,
-        deadline: ports.deadline(current.settings.observeDeadlineMs),
-        giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
-      });
+      const [{ observations, sources: heard, at: now }] = await Promise.all([
+        observe({
+          sources,
+          plan: current.plan,
+          now: ports.clock.now(),
+          clock: ports.clock,
+          deadline: ports.deadline(current.settings.observeDeadlineMs),
+          giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
+        }),
+        readParts({ state: current, sources, ports }),
+      ]);
       const scores = scoresOf(current.witnesses);
       const decided = decideAll(current, observations, now, complaintsOf(scores));
-      const { decisions, actions } = await actOnAll(decided, now, { ...context(), state: current });
+      const ctx = { ...context(), state: current };
+      const { decisions, actions, playbooks } = await actOnAll({ decided, observations, now, ctx });
       save(ports, current);
-      const report = summarize({ state: current, began, decisions, observations, actions, ports });
+      const report = summarize({ state: current, began, decisions, observations, actions, playbooks, ports });
       const full = { ...report, sources: heard, scores };
       ports.reporter.cycle(full);
       return full;
@@ -85,7 +107,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
 
 function unresolved(state: LoopState): Intent[] {
   const open: Intent[] = [];
-  for (const t of state.known.values()) if (t.unresolved !== undefined) open.push(t.unresolved);
+  for (const t of state.known.values()) open.push(...t.unresolved);
   return open;
 }
 
@@ -180,43 +202,55 @@ function decideAll(
   });
 }
 
-function situationOf(state: LoopState, target: Target, now: Instant): TargetSituation {
-  const memory = state.targets.get(target.name) as TargetState;
+function situationOf(state: LoopState, target: Actuated, now: Instant): TargetSituation {
+  const memory = knownTarget(state, target.name);
   const real = cooldownLeftMs(memory.lastActionMonoMs, target.cooldownMs, now);
-  const imagined = isShadow(state, target.name)
+  const imagined = isShadow(target, state.settings)
     ? cooldownLeftMs(memory.lastShadowMonoMs, target.cooldownMs, now)
     : 0;
-  return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved !== undefined };
+  return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved.length > 0 };
 }
 
-function isShadow(state: LoopState, target: string): boolean {
-  return !state.settings.autoHeal || state.configured.get(target)?.autoHeal === false;
-}
-
-/** At most one action a target; targets in parallel. */
-async function actOnAll(
-  decided: readonly Decision[],
-  now: Instant,
-  ctx: ActContext,
-): Promise<{ decisions: Decision[]; actions: ActionRecord[] }> {
-  const byTarget = Map.groupBy(decided, (d) => d.target);
+/** At most one action a target, by a playbook or a plain mitigation; targets in parallel. */
+async function actOnAll(input: {
+  decided: readonly Decision[];
+  observations: readonly Observation[];
+  now: Instant;
+  ctx: ActContext;
+}): Promise<{ decisions: Decision[]; actions: ActionRecord[]; playbooks: readonly PlaybookDecision[] }> {
+  const { now, ctx } = input;
   const actions: ActionRecord[] = [];
-  const done = await Promise.all(
-    [...byTarget].map(async ([name, own]) => {
-      const decisions = coverByMostUrgent(own);
-      const chosen = decisions.find((d) => d.act);
-      const target = ctx.state.configured.get(name);
-      if (chosen === undefined || target === undefined) return decisions;
-      const acted = await actOn(chosen, target, now, ctx);
-      if ("blocked" in acted)
-        return decisions.map((d) => (d === chosen ? { ...d, act: false, reason: acted.blocked } : d));
-      actions.push(acted.record);
-      ctx.ports.reporter.action(acted.record);
-      return decisions;
-    }),
-  );
-  return { decisions: done.flat(), actions };
+  const record = (made: ActionRecord) => {
+    actions.push(made);
+    ctx.ports.reporter.action(made);
+  };
+  const byTarget = Map.groupBy(input.decided, (d) => d.target);
+  const contained = contain({
+    decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
+    observations: input.observations,
+    situationOf: (name) => {
+      const on = actuatedOf(ctx.state, name);
+      return on === undefined ? FREE : situationOf(ctx.state, on, now);
+    },
+    now,
+    ctx,
+  });
+  const mitigate = async (decision: Decision): Promise<Decision> => {
+    const target = ctx.state.configured.get(decision.target);
+    if (!decision.act || target === undefined || contained.answers(decision)) return decision;
+    const acted = await actOn(decision, target, now, ctx);
+    if ("blocked" in acted) return { ...decision, act: false, reason: acted.blocked };
+    record(acted.record);
+    return decision;
+  };
+  const [decisions] = await Promise.all([
+    Promise.all(contained.forecasts.map(mitigate)),
+    contained.carry(record),
+  ]);
+  return { decisions, actions, playbooks: contained.decisions };
 }
+
+const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };
 
 /** Saves what changed. A failure is told and tried again next tick: it is no reason to stop watching. */
 function save(ports: LoopPorts, state: LoopState): void {
@@ -237,26 +271,32 @@ function summarize(input: {
   decisions: readonly Decision[];
   observations: readonly Observation[];
   actions: readonly ActionRecord[];
+  playbooks: readonly PlaybookDecision[];
   ports: LoopPorts;
 }): Omit<TickReport, "sources" | "scores"> {
   const { state, began, decisions, actions } = input;
   const end = input.ports.clock.now();
   const sinceByTarget = new Map<string, number>();
   for (const [name, t] of state.targets) {
-    const imagined = isShadow(state, name) ? t.lastShadowMonoMs : undefined;
+    const on = state.configured.get(name);
+    const imagined = on !== undefined && isShadow(on, state.settings) ? t.lastShadowMonoMs : undefined;
     const last = Math.max(
       t.lastActionMonoMs ?? Number.NEGATIVE_INFINITY,
       imagined ?? Number.NEGATIVE_INFINITY,
     );
     if (last !== Number.NEGATIVE_INFINITY) sinceByTarget.set(name, (end.monoMs - last) / 1000);
   }
-  const acted = actions.some((a) => a.outcome?.status === "applied" || a.outcome?.status === "partial");
+  const acted = actions.some(
+    (a) =>
+      a.intent.trigger !== "undo" && (a.outcome?.status === "applied" || a.outcome?.status === "partial"),
+  );
   return {
     at: began,
     mode: state.settings.autoHeal ? "auto" : "shadow",
     decisions,
     observations: input.observations,
     actions,
+    playbooks: input.playbooks,
     breachAny: decisions.some((d) =>
       d.verdicts.some((v) => v.forecast !== undefined && v.forecast.value > d.slo),
     ),

@@ -1,8 +1,10 @@
 import type { Intent } from "../domain/action.ts";
+import type { Actuated } from "../domain/containment.ts";
 import type { Persisted, SeriesState } from "../domain/store.ts";
 import { type Series, seriesKey, type Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { resumeMono } from "../policy/cooldown.ts";
+import { type Containment, createContainment, resumeContainment } from "./containment/state.ts";
 import type { LoopSettings } from "./types.ts";
 import {
   carryWitnesses,
@@ -20,8 +22,8 @@ export interface TargetState {
   lastShadowMonoMs: number | undefined;
   /** Samples that speak of a time before this are from before the last action. */
   settledMonoMs: number;
-  /** An intent whose outcome is not known. */
-  unresolved: Intent | undefined;
+  /** Intents whose outcome is not known, oldest first. */
+  unresolved: readonly Intent[];
 }
 
 /** What the loop remembers of a series, beside the banks. */
@@ -46,6 +48,7 @@ export interface LoopState {
   lostMonoMs: number | undefined;
   /** The configured targets by name. */
   readonly configured: ReadonlyMap<string, Target>;
+  readonly containment: Containment;
   readonly witnesses: Witnesses;
 }
 
@@ -85,17 +88,28 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
   const targets = new Map(
     settings.targets.map((t) => [t.name, knownTarget({ known, lostMonoMs }, t.name)] as const),
   );
-  return { settings, plan, rows, targets, known, lostMonoMs, configured, witnesses };
+  const containment = before?.containment ?? createContainment();
+  return { settings, plan, rows, targets, known, lostMonoMs, configured, containment, witnesses };
 }
 
-function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: string): TargetState {
+/** What actions are carried out on, by name: a target, or what a playbook names, also one whose run is not over yet. */
+export function actuatedOf(state: LoopState, name: string): Actuated | undefined {
+  const target = state.configured.get(name);
+  if (target !== undefined) return target;
+  const steps = state.settings.playbooks.flatMap((p) => p.steps as readonly { readonly on: Actuated }[]);
+  for (const run of state.containment.runs.values()) steps.push(...run.steps);
+  return steps.find((step) => step.on.name === name)?.on;
+}
+
+/** What is remembered of a target, or of whatever else a playbook acts on. */
+export function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: string): TargetState {
   const before = of.known.get(name);
   if (before !== undefined) return before;
   const fresh: TargetState = {
     lastActionMonoMs: of.lostMonoMs,
     lastShadowMonoMs: undefined,
     settledMonoMs: of.lostMonoMs ?? Number.NEGATIVE_INFINITY,
-    unresolved: undefined,
+    unresolved: [],
   };
   of.known.set(name, fresh);
   return fresh;
@@ -124,7 +138,11 @@ export function resume(state: LoopState, persisted: Persisted, now: Instant, boo
       target.settledMonoMs = now.monoMs;
     }
   }
-  for (const intent of persisted.openIntents) knownTarget(state, intent.target).unresolved = intent;
+  resumeContainment(state.containment, persisted.documents);
+  for (const intent of persisted.openIntents) {
+    const target = knownTarget(state, intent.target);
+    target.unresolved = [...target.unresolved, intent];
+  }
 }
 
 /** The rows that differ from what is saved, as the store keeps them. */

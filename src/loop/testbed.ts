@@ -175,6 +175,8 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     warmUpDeadlineMs: over.observeDeadlineMs ?? 10_000,
     actDeadlineMs: 15_000,
     intentTtlMs: 60_000,
+    playbooks: [],
+    alertStaleMs: 900_000,
     ...over,
   };
 }

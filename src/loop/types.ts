@@ -1,4 +1,5 @@
 import type { Action, Intent, Outcome } from "../domain/action.ts";
+import type { Playbook } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
 import type { SignalShape } from "../domain/signal.ts";
@@ -8,6 +9,7 @@ import type { Clock, Instant } from "../domain/time.ts";
 import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
+import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import type { Rules } from "../policy/rules.ts";
 
 /** What an operator may change while the monitor runs. */
@@ -34,6 +36,10 @@ export interface LoopSettings {
   readonly actDeadlineMs: number;
   /** An intent older than this is not carried out any more, milliseconds. */
   readonly intentTtlMs: number;
+  /** Answers to alerts and to forecasts, beyond the plain mitigation. */
+  readonly playbooks: readonly Playbook[];
+  /** An alert that was not heard of for so long is not acted on any more, milliseconds. */
+  readonly alertStaleMs: number;
 }
 
 /** Everything outside the loop, as it sees it. */
@@ -67,7 +73,10 @@ export interface SourceReport {
 export interface ActionRecord {
   readonly mode: "auto" | "shadow";
   readonly intent: Intent;
-  readonly decision: Decision;
+  /** The forecast that asked for it; absent when an alert did. */
+  readonly decision?: Decision;
+  /** Why, for people: one line. */
+  readonly detail: string;
   /** Undefined in shadow mode, and while the outcome is not known yet. */
   readonly outcome: Outcome | undefined;
 }
@@ -78,6 +87,8 @@ export interface TickReport {
   readonly decisions: readonly Decision[];
   readonly observations: readonly Observation[];
   readonly actions: readonly ActionRecord[];
+  /** Playbooks that something asked for, and what became of that. */
+  readonly playbooks: readonly PlaybookDecision[];
   readonly sources: readonly SourceReport[];
   /** Some series' forecast is past its SLO. */
   readonly breachAny: boolean;

@@ -38,6 +38,11 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
   settling: (d) => `holding: samples still speak of before the last action${until(d)}`,
   cooldown_active: (d) => `holding: ${rule(d)} would act, but the target is in cooldown${until(d)}`,
   covered_by_other_signal: (d) => `holding: ${rule(d)} too, covered by the action for another signal`,
+  covered_by_playbook: (d) => `holding: ${rule(d)} too, covered by a playbook that acts on the target`,
+  already_contained: (d) =>
+    `holding: ${rule(d)} would act, but it is contained already${because(d)}${until(d)}`,
+  undo_under_way: (d) =>
+    `holding: ${rule(d)} would act, but what was done before is being taken back${because(d)}`,
   intent_unresolved: (d) => `holding: ${rule(d)} would act, but the last action's outcome is not known yet`,
   journal_unavailable: (d) => `holding: ${rule(d)} would act, but the intent cannot be written down`,
 };

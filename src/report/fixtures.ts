@@ -1,6 +1,7 @@
 import type { Intent, Outcome } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { ActionRecord, TickReport } from "../loop/types.ts";
+import { explain } from "../policy/explain.ts";
 
 const AT = { wallMs: Date.UTC(2026, 0, 2, 3, 4, 5), monoMs: 1_000_000 };
 
@@ -71,6 +72,7 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     observations: [],
     scores: [],
     actions: [],
+    playbooks: [],
     sources: [
       {
         name: "prometheus",
@@ -111,5 +113,13 @@ export function outcomeOf(status: Outcome["status"]): Outcome {
 }
 
 export function recordOf(over: Partial<ActionRecord> = {}): ActionRecord {
-  return { mode: "auto", intent: INTENT, decision: decisionOf(), outcome: outcomeOf("applied"), ...over };
+  const decision = decisionOf();
+  return {
+    mode: "auto",
+    intent: INTENT,
+    decision,
+    detail: explain(decision),
+    outcome: outcomeOf("applied"),
+    ...over,
+  };
 }

@@ -1,8 +1,9 @@
-import type { Outcome } from "../domain/action.ts";
+import type { Intent, Outcome } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { ActionRecord, Reporter, TickReport } from "../loop/types.ts";
 import { urgency } from "../policy/decide.ts";
 import { explain } from "../policy/explain.ts";
+import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import type { Logger } from "../telemetry/logger.ts";
 
 /** Series listed in one `prediction cycle` line: Loki refuses lines over 256 KB. The most urgent come first. */
@@ -28,28 +29,46 @@ export function createLogReporter(logger: Logger): Reporter {
 
 function logAction(logger: Logger, record: ActionRecord): void {
   const { intent, decision, outcome } = record;
-  const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
+  const verdict = decision?.verdicts.find((v) => v.witness === decision.witness);
   const fields = {
     mode: record.mode,
     target: intent.target,
     metric: intent.signal,
-    current: rounded(decision.current),
+    action: intent.kind,
+    ...callFields(intent),
+    current: rounded(decision?.current),
     forecast: rounded(intent.forecast),
     threshold: rounded(intent.threshold),
     probability: rounded(verdict?.probability),
     r2: rounded(verdict?.forecast?.r2),
-    decision: decision.reason,
-    decision_detail: explain(decision),
+    decision: decision?.reason ?? intent.trigger,
+    decision_detail: record.detail,
     witness: intent.witness,
-    source: decision.source,
+    ...(decision === undefined ? {} : { source: decision.source }),
     intent: intent.id,
     ...(outcome === undefined ? {} : outcomeFields(outcome)),
   };
-  if (record.mode === "shadow") logger.info(fields, "mitigation executed");
+  if (intent.trigger === "undo") logUndo(logger, fields, outcome);
+  else if (record.mode === "shadow") logger.info(fields, "mitigation executed");
   else if (outcome === undefined) logger.error(fields, "mitigation outcome unknown");
   else if (outcome.status === "applied") logger.info(fields, "mitigation executed");
   else if (outcome.status === "partial") logger.warn(fields, "mitigation executed");
   else logger.error(fields, `mitigation ${outcome.status}`);
+}
+
+/** Taking back is no mitigation: panels that count mitigations must not see it. */
+function logUndo(logger: Logger, fields: object, outcome: Outcome | undefined): void {
+  if (outcome?.status === "applied") logger.info(fields, "containment undone");
+  else logger.error(fields, "containment not undone");
+}
+
+/** What the call says and who asked for it, where a playbook did. */
+function callFields({ parameters, origin }: Intent): Record<string, string> {
+  return {
+    ...(parameters?.region === undefined ? {} : { region: parameters.region }),
+    ...(origin === undefined ? {} : { playbook: origin.playbook, run: origin.run }),
+    ...(origin?.alert === undefined ? {} : { alert: origin.alert }),
+  };
 }
 
 function outcomeFields(outcome: Outcome): Record<string, string> {
@@ -69,7 +88,21 @@ function cycleFields(report: TickReport): Record<string, unknown> {
     ...(top === undefined ? {} : seriesFields(top)),
     series: report.decisions.length,
     signals: ordered.slice(0, MAX_LISTED).map(seriesFields),
+    ...(report.playbooks.length > 0 ? { playbooks: report.playbooks.map(playbookFields) } : {}),
     ...(ordered.length > MAX_LISTED ? { signals_omitted: ordered.length - MAX_LISTED } : {}),
+  };
+}
+
+/** One playbook that something asked for. */
+export function playbookFields(d: PlaybookDecision): Record<string, unknown> {
+  return {
+    playbook: d.playbook,
+    decision: d.reason,
+    acting: d.act,
+    decision_detail: d.detail,
+    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
+    ...(d.heldBy === undefined ? {} : { held_by: d.heldBy }),
+    alerts: d.alerts.map((a) => a.name),
   };
 }
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Intent } from "../domain/action.ts";
 import type { Reporter, TickReport } from "../loop/types.ts";
 import { createScoreMetrics } from "./score-metrics.ts";
 import { createSeriesMetrics } from "./series-metrics.ts";
@@ -12,6 +13,7 @@ export function createMetricsReporter(registry: Registry): Reporter {
     cycle(report) {
       m.cycles.inc();
       m.duration.observe(report.durationMs / 1000);
+      for (const { playbook, reason } of report.playbooks) m.playbooks.inc({ playbook, reason });
       for (const d of report.decisions) m.decisions.inc({ reason: d.reason });
       series.record(report.decisions);
       scores.record(report.scores);
@@ -22,14 +24,17 @@ export function createMetricsReporter(registry: Registry): Reporter {
     action({ mode, intent, outcome }) {
       // Once an intent, at its end: one that is still open counts when it is reconciled.
       const came = mode === "shadow" ? "shadow" : outcome?.status;
-      if (came !== undefined)
-        m.mitigations.inc({ target: intent.target, signal: intent.signal, outcome: came });
+      if (came !== undefined) count(m, intent, came);
     },
-    reconciled(intent, outcome) {
-      m.mitigations.inc({ target: intent.target, signal: intent.signal, outcome: outcome.status });
-    },
+    reconciled: (intent, outcome) => count(m, intent, outcome.status),
     notice: (event) => m.notices.inc({ event }),
   };
+}
+
+/** Taking back is no mitigation, and is counted beside them. */
+function count(m: Instruments, { target, signal, kind, trigger }: Intent, outcome: string): void {
+  if (trigger === "undo") m.undone.inc({ target, action: kind, outcome });
+  else m.mitigations.inc({ target, signal, outcome });
 }
 
 type Instruments = ReturnType<typeof instruments>;
@@ -66,6 +71,16 @@ function instruments(registry: Registry) {
       "signal",
       "outcome",
     ]),
+    undone: counter(
+      "predict_containment_undone_total",
+      "Actions that took back an earlier one, by outcome.",
+      ["target", "action", "outcome"],
+    ),
+    playbooks: counter(
+      "predict_playbook_decisions_total",
+      "Decisions on playbooks that an alert or a forecast asked for, by reason.",
+      ["playbook", "reason"],
+    ),
     observations: counter("predict_observations_total", "Observations by source and status.", [
       "source",
       "status",

@@ -31,12 +31,12 @@ export function createNarrator(options: {
       const alert = top.inRisk || top.trigger !== undefined;
       say(alert ? paint(33, "watch") : paint(32, "calm "), `${numbers(top)}  ${explain(top)}`);
     },
-    action({ mode, intent, decision, outcome }) {
+    action({ mode, intent, decision, detail, outcome }) {
       const came = mode === "shadow" ? "shadow mode, not called" : (outcome?.status ?? "outcome unknown");
-      say(paint(36, "HEAL "), `${numbers(decision)}  ${explain(decision)}`);
+      say(paint(36, "HEAL "), decision === undefined ? detail : `${numbers(decision)}  ${detail}`);
       say(
         paint(36, "HEAL "),
-        `mitigate ${intent.target}: ${came}${outcome === undefined ? "" : ` (${outcome.detail})`}`,
+        `${intent.kind} ${intent.target}: ${came}${outcome === undefined ? "" : ` (${outcome.detail})`}`,
       );
     },
     reconciled: (intent, outcome) =>

@@ -1,6 +1,8 @@
 import type { Intent, Outcome } from "../domain/action.ts";
 import type { JournalEntry } from "../domain/store.ts";
+import type { Containment } from "../loop/containment/state.ts";
 import type { ActionRecord, LoopSettings, Reporter, TickReport } from "../loop/types.ts";
+import { alertFields, playbookStatus } from "./containment-status.ts";
 import { rank, seriesFields } from "./log.ts";
 
 /** What the monitor can tell of itself right now, as the status API and page show it. */
@@ -16,6 +18,7 @@ export interface StatusContext {
   readonly revision: string;
   readonly epoch: number;
   readonly journal: readonly JournalEntry[];
+  readonly containment: Pick<Containment, "inbox" | "runs">;
   readonly configFile: string | undefined;
 }
 
@@ -55,6 +58,10 @@ export function createStatusBoard(now: () => number): StatusBoard {
         mode: context.settings.autoHeal ? "auto" : "shadow",
         cycle_seconds: context.settings.cycleMs / 1000,
         horizon_seconds: context.settings.rules.horizonS,
+        alerts: [...context.containment.inbox.values()].map(alertFields),
+        playbooks: context.settings.playbooks.map((p) =>
+          playbookStatus(p, context.containment.runs.get(p.name), latest),
+        ),
         last_cycle: latest === undefined ? null : cycleFields(latest),
         actions: [...shadow, ...journal].sort((a, b) => String(b.at).localeCompare(String(a.at))),
         notices,
@@ -91,8 +98,12 @@ function actionFields(intent: Intent, outcome: Outcome | undefined, mode: string
     metric: intent.signal,
     trigger: intent.trigger,
     witness: intent.witness,
-    forecast: intent.forecast,
-    threshold: intent.threshold,
+    action: intent.kind,
+    parameters: intent.parameters ?? {},
+    playbook: intent.origin?.playbook ?? null,
+    run: intent.origin?.run ?? null,
+    forecast: intent.forecast ?? null,
+    threshold: intent.threshold ?? null,
     outcome: mode === "shadow" ? "not called" : (outcome?.status ?? "pending"),
     outcome_detail: outcome?.detail ?? null,
     instances: outcome?.instances ?? [],

@@ -33,6 +33,7 @@ describe("the status board", () => {
     version: "1.2.3",
     revision: "abc",
     epoch: 7,
+    containment: { inbox: new Map(), runs: new Map() },
     journal: [
       { intent: INTENT, outcome: outcomeOf("applied") },
       { intent: { ...INTENT, id: "open" }, outcome: undefined },

@@ -73,7 +73,7 @@ async function live(
       reporter: {
         cycle() {},
         action: ({ decision }) =>
-          acted.push(`${nowMs / 1000} ${decision.target}/${decision.signal} ${decision.reason}`),
+          acted.push(`${nowMs / 1000} ${decision?.target}/${decision?.signal} ${decision?.reason}`),
         reconciled() {},
         notice() {},
       },

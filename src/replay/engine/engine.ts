@@ -268,6 +268,7 @@ function collector(actions: ReplayedAction[], onDecision: ReplayPorts["onDecisio
       if (onDecision !== undefined) for (const d of report.decisions) onDecision(d, report.at.wallMs);
     },
     action({ decision, intent }) {
+      if (decision === undefined) return;
       const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
       actions.push({
         target: decision.target,

@@ -1,0 +1,238 @@
+import type { Outcome } from "../../domain/action.ts";
+import type { JournalEntry } from "../../domain/store.ts";
+import type { Instant } from "../../domain/time.ts";
+import { unmet } from "../../policy/playbooks/preconditions.ts";
+import { callOf, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
+import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
+import type { ActionRecord } from "../types.ts";
+
+export interface CarryInput {
+  run: Run;
+  readonly now: Instant;
+  readonly value: (target: string, signal: string) => number | undefined;
+  readonly ctx: ActContext;
+  /** Told each action as it is made. */
+  readonly record: (record: ActionRecord) => void;
+}
+
+/** Times that taking a step back is tried before it is left to end by itself. */
+const MAX_UNDO_TRIES = 10;
+
+/** Carries a run on as far as it goes in this cycle: its next steps in order, or the taking back of what it did. */
+export async function carryRun(given: Omit<CarryInput, never>): Promise<void> {
+  const input = { ...given };
+  if (input.run.status === "undoing") await takeBack(input);
+  else await carrySteps(input);
+}
+
+/** Steps in order. One whose outcome is not known yet, or that cannot be journalled, makes the run wait. */
+async function carrySteps(input: CarryInput): Promise<void> {
+  const { ctx } = input;
+  // The run is on disk before its first step: what was started is known after a crash.
+  if (input.run.mode === "auto" && !save(input)) return;
+  for (let index = 0; index < input.run.steps.length; index += 1) {
+    const step = input.run.steps[index] as RunStep;
+    if (step.status !== "pending") continue;
+    const known = adopt(input, stepId(input.run, index));
+    if (known === "wait") return;
+    if (known !== undefined) {
+      change(input, index, cameTo(known, ctx.ports.clock.now()));
+      continue;
+    }
+    if (ctx.present().stopping) return;
+    const next = await carryStep(input, index);
+    if (next === undefined) return;
+    change(input, index, next);
+  }
+  update(input, { ...input.run, status: "done" });
+}
+
+/** What one step came to; undefined while that is not known. */
+async function carryStep(input: CarryInput, index: number): Promise<Partial<RunStep> | undefined> {
+  const { run, ctx } = input;
+  const playbook = ctx.state.settings.playbooks.find((p) => p.name === run.playbook);
+  const step = playbook?.steps[index];
+  if (step === undefined || step.kind !== run.steps[index]?.kind)
+    return { status: "skipped", detail: "the playbook has changed since it was started" };
+  const why = unmet(step, { region: run.region, regionWhy: run.regionWhy, value: input.value });
+  if (why !== undefined) return { status: "skipped", detail: why };
+  const parameters = callOf(step.parameters, run.region);
+  if (parameters === undefined)
+    return { status: "skipped", detail: `no region stands out: ${run.regionWhy ?? "not known"}` };
+  const done = await order(input, {
+    ...evidenceOf(run),
+    id: stepId(run, index),
+    kind: step.kind,
+    target: step.on.name,
+    parameters,
+    origin: { playbook: run.playbook, run: run.id, step: index, ...alertOf(run) },
+  });
+  if ("blocked" in done) return undefined;
+  const at = ctx.ports.clock.now();
+  if (done.mode === "shadow") return { status: "shadow", detail: "shadow mode: not called", at };
+  return done.outcome === undefined ? undefined : cameTo(done.outcome, at);
+}
+
+/** Takes back what can be, the last step first. */
+async function takeBack(input: CarryInput): Promise<void> {
+  const { ctx } = input;
+  const pending = input.run.steps.findIndex((s) => s.status === "pending");
+  if (pending >= 0 && !settlePending(input)) return;
+  for (const index of undoable(input.run, input.now, ctx.ports.clock.bootId)) {
+    const step = input.run.steps[index] as RunStep;
+    // AUTO_HEAL=0 means that nothing is called: it ends by itself.
+    if (isShadow(step.on, ctx.state.settings)) continue;
+    const id = undoId(input.run, index, step.undoTries);
+    let known = adopt(input, id);
+    if (known === "wait") continue;
+    if (known === undefined) {
+      if (ctx.present().stopping) return;
+      known = await undo(input, index, id);
+      if (known === undefined) continue;
+    }
+    change(input, index, undone(step, known));
+  }
+  const left = undoable(input.run, input.now, ctx.ports.clock.bootId);
+  if (left.every((index) => isShadow((input.run.steps[index] as RunStep).on, ctx.state.settings)))
+    update(input, { ...input.run, status: "ended" });
+}
+
+/** Steps that were not carried out before the alert ended stay so. False while an outcome is still awaited. */
+function settlePending(input: CarryInput): boolean {
+  let settled = true;
+  input.run.steps.forEach((step, index) => {
+    if (step.status !== "pending") return;
+    const known = adopt(input, stepId(input.run, index));
+    if (known === "wait") settled = false;
+    else if (known === undefined)
+      change(input, index, { status: "skipped", detail: "the alert ended before it was carried out" });
+    else change(input, index, cameTo(known, input.ctx.ports.clock.now()));
+  });
+  return settled;
+}
+
+async function undo(input: CarryInput, index: number, id: string): Promise<Outcome | undefined> {
+  const { run } = input;
+  const step = run.steps[index] as RunStep;
+  const parameters = callOf(step.undo?.parameters ?? {}, run.region) ?? {};
+  const done = await order(input, {
+    id,
+    kind: step.undo?.kind ?? "",
+    target: step.on.name,
+    signal: run.signal,
+    trigger: "undo",
+    witness: run.witness,
+    parameters,
+    origin: {
+      playbook: run.playbook,
+      run: run.id,
+      step: index,
+      ...alertOf(run),
+      undoes: stepId(run, index),
+    },
+  });
+  return "blocked" in done ? undefined : done.outcome;
+}
+
+function undone(step: RunStep, outcome: Outcome): Partial<RunStep> {
+  if (outcome.status === "applied") return { status: "undone", detail: outcome.detail };
+  const undoTries = step.undoTries + 1;
+  if (undoTries < MAX_UNDO_TRIES) return { undoTries };
+  return { status: "kept", undoTries, detail: `could not be taken back: ${outcome.detail}` };
+}
+
+async function order(input: CarryInput, draft: Draft): Promise<Performed> {
+  const { ctx, run } = input;
+  const on = run.steps[draft.origin?.step ?? 0]?.on as RunStep["on"];
+  const now = ctx.ports.clock.now();
+  const done = await perform({ draft, on, now }, ctx);
+  if (!("blocked" in done)) input.record({ ...done, detail: why(run, draft) });
+  return done;
+}
+
+function why(run: Run, draft: Draft): string {
+  const doing = [draft.kind, ...Object.entries(draft.parameters ?? {}).map(([k, v]) => `${k}=${v}`)].join(
+    " ",
+  );
+  const cause =
+    draft.trigger === "undo"
+      ? "every alert of it has ended"
+      : run.cause === "alert"
+        ? `${run.signal} fires`
+        : `${run.signal} of ${run.target} is foreseen past its SLO (${run.cause})`;
+  const region = run.regionWhy === undefined ? "" : `; region ${run.region ?? "none"}: ${run.regionWhy}`;
+  return `playbook ${run.playbook}: ${doing}, because ${cause}${region}`;
+}
+
+function evidenceOf(run: Run) {
+  const { signal, witness, forecast, threshold, cause } = run;
+  return {
+    signal,
+    witness,
+    trigger: cause,
+    ...(forecast === undefined ? {} : { forecast }),
+    ...(threshold === undefined ? {} : { threshold }),
+  };
+}
+
+function alertOf(run: Run): { alert?: string } {
+  const alert = run.episodes[0]?.fingerprint;
+  return alert === undefined ? {} : { alert };
+}
+
+/** Also the idempotency key: a step of a run takes effect once, whatever happens between. */
+function stepId(run: Run, index: number): string {
+  return `${run.id}.${index}`;
+}
+
+function undoId(run: Run, index: number, tries: number): string {
+  return `${run.id}.${index}.undo${tries}`;
+}
+
+/** What the journal knows of an intent: its outcome, "wait" while it is open, undefined when it was never written. */
+function adopt({ ctx, run }: CarryInput, id: string): Outcome | "wait" | undefined {
+  if (run.mode === "shadow") return undefined;
+  let entry: JournalEntry | undefined;
+  try {
+    entry = ctx.ports.store.entry(id);
+  } catch (error) {
+    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: text(error) });
+    return "wait";
+  }
+  return entry === undefined ? undefined : (entry.outcome ?? "wait");
+}
+
+function cameTo(outcome: Outcome, at: Instant): Partial<RunStep> {
+  const good = outcome.status === "applied" || outcome.status === "partial" || outcome.status === "unknown";
+  return { status: good ? "done" : "failed", detail: `${outcome.status}: ${outcome.detail}`, at };
+}
+
+function change(input: CarryInput, index: number, next: Partial<RunStep>): void {
+  const steps = input.run.steps.map((step, i) => (i === index ? { ...step, ...next } : step));
+  update(input, { ...input.run, steps });
+}
+
+function update(input: CarryInput, run: Run): void {
+  input.run = run;
+  if (run.mode === "auto") save(input);
+  else input.ctx.present().state.containment.runs.set(run.playbook, run);
+}
+
+/** False when the disk does not take it; it is tried again at the end of each cycle. */
+function save({ run, ctx }: CarryInput): boolean {
+  const { containment } = ctx.present().state;
+  containment.runs.set(run.playbook, run);
+  try {
+    ctx.ports.store.saveDocuments([{ kind: "run", key: run.playbook, body: run }]);
+    containment.unsaved.delete(run.playbook);
+    return true;
+  } catch (error) {
+    containment.unsaved.add(run.playbook);
+    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: text(error) });
+    return false;
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

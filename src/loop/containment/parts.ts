@@ -1,0 +1,57 @@
+import type { MetricSource, PartsObservation } from "../../domain/observation.ts";
+import type { Target } from "../../domain/target.ts";
+import type { Instant } from "../../domain/time.ts";
+import { createRegionHistory, observeParts } from "../../policy/regions/index.ts";
+import type { LoopState } from "../state.ts";
+import type { LoopPorts } from "../types.ts";
+import { GRACE_MS, within } from "../within.ts";
+
+/** The targets whose parts some playbook compares. */
+export function targetsWithParts(state: LoopState): Target[] {
+  const wanted = new Set(state.settings.playbooks.map((p) => p.regionsOf));
+  return state.settings.targets.filter((t) => t.parts !== undefined && wanted.has(t.name));
+}
+
+/** Reads the parts of every target that has some, from the first source that knows them, and keeps them as its past. */
+export async function readParts(input: {
+  readonly state: LoopState;
+  readonly sources: readonly MetricSource[];
+  readonly ports: LoopPorts;
+}): Promise<void> {
+  const { state, ports } = input;
+  const targets = targetsWithParts(state);
+  if (targets.length === 0) return;
+  const ms = state.settings.observeDeadlineMs;
+  const now = ports.clock.now();
+  const heard = await Promise.all(
+    input.sources.map((source) =>
+      ask(source, { targets, now, deadline: ports.deadline(ms), giveUp: ports.deadline(ms + GRACE_MS) }),
+    ),
+  );
+  targets.forEach((target, index) => {
+    const usable = heard.map((all) => all?.[index]).find((o) => o?.status === "ok");
+    if (usable === undefined) return;
+    const history = state.containment.regions.get(target.name) ?? createRegionHistory();
+    state.containment.regions.set(target.name, history);
+    observeParts(history, usable, now);
+  });
+}
+
+/** What one source says, or undefined when it knows of no parts or gives no answer. */
+async function ask(
+  source: MetricSource,
+  asked: {
+    readonly targets: readonly Target[];
+    readonly now: Instant;
+    readonly deadline: AbortSignal;
+    readonly giveUp: AbortSignal;
+  },
+): Promise<readonly PartsObservation[] | undefined> {
+  const { targets, now, deadline } = asked;
+  if (source.parts === undefined) return undefined;
+  try {
+    return await within(source.parts({ targets, now, signal: deadline }), asked.giveUp);
+  } catch {
+    return undefined;
+  }
+}

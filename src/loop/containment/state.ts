@@ -1,0 +1,33 @@
+import type { Decision } from "../../domain/decision.ts";
+import type { StoredDocument } from "../../domain/store.ts";
+import { EMPTY_INBOX, type Inbox, restoreInbox } from "../../policy/alerts/index.ts";
+import { type Run, readRun } from "../../policy/playbooks/run.ts";
+import type { RegionHistory } from "../../policy/regions/index.ts";
+
+/** What the loop remembers for its playbooks. */
+export interface Containment {
+  /** Every alert that was heard of. */
+  inbox: Inbox;
+  /** The newest run of each playbook, by its name. */
+  readonly runs: Map<string, Run>;
+  /** Playbooks whose run is not on disk as it is here. */
+  readonly unsaved: Set<string>;
+  /** The past of the parts of each target that has some. */
+  readonly regions: Map<string, RegionHistory>;
+}
+
+export function createContainment(): Containment {
+  return { inbox: EMPTY_INBOX, runs: new Map(), unsaved: new Set(), regions: new Map() };
+}
+
+/** Takes over what the store kept. */
+export function resumeContainment(containment: Containment, documents: readonly StoredDocument[]): void {
+  containment.inbox = restoreInbox(documents).inbox;
+  for (const { kind, body } of documents) {
+    const run = kind === "run" ? readRun(body) : undefined;
+    if (run !== undefined) containment.runs.set(run.playbook, run);
+  }
+}
+
+/** A decision of a forecast that a playbook answers. */
+export type Asked = ReadonlyMap<string, Decision>;
