@@ -3,12 +3,16 @@ import { describe, expect, it } from "vitest";
 import {
   type ActionKind,
   actionKinds,
+  callInstance,
+  callOf,
   checkCall,
   checkParameters,
   httpKind,
   isActionKind,
   type Parameters,
   serviceKinds,
+  workloadInstance,
+  workloadOf,
 } from "./kinds.ts";
 
 const problems = (kind: ActionKind, given: Parameters) =>
@@ -150,7 +154,45 @@ describe("an entry of actions.http", () => {
     ]);
     expect(checkParameters(rules, { pool: "x".repeat(1025), region: "all", more: "1" })).toEqual([
       { parameter: "more", message: "is not a known parameter; known here: pool, region" },
-      { parameter: "pool", message: "must be at most 1024 characters" },
+      { parameter: "pool", message: "must be 1 to 1024 characters, none of them a control character" },
     ]);
+  });
+});
+
+describe("what an action is carried out on", () => {
+  it.each([
+    ["helius/deployment/mlflow-tracker", { namespace: "helius", type: "deployment", name: "mlflow-tracker" }],
+    ["a/statefulset/nats.v2", { namespace: "a", type: "statefulset", name: "nats.v2" }],
+    ["kube-system/daemonset/alloy", { namespace: "kube-system", type: "daemonset", name: "alloy" }],
+  ])("%s is a workload", (text, workload) => {
+    const instance = workloadInstance(text);
+    expect(instance).toEqual({ name: text, url: `kubernetes://${text}` });
+    expect(instance && workloadOf(instance)).toEqual(workload);
+  });
+
+  it.each([
+    "mlflow",
+    "deployment/mlflow",
+    "helius/pod/mlflow",
+    "helius/Deployment/mlflow",
+    "helius/deployment/",
+    "helius/deployment/a/b",
+    "helius/deployment/..",
+    "helius/deployment/a..b",
+    "helius/deployment/-a",
+    "helius/deployment/a-",
+    "helius/deployment/a%2fb",
+    "helius/deployment/a?x=1",
+    "../deployment/a",
+    `${"n".repeat(64)}/deployment/a`,
+    `n/deployment/${"a".repeat(254)}`,
+  ])("%s is none", (text) => {
+    expect(workloadInstance(text)).toBeUndefined();
+  });
+
+  it("a URL of another scheme is neither", () => {
+    const service = { name: "app:8000", url: "http://app:8000" };
+    expect([workloadOf(service), callOf(service)]).toEqual([undefined, undefined]);
+    expect(callOf(callInstance("drain"))).toBe("drain");
   });
 });

@@ -1,3 +1,5 @@
+import type { Instance } from "../domain/target.ts";
+
 /** Kinds that a service of Helius carries out: `POST /admin/mitigate?action=KIND&…`, the plain mitigation without `action`. */
 export type ServiceKind =
   | "mitigate"
@@ -43,6 +45,7 @@ export const ALL_REGIONS = "all";
 export const MAX_EFFECT_SECONDS = 86_400;
 
 const DECIMAL = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const TEXT = /^[^\p{Cc}\p{Cs}]{1,1024}$/u;
 const REGION = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 function numberAbove0(unit: string, max: number): ParameterRule["check"] {
@@ -122,8 +125,8 @@ export const serviceKinds: Readonly<Record<ServiceKind, KindRules>> = {
 };
 
 /**
- * Every kind of action. `http` is what an entry of `actions.http` says: its rules come from `httpKind`. An action of
- * `rollout-restart` is carried out on `kubernetes://NAMESPACE/deployment/NAME`, one of `http` on the entry's name.
+ * Every kind of action. `http` is what an entry of `actions.http` says: its rules come from `httpKind`. What an action
+ * of `rollout-restart` is carried out on comes from `workloadInstance`, of one of `http` from `callInstance`.
  */
 export const actionKinds: Readonly<Record<ActionKind, KindRules>> = {
   ...serviceKinds,
@@ -135,12 +138,50 @@ export function isActionKind(kind: string): kind is ActionKind {
   return Object.hasOwn(actionKinds, kind);
 }
 
+/** A Deployment, StatefulSet or DaemonSet. */
+export interface Workload {
+  readonly namespace: string;
+  readonly type: "deployment" | "statefulset" | "daemonset";
+  readonly name: string;
+}
+
+const WORKLOAD =
+  /^([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)\/(deployment|statefulset|daemonset)\/([a-z0-9.-]{1,253})$/;
+const OBJECT_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
+const WORKLOAD_SCHEME = "kubernetes://";
+const CALL_SCHEME = "call://";
+
+/** The workload that `NAMESPACE/deployment/NAME` (or `statefulset`, `daemonset`) names, as an intent is carried out on it. */
+export function workloadInstance(text: string): Instance | undefined {
+  const url = `${WORKLOAD_SCHEME}${text}`;
+  return workloadOf({ name: text, url }) === undefined ? undefined : { name: text, url };
+}
+
+/** The workload that an instance stands for; undefined: it is none. */
+export function workloadOf({ url }: Instance): Workload | undefined {
+  const match = url.startsWith(WORKLOAD_SCHEME) ? WORKLOAD.exec(url.slice(WORKLOAD_SCHEME.length)) : null;
+  const [, namespace = "", type, name = ""] = match ?? [];
+  if (match === null || !OBJECT_NAME.test(name)) return undefined;
+  return { namespace, type: type as Workload["type"], name };
+}
+
+/** The entry of `actions.http` with this name, as an intent is carried out on it. */
+export function callInstance(name: string): Instance {
+  return { name, url: `${CALL_SCHEME}${name}` };
+}
+
+/** The name of the entry of `actions.http` that an instance stands for; undefined: it is none. */
+export function callOf({ url }: Instance): string | undefined {
+  return url.startsWith(CALL_SCHEME) ? url.slice(CALL_SCHEME.length) : undefined;
+}
+
 /** The rules of `http` for one entry of `actions.http`: each parameter that its templates name is required. */
 export function httpKind(names: readonly string[]): KindRules {
   const text = (name: string): ParameterRule["check"] =>
     name === "region"
       ? anyRegion
-      : (value) => (value.length <= 1024 ? undefined : "must be at most 1024 characters");
+      : (value) =>
+          TEXT.test(value) ? undefined : "must be 1 to 1024 characters, none of them a control character";
   return {
     on: "call",
     parameters: Object.fromEntries(names.map((name) => [name, { required: true, check: text(name) }])),

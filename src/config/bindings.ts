@@ -121,6 +121,13 @@ const fixed: readonly Binding[] = [
     "how readily the trend witness speaks: strict, default or eager",
   ),
   binding("predict.window_samples", "number", undefined, "20", "samples the line is fitted to"),
+  binding(
+    "actions.kubernetes.kubeconfig",
+    "string",
+    undefined,
+    "",
+    "kubeconfig for rollout-restart; without one, the pod's service account",
+  ),
 ];
 
 const thresholds: readonly Binding[] = signalDefinitions.flatMap((d) => {

@@ -132,6 +132,7 @@ describe("precedence", () => {
       "predict.cooldown_seconds": [11, 12, 13, (c) => c.predict.cooldownMs / 1000],
       "predict.setting": ["strict", undefined, "eager", (c) => c.predict.setting],
       "predict.window_samples": [11, undefined, 13, (c) => c.predict.windowSamples],
+      "actions.kubernetes.kubeconfig": ["/f", undefined, "/g", (c) => c.actions.kubernetes.kubeconfig],
       "signals.p95_latency.slo": [311, 312, 313, SIGNALS("p95_latency", "slo")],
       "signals.p95_latency.exit": [211, 212, 213, SIGNALS("p95_latency", "exit")],
       "signals.p95_latency.limit": [4001, 4002, 4003, SIGNALS("p95_latency", "limit")],

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
+import { resolveActions } from "./actions.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { parseListenAddress } from "./fields.ts";
@@ -147,6 +148,11 @@ function resolve(from: {
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
   const targets = resolveTargets(file, file.targets ?? [], complain);
+  const actions = resolveActions(
+    file.actions,
+    { targets: targets.map((t) => t.name), tokenFile: file.admin.token_file },
+    complain,
+  );
   const { predict: p, sources: s, web } = file;
   checkTogether(file, from.given, complain);
   if (
@@ -204,6 +210,7 @@ function resolve(from: {
       setting: p.setting,
       constants: p.constants ?? {},
     },
+    actions,
     targets,
   };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { SignalDefinition } from "../domain/signal.ts";
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
+import { actionsSchema, NAME } from "./actions.ts";
 import { baseUrl, flag, listenAddress, number, seconds, share, text } from "./fields.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
@@ -86,8 +87,6 @@ function signalsObject() {
     .strictObject(Object.fromEntries(signalDefinitions.map((d) => [d.name, signalOverride(d).optional()])))
     .default({});
 }
-
-const NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/;
 
 const target = z
   .strictObject({
@@ -186,6 +185,7 @@ export const fileSchema = z.strictObject({
     })
     .prefault({}),
   signals: signalsObject(),
+  actions: actionsSchema,
   targets: z.array(target).min(1, "must list at least one target").optional(),
 });
 

@@ -1,3 +1,4 @@
+import type { HttpCall } from "../actions/http-call.ts";
 import type { SignalShape } from "../domain/signal.ts";
 import type { Target } from "../domain/target.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
@@ -43,6 +44,12 @@ export interface Config {
     readonly setting: "strict" | "default" | "eager";
     /** Constants of the trend witness set otherwise, by kind of signal. */
     readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
+  };
+  /** What the kinds of action beside the services' own need. */
+  readonly actions: {
+    /** Without a kubeconfig: the service account of the pod. */
+    readonly kubernetes: { readonly kubeconfig: string | undefined; readonly context: string | undefined };
+    readonly http: readonly HttpCall[];
   };
   readonly targets: readonly Target[];
 }

@@ -93,7 +93,13 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
     ],
   },
   config: {
-    allowed: ["zod", "../domain/target.ts", "../signals/index.ts", "../actions/kinds.ts"],
+    allowed: [
+      "zod",
+      "../domain/target.ts",
+      "../signals/index.ts",
+      "../actions/kinds.ts",
+      "../actions/http-call.ts",
+    ],
     forbidden: [
       "../loop/loop.ts",
       "../app/monitor.ts",
