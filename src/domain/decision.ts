@@ -38,9 +38,37 @@ export type Quiet =
   | "awaiting_cycles"
   | "awaiting_confirmation";
 
+/** Which guard held a trigger back, in the order in which they are asked: the first that holds is the reason. */
+export type GuardHold =
+  | "paused"
+  | "silenced"
+  | "maintenance_window"
+  | "startup_hold"
+  | "data_partial"
+  | "storm_hold"
+  | "escalated"
+  | "backoff_active"
+  | "rate_cap_target"
+  | "rate_cap_fleet";
+
+/** Every guard, in that order. */
+export const GUARD_HOLDS = [
+  "paused",
+  "silenced",
+  "maintenance_window",
+  "startup_hold",
+  "data_partial",
+  "storm_hold",
+  "escalated",
+  "backoff_active",
+  "rate_cap_target",
+  "rate_cap_fleet",
+] as const satisfies readonly GuardHold[];
+
 /** Which gate held a trigger back, or why nothing could be decided. */
 export type Hold =
   | Quiet
+  | GuardHold
   | "data_missing"
   | "data_stale"
   | "data_invalid"

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Decision, Reason } from "../domain/decision.ts";
+import { type Decision, GUARD_HOLDS, type Reason } from "../domain/decision.ts";
 import { explain, short } from "./explain.ts";
 
 const REASONS: Reason[] = [
@@ -22,6 +22,7 @@ const REASONS: Reason[] = [
   "covered_by_other_signal",
   "intent_unresolved",
   "journal_unavailable",
+  ...GUARD_HOLDS,
 ];
 
 const BASE: Decision = {
@@ -68,6 +69,11 @@ describe("explain", () => {
     [{ reason: "intent_unresolved", trigger: "confirmed" }, /^holding: confirmed would act/],
     [{ reason: "journal_unavailable", trigger: "strong" }, /^holding: strong would act/],
     [{ reason: "covered_by_other_signal", trigger: "strong" }, /^holding: strong too/],
+    [
+      { reason: "rate_cap_fleet", trigger: "trend", detail: "10 of 10", untilMs: 1_700_000_000_001 },
+      /^holding: trend would act, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
+    ],
+    [{ reason: "paused", trigger: "level", detail: "by ana" }, /^holding: level .* paused \(by ana\)$/],
   ])("%o", (over, expected) => {
     expect(explain({ ...BASE, ...over })).toMatch(expected);
   });

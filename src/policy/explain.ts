@@ -45,6 +45,22 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
     `holding: ${rule(d)} would act, but what was done before is being taken back${because(d)}`,
   intent_unresolved: (d) => `holding: ${rule(d)} would act, but the last action's outcome is not known yet`,
   journal_unavailable: (d) => `holding: ${rule(d)} would act, but the intent cannot be written down`,
+  paused: (d) => `holding: ${rule(d)} would act, but acting is paused${because(d)}${until(d)}`,
+  silenced: (d) => `holding: ${rule(d)} would act, but a silence covers it${because(d)}${until(d)}`,
+  maintenance_window: (d) => `holding: ${rule(d)} would act, but it is maintenance${because(d)}${until(d)}`,
+  startup_hold: (d) =>
+    `holding: ${rule(d)} would act, but the monitor has just been through a crash loop${because(d)}${until(d)}`,
+  data_partial: (d) =>
+    `holding: ${rule(d)} would act, but too little of the data is there${because(d)}${until(d)}`,
+  storm_hold: (d) => `holding: ${rule(d)} would act, but too many targets are unwell${because(d)}${until(d)}`,
+  escalated: (d) =>
+    `holding: ${rule(d)} would act, but the target waits for a person${because(d)}${until(d)}`,
+  backoff_active: (d) =>
+    `holding: ${rule(d)} would act, but the last try did not help${because(d)}${until(d)}`,
+  rate_cap_target: (d) =>
+    `holding: ${rule(d)} would act, but the target has had its share of actions${because(d)}${until(d)}`,
+  rate_cap_fleet: (d) =>
+    `holding: ${rule(d)} would act, but the fleet has had its share of actions${because(d)}${until(d)}`,
 };
 
 /** One sentence for people: which rule spoke, on which numbers, until when. */

@@ -1,0 +1,18 @@
+import type { Instant } from "../../domain/time.ts";
+import type { Escalation } from "../../domain/verification.ts";
+import { isoUtc } from "../calendar.ts";
+import { oneLine } from "../words.ts";
+import type { Held } from "./types.ts";
+
+/** Holds a target that is waiting for a person, acknowledged or not. Time alone does not end it. */
+export function escalatedHold(escalation: Escalation | undefined, now: Instant): Held | undefined {
+  if (escalation === undefined) return undefined;
+  const { cause, since, tries, acknowledged: ack } = escalation;
+  const why =
+    cause === "refused"
+      ? "the target refuses the action"
+      : `${tries.length} actions did not help, the last one ${oneLine(tries.at(-1)?.detail ?? "")}`;
+  const seen = ack !== undefined && !(ack.untilMonoMs !== undefined && now.monoMs >= ack.untilMonoMs);
+  const who = seen ? `seen by ${oneLine(ack.by, 80)}: ${oneLine(ack.reason)}` : "nobody has answered yet";
+  return { hold: "escalated", detail: `since ${isoUtc(since.wallMs)}, ${why}; ${who}` };
+}

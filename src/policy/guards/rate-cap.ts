@@ -1,0 +1,65 @@
+import type { CapSettings } from "../../domain/guards.ts";
+import type { Instant } from "../../domain/time.ts";
+import { spell } from "../words.ts";
+import type { ActionMark, GateSubject, GuardState, Held } from "./types.ts";
+
+type Counted = Pick<GuardState, "actions" | "lostMonoMs">;
+
+/**
+ * Sliding-window cap on monotonic time, per target or for the whole fleet: no window of that length ever holds more
+ * intents than allowed. Where earlier state was lost the window counts as full.
+ * @param scope the target, or undefined for the fleet.
+ */
+export function rateCap(input: {
+  state: Counted;
+  cap: CapSettings;
+  scope: string | undefined;
+  shadow: boolean;
+  now: Instant;
+}): Held | undefined {
+  const { state, cap, scope, now } = input;
+  const inWindow = marksInWindow(input);
+  const lostUntil = (state.lostMonoMs ?? Number.NEGATIVE_INFINITY) + cap.windowMs;
+  const lost = lostUntil > now.monoMs;
+  if (inWindow.length < cap.actions && !lost) return undefined;
+  // One is free again when so many are left as are allowed less one.
+  const blocking = inWindow[inWindow.length - cap.actions]?.monoMs ?? Number.NEGATIVE_INFINITY;
+  const untilMonoMs = Math.max(blocking + cap.windowMs, lost ? lostUntil : 0);
+  const of = scope === undefined ? "over all targets" : `on ${scope}`;
+  const count = lost && inWindow.length < cap.actions ? "earlier actions are not known, so" : inWindow.length;
+  return {
+    hold: scope === undefined ? "rate_cap_fleet" : "rate_cap_target",
+    untilMs: now.wallMs + (untilMonoMs - now.monoMs),
+    detail: `${count} of ${cap.actions} actions ${of} within ${spell(cap.windowMs)} are used up`,
+  };
+}
+
+/** Actions that the cap still allows now. */
+export function budgetLeft(input: Parameters<typeof rateCap>[0]): number {
+  const { state, cap, now } = input;
+  if ((state.lostMonoMs ?? Number.NEGATIVE_INFINITY) + cap.windowMs > now.monoMs) return 0;
+  return Math.max(0, cap.actions - marksInWindow(input).length);
+}
+
+/** Counts an action: call it once an intent, before the call. Marks that no cap looks at any more are dropped. */
+export function spend<S extends Counted>(
+  state: S,
+  subject: Pick<GateSubject, "target" | "shadow">,
+  context: { now: Instant; longestWindowMs: number },
+): S {
+  const { now, longestWindowMs } = context;
+  const kept = state.actions.filter((a) => now.monoMs - a.monoMs < longestWindowMs);
+  const mark: ActionMark = { target: subject.target, monoMs: now.monoMs, shadow: subject.shadow };
+  return { ...state, actions: [...kept, mark] };
+}
+
+/** An imagined action counts the real ones too; a real one only its like. */
+function marksInWindow(input: Parameters<typeof rateCap>[0]): ActionMark[] {
+  const { state, cap, scope, shadow, now } = input;
+  return state.actions.filter(
+    (a) =>
+      now.monoMs - a.monoMs < cap.windowMs &&
+      (scope === undefined || a.target === scope) &&
+      (shadow || !a.shadow),
+  );
+}

@@ -1,0 +1,92 @@
+import type { MaintenanceWindow, Silence } from "../../domain/guards.ts";
+import type { Instant } from "../../domain/time.ts";
+import { isoUtc, type Occurrence } from "../calendar.ts";
+import { oneLine } from "../words.ts";
+import { advanceLatch, type Latch, latchedUntil } from "./latch.ts";
+import { maintenanceAt } from "./maintenance.ts";
+import { describeMatcher, matchesSubject } from "./matcher.ts";
+import type { CalendarHold, GateSubject, Held } from "./types.ts";
+
+/** Silences kept beside those of the configuration. */
+export const MAX_SILENCES = 500;
+
+/** Calendar holds and their latches after a look at the clocks. */
+export function advanceCalendar(input: {
+  silences: readonly Silence[];
+  windows: readonly MaintenanceWindow[];
+  latches: Readonly<Record<string, Latch>>;
+  now: Instant;
+}): { latches: Record<string, Latch>; calendar: CalendarHold[] } {
+  const { silences, windows, now } = input;
+  const latches: Record<string, Latch> = {};
+  const calendar: CalendarHold[] = [];
+  const look = (key: string, occurrence: Occurrence | undefined, hold: Omit<CalendarHold, "untilMonoMs">) => {
+    const latch = advanceLatch(input.latches[key], occurrence, now);
+    if (latch === undefined) return;
+    latches[key] = latch;
+    const untilMonoMs = latchedUntil(latch, occurrence, now);
+    if (untilMonoMs !== undefined) calendar.push({ ...hold, untilMonoMs });
+  };
+  for (const s of silences) {
+    const inside = s.startsAtMs <= now.wallMs && now.wallMs < s.endsAtMs;
+    const { target, signal, action } = s;
+    look(`silence/${s.id}`, inside ? { startMs: s.startsAtMs, endMs: s.endsAtMs } : undefined, {
+      hold: "silenced",
+      ...{ target, signal, action },
+      detail: `${describeMatcher(s)} by ${oneLine(s.author, 80)} until ${isoUtc(s.endsAtMs)}: ${oneLine(s.reason)}`,
+    });
+  }
+  for (const w of windows) {
+    const { target, signal, action } = w;
+    look(`maintenance/${w.name}`, maintenanceAt(w, now.wallMs), {
+      hold: "maintenance_window",
+      ...{ target, signal, action },
+      detail: `${w.name} (${describeMatcher(w)}): ${oneLine(w.reason)}`,
+    });
+  }
+  return { latches, calendar };
+}
+
+/** The calendar hold of one kind on a subject; of several the one that lasts longest. */
+export function calendarHold(
+  calendar: readonly CalendarHold[],
+  kind: CalendarHold["hold"],
+  subject: GateSubject,
+  now: Instant,
+): Held | undefined {
+  let longest: CalendarHold | undefined;
+  for (const c of calendar)
+    if (
+      c.hold === kind &&
+      c.untilMonoMs > now.monoMs &&
+      matchesSubject(c, subject) &&
+      (longest === undefined || c.untilMonoMs > longest.untilMonoMs)
+    )
+      longest = c;
+  if (longest === undefined) return undefined;
+  return {
+    hold: kind,
+    untilMs: now.wallMs + (longest.untilMonoMs - now.monoMs),
+    detail: longest.detail,
+  };
+}
+
+/**
+ * Adds a silence that a person gave, replacing one of the same id. Those over for longest make room; when all are still
+ * to come or in force there is none, and undefined is returned: nothing is dropped unseen.
+ */
+export function addSilence(
+  silences: readonly Silence[],
+  added: Silence,
+  now: Instant,
+): readonly Silence[] | undefined {
+  const others = silences.filter((s) => s.id !== added.id);
+  if (others.length < MAX_SILENCES) return [...others, added];
+  const over = others.filter((s) => s.endsAtMs <= now.wallMs).sort((a, b) => a.endsAtMs - b.endsAtMs)[0];
+  return over === undefined ? undefined : [...others.filter((s) => s !== over), added];
+}
+
+/** Without the silence of this id: it ends at once. */
+export function liftSilence(silences: readonly Silence[], id: string): readonly Silence[] {
+  return silences.filter((s) => s.id !== id);
+}
