@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { withTargets } from "../config/containment.ts";
 import type { ConfigInput } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createNarrator } from "../report/narrate.ts";
@@ -96,14 +97,14 @@ function startTraffic(platform: RunningPlatform, options: UpOptions, undo: (() =
 
 /** The configuration as it is on this machine: the targets that were started, data and logs where `up` put them. */
 function atHome(config: Config, options: UpOptions, platform: RunningPlatform, logDir: string): Config {
+  const targets = config.targets.flatMap((t) => {
+    const url = platform.urls.get(t.name);
+    return url === undefined ? [] : [{ ...t, instances: [{ name: new URL(url).host, url }] }];
+  });
   return {
-    ...config,
+    ...withTargets(config, targets),
     dataDir: join(options.dataDir, "monitor"),
     log: { ...config.log, format: "json", file: config.log.file ?? join(logDir, "predictive-monitor.log") },
-    targets: config.targets.flatMap((t) => {
-      const url = platform.urls.get(t.name);
-      return url === undefined ? [] : [{ ...t, instances: [{ name: new URL(url).host, url }] }];
-    }),
   };
 }
 

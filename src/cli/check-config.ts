@@ -1,5 +1,6 @@
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
+import type { Playbook } from "../domain/containment.ts";
 import { type Command, UsageError } from "./command.ts";
 import { readFlags } from "./flags.ts";
 
@@ -32,5 +33,28 @@ sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.ra
     );
     return [own, ...signals].join("\n");
   });
-  return `${head}${targets.join("\n")}\n`;
+  return `${head}${[...targets, ...playbooks(config)].join("\n")}\n`;
+}
+
+function playbooks(config: Config): string[] {
+  const none = config.playbooks.length + config.inactivePlaybooks.length === 0;
+  return [
+    `playbooks: ${none ? "none" : `alerts are believed for ${config.containment.alertStaleMs / 1000} s`}`,
+    ...config.playbooks.map((p) => `  ${p.name}: ${answers(p)}: ${p.steps.map(shownStep).join(", then ")}`),
+    ...config.inactivePlaybooks.map(({ name, why }) => `  ${name}: not active: ${why}`),
+  ];
+}
+
+function answers({ alert, forecast }: Playbook): string {
+  const labels = Object.entries(alert?.labels ?? {}).map(([name, text]) => `${name}=${JSON.stringify(text)}`);
+  return [
+    ...(alert === undefined
+      ? []
+      : [`alert ${alert.name}${labels.length > 0 ? `{${labels.join(",")}}` : ""}`]),
+    ...(forecast === undefined ? [] : [`forecast of ${forecast.target}/${forecast.signal}`]),
+  ].join(" or ");
+}
+
+function shownStep({ kind, on, expiresMs }: Playbook["steps"][number]): string {
+  return `${kind} on ${on.name}${expiresMs === undefined ? "" : ` for ${expiresMs / 1000} s`}`;
 }

@@ -7,7 +7,7 @@ import {
   parseTemplate,
   placeOfBody,
 } from "../actions/http-call.ts";
-import { seconds, text } from "./fields.ts";
+import { name, seconds, text } from "./fields.ts";
 import type { Complain } from "./resolve.ts";
 import type { Config } from "./types.ts";
 
@@ -41,13 +41,8 @@ const status = z
     error: `must be a status from 200 to 299, or one that says that it was done before: ${DONE_BEFORE.join(", ")}`,
   });
 
-/** Name of an entry or a target: it ends up in labels. */
-export const NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/;
-
 const httpCall = z.strictObject({
-  name: z
-    .string({ error: "must be a name" })
-    .regex(NAME, "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+  name: name(),
   url: text("an http:// or https:// URL"),
   method: z
     .enum(["POST", "PUT", "PATCH", "DELETE"], { error: "must be POST, PUT, PATCH or DELETE" })

@@ -47,6 +47,14 @@ const fixed: readonly Binding[] = [
   ),
   binding("web.external_url", "string", undefined, "", "URL under which people reach the monitor"),
   binding("web.enable_lifecycle", "boolean", undefined, "false", "allow reloading by POST /-/reload"),
+  binding(
+    "web.token",
+    "string",
+    undefined,
+    "the admin token",
+    "token of who tells the monitor something, e.g. Alertmanager",
+  ),
+  binding("web.token_file", "string", undefined, "", "file that holds it, one token a line, at most two"),
   binding("log.level", "string", undefined, "info", "debug, info, warn or error"),
   binding("log.format", "string", undefined, "json", "json or pretty"),
   binding("log.file", "string", "LOG_FILE", "", "also append the log to this file"),
@@ -127,6 +135,13 @@ const fixed: readonly Binding[] = [
     undefined,
     "",
     "kubeconfig for rollout-restart; without one, the pod's service account",
+  ),
+  binding(
+    "containment.alert_stale_seconds",
+    "number",
+    undefined,
+    "600",
+    "an alert not heard of for longer is not acted on",
   ),
 ];
 

@@ -26,6 +26,14 @@ export const flag = () => z.boolean({ error: "must be true or false" });
 export const text = (what: string) =>
   z.string({ error: `must be ${what}` }).min(1, `must be ${what}, not empty`);
 
+const NAME = /^[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9])?$/;
+
+/** A name that can stand in labels and keys. */
+export const name = () =>
+  z
+    .string({ error: "must be a name" })
+    .regex(NAME, "must be 1 to 64 letters, digits, dots, dashes or underscores");
+
 /** An http or https base URL without credentials, query or fragment; a trailing slash is dropped. */
 export const baseUrl = () =>
   z

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { resolveActions } from "./actions.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
+import { resolveContainment } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { parseListenAddress } from "./fields.ts";
 import { type Complain, resolveTargets } from "./resolve.ts";
@@ -164,12 +165,21 @@ function resolve(from: {
       ["admin", "token"],
       "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
     );
+  if (input.env.NODE_ENV === "production" && web.token_file === undefined && web.token === DEVELOPMENT_TOKEN)
+    complain(["web", "token"], "is the development default; in production set another, or web.token_file");
   const rateWindow = s.rate_window_seconds ?? Math.max(60, 2 * file.cycle_interval_seconds);
   if (s.order.includes("scrape") && rateWindow < 2 * file.cycle_interval_seconds)
     complain(
       ["sources", "rate_window_seconds"],
       `must be at least two cycles (${2 * file.cycle_interval_seconds} s), so that it holds two scrapes`,
     );
+  const contained = resolveContainment({
+    file,
+    targets,
+    actions,
+    inCluster: (input.env.KUBERNETES_SERVICE_HOST ?? "") !== "",
+    complain,
+  });
   if (problems.length > 0) throw new ConfigError(problems);
   const listen = web.listen_address === undefined ? undefined : parseListenAddress(web.listen_address);
   const timeout = Math.min(10, 0.8 * file.cycle_interval_seconds);
@@ -184,6 +194,8 @@ function resolve(from: {
       port: listen?.port ?? web.port,
       externalUrl: web.external_url,
       enableLifecycle: web.enable_lifecycle,
+      token: web.token,
+      tokenFile: web.token_file,
     },
     log: {
       level: file.log.level,
@@ -212,6 +224,7 @@ function resolve(from: {
     },
     actions,
     targets,
+    ...contained,
   };
 }
 

@@ -2,8 +2,9 @@ import { z } from "zod";
 import type { SignalDefinition } from "../domain/signal.ts";
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
-import { actionsSchema, NAME } from "./actions.ts";
-import { baseUrl, flag, listenAddress, number, seconds, share, text } from "./fields.ts";
+import { actionsSchema } from "./actions.ts";
+import { baseUrl, flag, listenAddress, name, number, seconds, share, text } from "./fields.ts";
+import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
 
@@ -90,9 +91,7 @@ function signalsObject() {
 
 const target = z
   .strictObject({
-    name: z
-      .string({ error: "must be a name" })
-      .regex(NAME, "must be 1 to 64 letters, digits, dots, dashes or underscores"),
+    name: name(),
     job: text("the value of the job label").optional(),
     url: baseUrl().optional(),
     urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
@@ -124,6 +123,8 @@ export const fileSchema = z.strictObject({
       listen_address: listenAddress().optional(),
       external_url: baseUrl().optional(),
       enable_lifecycle: flag().default(false),
+      token: text("the token of those who tell the monitor").optional(),
+      token_file: text("a file that holds it").optional(),
     })
     .prefault({}),
   log: z
@@ -187,6 +188,8 @@ export const fileSchema = z.strictObject({
   signals: signalsObject(),
   actions: actionsSchema,
   targets: z.array(target).min(1, "must list at least one target").optional(),
+  containment: containmentSchema,
+  playbooks: playbooksSchema,
 });
 
 /** The file after parsing, with defaults filled in. */

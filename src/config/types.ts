@@ -1,4 +1,5 @@
 import type { HttpCall } from "../actions/http-call.ts";
+import type { Playbook } from "../domain/containment.ts";
 import type { SignalShape } from "../domain/signal.ts";
 import type { Target } from "../domain/target.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
@@ -16,6 +17,9 @@ export interface Config {
     readonly port: number;
     readonly externalUrl: string | undefined;
     readonly enableLifecycle: boolean;
+    /** Who may tell the monitor something; by default who holds the admin token. */
+    readonly token: string | undefined;
+    readonly tokenFile: string | undefined;
   };
   readonly log: {
     readonly level: "debug" | "info" | "warn" | "error";
@@ -52,6 +56,20 @@ export interface Config {
     readonly http: readonly HttpCall[];
   };
   readonly targets: readonly Target[];
+  readonly containment: {
+    /** A firing alert that was not heard of for longer is not acted on, milliseconds. */
+    readonly alertStaleMs: number;
+  };
+  /** Answers to alerts and forecasts, in the order of the file. */
+  readonly playbooks: readonly Playbook[];
+  /** Built-in playbooks that this configuration has no use for, and why. */
+  readonly inactivePlaybooks: readonly InactivePlaybook[];
+}
+
+export interface InactivePlaybook {
+  readonly name: string;
+  /** For people: which key is missing, and where. */
+  readonly why: string;
 }
 
 /** One thing that is wrong with the configuration. */

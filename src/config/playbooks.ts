@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { flag, name, number, text } from "./fields.ts";
+
+const series = z.strictObject({
+  target: text("the name of a target"),
+  signal: text("the name of a signal"),
+});
+
+const labels = z.record(z.string(), z.string({ error: "must be text" })).default({});
+
+const condition = z.union(
+  [
+    z.enum(["region_known", "region_unknown"]),
+    z.strictObject({
+      signal_above: series.extend({ above: number({ min: 0, max: 2 ** 53 - 1, unit: "of the signal" }) }),
+    }),
+  ],
+  { error: "must be region_known, region_unknown or {signal_above: {target: …, signal: …, above: …}}" },
+);
+
+/** Numbers and switches may stand as they are; a call carries text. */
+const parameters = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()], { error: "must be text or a number" }))
+  .default({});
+
+const WORKLOAD =
+  /^[a-z0-9]([a-z0-9-]*[a-z0-9])?\/(deployment|statefulset|daemonset)\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
+
+const step = z.strictObject({
+  action: text("a kind of action"),
+  on: text("the name of a target, or of an entry of actions.http").optional(),
+  workload: z
+    .string({ error: "must be NAMESPACE/deployment/NAME" })
+    .regex(WORKLOAD, "must be NAMESPACE/deployment/NAME (or statefulset, daemonset)")
+    .optional(),
+  parameters,
+  when: z.array(condition).default([]),
+  undo: z
+    .union([z.literal(false), z.strictObject({ action: text("a kind of action"), parameters })], {
+      error: "must be false, or {action: …, parameters: {…}}",
+    })
+    .optional(),
+});
+
+const playbook = z
+  .strictObject({
+    name: name(),
+    alert: z.strictObject({ name: text("the name of an alert"), labels }).optional(),
+    forecast: series.optional(),
+    regions_of: text("the name of a target").optional(),
+    undo_on_resolved: flag().default(true),
+    verify: series.optional(),
+    steps: z.array(step).min(1, "must list at least one step").max(20, "must list at most 20 steps"),
+  })
+  .refine((p) => p.alert !== undefined || p.forecast !== undefined, {
+    error: "must have an alert or a forecast that it answers",
+  });
+
+/** The list of playbooks; absent: those that are built in. */
+export const playbooksSchema = z.array(playbook).max(100, "must list at most 100 playbooks").optional();
+
+export const containmentSchema = z
+  .strictObject({
+    alert_stale_seconds: number({ min: 10, max: 86_400, unit: "seconds" }).default(600),
+  })
+  .prefault({});
+
+export type PlaybookConfig = NonNullable<z.output<typeof playbooksSchema>>[number];
+export type StepConfig = PlaybookConfig["steps"][number];
