@@ -11,13 +11,19 @@ import { fanOut } from "../report/fan-out.ts";
 import { createLogReporter } from "../report/log.ts";
 import { createMetricsReporter } from "../report/metrics.ts";
 import { createStatusBoard, type StatusBoard } from "../report/status.ts";
+import type { TokenSet } from "../security/tokens.ts";
 import { openSqliteStore } from "../store/sqlite/index.ts";
 import { type BuildInfo, readBuildInfo } from "../telemetry/build-info.ts";
 import { type Log, openLog } from "../telemetry/logger.ts";
-import { createRegistry, registerBuildInfo, registerDroppedLines } from "../telemetry/registry.ts";
+import {
+  createRegistry,
+  registerBuildInfo,
+  registerDroppedLines,
+  registerTokenFile,
+} from "../telemetry/registry.ts";
 import { systemClock } from "./clock.ts";
 import { startScheduler } from "./scheduler.ts";
-import { tokenSource } from "./token.ts";
+import { adminTokens } from "./token.ts";
 import { loopSettings, openActions, openSources } from "./wiring.ts";
 
 export interface RunningMonitor {
@@ -76,7 +82,11 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
     const scheduler = startScheduler({
       cycleMs: config.cycleMs,
       monoMs: () => parts.clock.now().monoMs,
-      run: async () => void (await parts.loop.tick()),
+      run: async () => {
+        // Looked at once a cycle, so that a bad file is told of before the token is needed.
+        parts.tokens.problem();
+        await parts.loop.tick();
+      },
       onMissed: () => parts.missed.inc(),
       onError: (error) => parts.log.logger.error({ err: error }, "prediction cycle failed"),
     });
@@ -123,6 +133,7 @@ interface Parts {
   readonly missed: Counter;
   readonly reloadOk: Gauge;
   readonly store: ReturnType<typeof openSqliteStore>;
+  readonly tokens: TokenSet;
   sources: ReturnType<typeof openSources>;
   setCycle: (ms: number) => void;
 }
@@ -151,7 +162,8 @@ function openParts(input: {
     registers,
   });
   reloadOk.set(1);
-  const token = tokenSource(config.admin);
+  const tokens = adminTokens({ admin: config.admin, env: options.input.env, logger: log.logger });
+  registerTokenFile(registry, tokens);
   const store = openSqliteStore({ path: join(config.dataDir, "monitor.db"), clock, retention: RETENTION });
   undo.push(() => store.close());
   const board = createStatusBoard(Date.now);
@@ -160,7 +172,7 @@ function openParts(input: {
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
   const sources = openSources(config, clock);
-  const actions = openActions(token);
+  const actions = openActions(() => tokens.all());
   undo.push(() => actions.close());
   const loop = createLoop(
     {
@@ -184,6 +196,7 @@ function openParts(input: {
     missed,
     reloadOk,
     store,
+    tokens,
     sources,
     setCycle: () => {},
   };

@@ -1,62 +1,76 @@
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { ConfigError } from "../config/types.ts";
-import { tokenSource } from "./token.ts";
+import { openLog } from "../telemetry/logger.ts";
+import { adminTokens } from "./token.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-token-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let written = 0;
 /** A token file; every writing has a time of its own. */
-function file(name: string, text: string): string {
+function file(name: string, text: string, mode = 0o600): string {
   const path = join(folder, name);
-  writeFileSync(path, text);
+  writeFileSync(path, text, { mode });
   written += 1;
   utimesSync(path, 1_700_000_000 + written, 1_700_000_000 + written);
   return path;
 }
 
-describe("tokenSource", () => {
-  it("without a file gives the configured token", () => {
-    expect(tokenSource({ token: "given", tokenFile: undefined })()).toBe("given");
-  });
+function open(admin: { token: string; tokenFile: string | undefined }, env: Record<string, string> = {}) {
+  const lines: Record<string, unknown>[] = [];
+  const { logger } = openLog({ job: "test", stream: { write: (line) => void lines.push(JSON.parse(line)) } });
+  return { tokens: adminTokens({ admin, env, logger }), lines };
+}
 
-  it("takes the first line of the file, over the configured token", () => {
-    const tokenFile = file("first", "\uFEFF one \r\nold\n");
-    expect(tokenSource({ token: "given", tokenFile })()).toBe("one");
-  });
+it("without a file gives the configured token, with one its tokens", () => {
+  expect(open({ token: "given", tokenFile: undefined }).tokens.all()).toEqual(["given"]);
+  const tokenFile = file("two", "\uFEFF one \r\nold\n");
+  expect(open({ token: "given", tokenFile }).tokens.all()).toEqual(["one", "old"]);
+});
 
-  it("reads it again when it changes", () => {
-    const tokenFile = file("rotated", "one\n");
-    const token = tokenSource({ token: "", tokenFile });
-    expect(token()).toBe("one");
-    file("rotated", "two\n");
-    expect(token()).toBe("two");
-    expect(token()).toBe("two");
-  });
+it("reads the file again when it changes, and says when that cannot be used", () => {
+  const tokenFile = file("rotated", "one\n");
+  const { tokens, lines } = open({ token: "", tokenFile });
+  expect(tokens.all()).toEqual(["one"]);
+  file("rotated", "two\n");
+  expect(tokens.all()).toEqual(["two"]);
+  file("rotated", "\n");
+  expect([tokens.all(), tokens.all()]).toEqual([["two"], ["two"]]);
+  expect(lines).toMatchObject([
+    { level: "error", message: "admin token file is bad, keeping the last tokens" },
+  ]);
+});
 
-  it("keeps the last good token while the file is empty or gone, and takes the next", () => {
-    const tokenFile = file("replaced", "one");
-    const token = tokenSource({ token: "", tokenFile });
-    file("replaced", "\n");
-    expect(token()).toBe("one");
-    rmSync(tokenFile);
-    expect(token()).toBe("one");
-    file("replaced", "three");
-    expect(token()).toBe("three");
-  });
+it("warns of a file that is open to others", () => {
+  const { lines } = open({ token: "", tokenFile: file("open", "one\n", 0o644) });
+  expect(lines).toMatchObject([{ level: "warn", message: "admin token file is open to others" }]);
+});
 
-  it("at the start refuses a file that is missing or empty, naming it and what would be right", () => {
-    const missing = join(folder, "missing");
-    expect(() => tokenSource({ token: "x", tokenFile: missing })).toThrow(ConfigError);
-    expect(() => tokenSource({ token: "x", tokenFile: missing })).toThrow(
-      `${missing}: admin.token_file cannot be read: ENOENT`,
-    );
-    const empty = file("empty", "  \ntoken on the second line\n");
-    expect(() => tokenSource({ token: "x", tokenFile: empty })).toThrow(
-      `${empty}: admin.token_file must hold the admin token in its first line`,
-    );
-  });
+it("at the start refuses what cannot be used, naming the file or the key", () => {
+  const refusal = (admin: { token: string; tokenFile: string | undefined }, env = {}) => {
+    try {
+      open(admin, env);
+    } catch (error) {
+      expect(error).toBeInstanceOf(ConfigError);
+      return (error as Error).message;
+    }
+    return undefined;
+  };
+  const missing = join(folder, "missing");
+  expect(refusal({ token: "x", tokenFile: missing })).toBe(
+    `${missing}: admin.token_file cannot be used: ${missing} cannot be read: ENOENT`,
+  );
+  const empty = file("empty", "  \n");
+  expect(refusal({ token: "x", tokenFile: empty })).toContain("admin.token_file cannot be used");
+  expect(refusal({ token: "a\nb", tokenFile: undefined })).toContain(
+    "admin.token cannot be used: expected tokens",
+  );
+  const development = file("development", "secret\n");
+  expect(refusal({ token: "x", tokenFile: development }, { NODE_ENV: "production" })).toContain(
+    "development token",
+  );
+  expect(refusal({ token: "x", tokenFile: development })).toBeUndefined();
 });

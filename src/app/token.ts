@@ -1,39 +1,31 @@
-import { readFileSync, statSync } from "node:fs";
+import type { Logger } from "pino";
 import { ConfigError } from "../config/types.ts";
+import { createTokenSet, TokenError, type TokenSet } from "../security/tokens.ts";
 
 /**
- * The admin token for calls to services: given, or the first line of a file that is read again when it changes.
- * @throws ConfigError when the file cannot be read at the start; later the last good token is kept.
+ * The admin tokens for calls to services: the given one, or those of the file, which wins and is read again when it
+ * changes.
+ * @throws ConfigError when they cannot be used at the start; later the last good ones are kept.
  */
-export function tokenSource(admin: { token: string; tokenFile: string | undefined }): () => string {
-  const { tokenFile } = admin;
-  if (tokenFile === undefined) return () => admin.token;
-  // The time first: a change between the two readings is then seen at the next call.
-  let changed = statSync(tokenFile, { throwIfNoEntry: false })?.mtimeMs;
-  let token = read(tokenFile);
-  return () => {
-    try {
-      const mtime = statSync(tokenFile).mtimeMs;
-      if (mtime !== changed) {
-        token = read(tokenFile);
-        changed = mtime;
-      }
-    } catch {
-      // A file that is being replaced: the last good token stays.
-    }
-    return token;
-  };
-}
-
-function read(file: string): string {
-  const problem = (message: string) => new ConfigError([{ where: file, key: "admin.token_file", message }]);
-  let text: string;
+export function adminTokens(options: {
+  readonly admin: { readonly token: string; readonly tokenFile: string | undefined };
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+}): TokenSet {
+  const { admin, env, logger } = options;
   try {
-    text = readFileSync(file, "utf8");
+    return createTokenSet({
+      value: admin.token,
+      file: admin.tokenFile,
+      production: env.NODE_ENV === "production",
+      onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
+      onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
+    });
   } catch (error) {
-    throw problem(`cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+    if (!(error instanceof TokenError)) throw error;
+    const key = admin.tokenFile === undefined ? "admin.token" : "admin.token_file";
+    throw new ConfigError([
+      { where: admin.tokenFile ?? "settings", key, message: `cannot be used: ${error.message}` },
+    ]);
   }
-  const first = text.split("\n", 1)[0]?.trim() ?? "";
-  if (first === "") throw problem("must hold the admin token in its first line");
-  return first;
 }

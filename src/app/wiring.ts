@@ -81,9 +81,9 @@ export interface OpenActions {
 }
 
 /** Every kind of action. */
-export function openActions(token: () => string): OpenActions {
+export function openActions(tokens: () => readonly string[]): OpenActions {
   const service = actionFactories.service({
-    token,
+    tokens,
     attemptTimeoutMs: 4000,
     totalTimeoutMs: 12_000,
     retry: { maxAttempts: 3, baseMs: 250, maxMs: 2000 },

@@ -56,6 +56,16 @@ describe("a file that cannot be used says where and what would be right", () => 
       [/^helius\.yml:1:1: __proto__ is not a known key/],
     ],
     [
+      "an admin URL too few",
+      "targets:\n  - name: a\n    urls: ['http://a', 'http://b']\n    admin_url: http://a:1",
+      ["helius.yml:4:5: targets[0].admin_url must give one URL for each instance, in their order: 2, not 1"],
+    ],
+    [
+      "both kinds of admin URL",
+      "targets:\n  - name: a\n    url: http://a\n    admin_url: http://a:1\n    admin_urls: ['http://a:1']",
+      ["helius.yml:4:5: targets[0].admin_url must not stand beside admin_urls"],
+    ],
+    [
       "negative",
       "predict: { cooldown_seconds: -1 }",
       ["helius.yml:1:12: predict.cooldown_seconds must be a number from 0 up to 86400 (seconds)"],

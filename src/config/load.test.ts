@@ -224,6 +224,7 @@ targets:
     job: jobs-of-b
     aggregate: worst_instance
     urls: [https://b, "http://b:81"]
+    admin_urls: ["http://b:9443", "http://b:9081/"]
 `,
     });
     const [a, b] = config.targets;
@@ -236,6 +237,8 @@ targets:
     expect(signal(config, "backlog")).toBeDefined();
     expect(b).toMatchObject({ job: "jobs-of-b", aggregate: "worst_instance", cooldownMs: 60_000 });
     expect(b?.instances.map((i) => i.name)).toEqual(["b:443", "b:81"]);
+    expect(a?.instances).toEqual([{ name: "a:80", url: "http://a" }]);
+    expect(b?.instances.map((i) => i.adminUrl)).toEqual(["http://b:9443", "http://b:9081"]);
     expect(signal(config, "p95_latency", 1)?.thresholds).toEqual({ slo: 400, exit: 100, limit: 5000 });
     expect(signal(config, "memory", 1)?.linear).toBe(false);
     expect(signal(config, "backlog", 1)).toBeUndefined();

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
+import { DEVELOPMENT_TOKEN } from "../security/tokens.ts";
 import { resolveActions } from "./actions.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { resolveContainment } from "./containment.ts";
@@ -17,9 +18,6 @@ export interface ConfigInput {
   /** Values of flags by key of the file, e.g. `predict.horizon_seconds`. */
   readonly flags: Readonly<Record<string, string>>;
 }
-
-/** The token that services and monitor share when nobody set one. */
-export const DEVELOPMENT_TOKEN = "secret";
 
 /**
  * The configuration from flag, environment, file and default, in this order.

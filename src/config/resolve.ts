@@ -39,9 +39,21 @@ export function resolveTargets(
 
 function resolveInstances(t: TargetConfig, i: number, complain: Complain): Instance[] {
   const urls = t.urls ?? (t.url === undefined ? [] : [t.url]);
-  const instances = urls.map((url) => ({ name: instanceName(new URL(url)), url }));
   if (new Set(urls).size !== urls.length) complain(["targets", i, "urls"], "must not list an instance twice");
-  return instances;
+  const own = t.admin_urls === undefined ? "admin_url" : "admin_urls";
+  const adminUrls = t.admin_urls ?? (t.admin_url === undefined ? undefined : [t.admin_url]);
+  if (t.admin_url !== undefined && t.admin_urls !== undefined)
+    complain(["targets", i, "admin_url"], "must not stand beside admin_urls");
+  else if (adminUrls !== undefined && adminUrls.length !== urls.length)
+    complain(
+      ["targets", i, own],
+      `must give one URL for each instance, in their order: ${urls.length}, not ${adminUrls.length}`,
+    );
+  return urls.map((url, n) => {
+    const adminUrl = adminUrls?.[n];
+    const instance = { name: instanceName(new URL(url)), url };
+    return adminUrl === undefined ? instance : { ...instance, adminUrl };
+  });
 }
 
 /** As Prometheus names it: always with the port. */

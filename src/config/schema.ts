@@ -95,6 +95,8 @@ const target = z
     job: text("the value of the job label").optional(),
     url: baseUrl().optional(),
     urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+    admin_url: baseUrl().optional(),
+    admin_urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
     aggregate: z
       .enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' })
       .default("job"),

@@ -7,6 +7,8 @@ export interface Instance {
   readonly name: string;
   /** Base URL without a trailing slash, e.g. `http://app:8000`. */
   readonly url: string;
+  /** Base URL of its admin plane, where that is elsewhere. */
+  readonly adminUrl?: string;
 }
 
 /** A service under watch: decided on as one, acted on instance by instance. */

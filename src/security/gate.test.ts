@@ -131,6 +131,17 @@ describe("createGate", () => {
     expect(it.events).toHaveLength(3);
   });
 
+  test("who is turned away for another reason is told of, and not locked out", () => {
+    const it = gate();
+    for (let n = 0; n < 50; n += 1) it.turnedAway({ address: "a", reason: "not local", nowMs: n });
+    it.flush(10_050);
+    expect(it.events).toEqual([
+      { kind: "refused", address: "a", reason: "not local", count: 1 },
+      { kind: "refused", address: "a", reason: "repeated", count: 49 },
+    ]);
+    expect(it.try("a", "right", 10_050)).toEqual({ kind: "accepted" });
+  });
+
   test("a slow drip is summed up, and one that stops is told of", () => {
     const it = gate();
     for (let n = 0; n < 5; n += 1) {

@@ -31,6 +31,8 @@ export interface Gate {
     readonly address: string;
     readonly nowMs: number;
   }): Verdict;
+  /** Notes, for the audit log, a caller who was not let in for another reason. */
+  turnedAway(caller: { readonly address: string; readonly reason: string; readonly nowMs: number }): void;
   /** Tells what was counted and not told yet; to be called every few seconds. */
   flush(nowMs: number): void;
   /** Addresses locked out now. */
@@ -81,6 +83,7 @@ export function createGate(options: {
       if (lockedMs > 0) audit.lockedOut(name, lockedMs, nowMs);
       return { kind: "refused", reason };
     },
+    turnedAway: ({ address, reason, nowMs }) => audit.note(addressKey(address), reason, nowMs),
     flush: (nowMs) => audit.flush(nowMs),
     lockedOut: (nowMs) => lockout.lockedOut(nowMs),
   };

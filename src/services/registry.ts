@@ -1,12 +1,12 @@
+import { createTokenSet, TokenError, type TokenSet } from "../security/tokens.ts";
 import { readBuildInfo } from "../telemetry/build-info.ts";
 import type { LineSink } from "../telemetry/line-sink.ts";
-import { openLog } from "../telemetry/logger.ts";
+import { type Logger, openLog } from "../telemetry/logger.ts";
 import { createRegistry, registerBuildInfo, registerDroppedLines } from "../telemetry/registry.ts";
 import type { ServiceDefinition } from "./kit/definition.ts";
-import { type Env, type Flags, readServiceSettings } from "./kit/env.ts";
+import { type Env, type Flags, readServiceSettings, type ServiceSettings } from "./kit/env.ts";
 import { ServiceConfigError } from "./kit/errors.ts";
 import type { RunningService } from "./kit/service.ts";
-import { fileTokens, staticTokens } from "./kit/tokens.ts";
 import { llmAssistant, llmAssistantSecondary } from "./llm-assistant/service.ts";
 import { llmRouter } from "./llm-router/service.ts";
 import { productApi } from "./product-api/service.ts";
@@ -52,20 +52,13 @@ export async function startServiceFromEnv(
   const build = readBuildInfo(env);
   registerBuildInfo({ registry, name: "helius_service_build_info", build });
   registerDroppedLines(registry, log);
-  const { tokens } = settings;
   try {
     const running = await definition.start({
       version: build.version,
       host: settings.host,
       port: settings.port,
-      adminTokens:
-        tokens.kind === "given"
-          ? staticTokens(tokens.tokens)
-          : fileTokens({
-              file: tokens.file,
-              onProblem: (reason) =>
-                log.logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
-            }),
+      adminTokens: openTokens(settings, log.logger),
+      adminReach: settings.adminReach,
       logger: log.logger,
       registry,
       dataDir: settings.dataDir,
@@ -77,5 +70,23 @@ export async function startServiceFromEnv(
   } catch (error) {
     log.close();
     throw error;
+  }
+}
+
+function openTokens({ tokens, production }: ServiceSettings, logger: Logger): TokenSet {
+  const file = tokens.kind === "file" ? tokens.file : undefined;
+  try {
+    return createTokenSet({
+      value: tokens.kind === "given" ? tokens.token : undefined,
+      file,
+      production,
+      onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
+      onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
+    });
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    throw new ServiceConfigError(
+      `${file === undefined ? "ADMIN_TOKEN" : "ADMIN_TOKEN_FILE"}: ${error.message}`,
+    );
   }
 }

@@ -43,3 +43,15 @@ export function registerDroppedLines(registry: Registry, log: { droppedLines(): 
     },
   });
 }
+
+/** Registers `admin_token_file_unusable`, which looks at the file at every scrape. */
+export function registerTokenFile(registry: Registry, tokens: { problem(): string | undefined }): void {
+  new Gauge({
+    name: "admin_token_file_unusable",
+    help: "1 while the token file, as it is, cannot be used and the last good tokens are in force.",
+    registers: [registry],
+    collect() {
+      this.set(tokens.problem() === undefined ? 0 : 1);
+    },
+  });
+}

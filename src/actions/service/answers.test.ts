@@ -90,19 +90,61 @@ describe("a mitigation that is carried out", () => {
   it("asks for the token at every attempt", async () => {
     const service = await startService(answering(500), done);
     const tokens = ["old", "new"];
-    await testAction({ token: () => tokens.shift() ?? "none" }).action.execute(
+    await testAction({ tokens: () => tokens.splice(0, 1) }).action.execute(INTENT, service.instance, calm());
+    expect(service.arrived.map((call) => call.headers["x-admin-token"])).toEqual(["old", "new"]);
+  });
+});
+
+describe("two tokens", () => {
+  const sent = async (tokens: readonly string[], ...manners: readonly Manner[]) => {
+    const service = await startService(...manners);
+    const outcome = await testAction({ tokens: () => tokens }).action.execute(
       INTENT,
       service.instance,
       calm(),
     );
-    expect(service.arrived.map((call) => call.headers["x-admin-token"])).toEqual(["old", "new"]);
+    return { outcome, sent: service.arrived.map((call) => call.headers["x-admin-token"]) };
+  };
+
+  it("are tried in order: the second only after a 401, and never a third", async () => {
+    expect(await sent(["first", "second"], done)).toMatchObject({ sent: ["first"] });
+    const rotated = await sent(["first", "second"], answering(401), done);
+    expect(rotated).toMatchObject({ sent: ["first", "second"], outcome: { status: "applied" } });
+    const neither = await sent(["first", "second", "third"], answering(401));
+    expect(neither).toMatchObject({
+      sent: ["first", "second"],
+      outcome: { status: "refused", httpStatus: 401 },
+    });
+    for (const status of [403, 409, 429, 307]) {
+      const other = await sent(["first", "second"], answering(status, {}, { "retry-after": "60" }), done);
+      expect(other.sent).toEqual(["first"]);
+    }
   });
+
+  it("are tried in order when asking what became of a key", async () => {
+    const service = await startService(answering(401), answering(200, { applied: true, answer: DONE }));
+    const { action } = testAction({ tokens: () => ["first", "second"] });
+    expect(await action.reconcile(INTENT, service.instance, calm())).toMatchObject({
+      status: "already_applied",
+    });
+    expect(service.arrived.map((call) => call.headers["x-admin-token"])).toEqual(["first", "second"]);
+  });
+});
+
+it("the admin plane is called where it listens, when that is elsewhere", async () => {
+  const [publicSide, adminSide] = [await startService(done), await startService(done)];
+  const instance = { ...publicSide.instance, adminUrl: adminSide.url };
+  const { action } = testAction();
+  expect(await action.execute(INTENT, instance, calm())).toMatchObject({ status: "applied" });
+  await action.reconcile(INTENT, instance, calm());
+  expect(adminSide.arrived.map((call) => call.method)).toEqual(["POST", "GET"]);
+  expect(publicSide.arrived).toEqual([]);
 });
 
 describe("a mitigation that is refused", () => {
   it.each([
     [401, /^the admin token was not accepted \(HTTP 401: no such token\)$/],
-    [403, /^the admin token was not accepted/],
+    [403, /^the service lets nobody in from here \(HTTP 403: no such token\)$/],
     [409, /^a newer monitor has taken over \(HTTP 409/],
     [400, /^HTTP 400: no such token$/],
     [404, /^HTTP 404/],

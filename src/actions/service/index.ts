@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from "undici";
 import type { Action, Intent } from "../../domain/action.ts";
+import type { Instance } from "../../domain/target.ts";
 import { checkCall, type ServiceKind, serviceKinds } from "../kinds.ts";
 import { callOnce, type Reply } from "../shared/call.ts";
 import { CANCELLED_BEFORE, messageOf, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
@@ -9,8 +10,11 @@ import { executed, reconciled } from "./verdict.ts";
 
 /** Settings of `createServiceActions`. */
 export interface ServiceActionSettings extends CallLimits {
-  /** The admin token, asked for at every attempt, so that a rotated one is used at once. */
-  readonly token: () => string;
+  /**
+   * The admin tokens, asked for at every attempt, so that a rotated one is used at once: the one to present, and the one
+   * to try where a service does not accept it.
+   */
+  readonly tokens: () => readonly string[];
   /** Uniform in [0, 1): spreads the waits. */
   readonly random: () => number;
   /** Waits; may resolve or reject when the signal is aborted. */
@@ -71,15 +75,15 @@ function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
           now,
           signal,
           attempt: (timeoutMs) =>
-            withToken(settings, (token) =>
+            withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
               callOnce({
                 ...settings,
                 dispatcher,
                 method: "POST",
-                url: `${instance.url}/admin/mitigate${queryOf(kind, intent)}`,
+                url: `${adminUrl(instance)}/admin/mitigate${queryOf(kind, intent)}`,
                 headers: headersOf(intent, token),
                 body: reasonOf(intent),
-                timeoutMs,
+                timeoutMs: leftMs,
                 signal,
               }),
             ),
@@ -88,14 +92,15 @@ function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
       }),
     reconcile: (intent, instance, signal) =>
       outcomeOf(instance, now, async () => {
-        const reply = await withToken(settings, (token) =>
+        const timeoutMs = settings.attemptTimeoutMs;
+        const reply = await withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
           callOnce({
             ...settings,
             dispatcher,
             method: "GET",
-            url: `${instance.url}/admin/actions/${encodeURIComponent(intent.id)}`,
+            url: `${adminUrl(instance)}/admin/actions/${encodeURIComponent(intent.id)}`,
             headers: { "x-admin-token": token, "x-predictive-automated": "1" },
-            timeoutMs: settings.attemptTimeoutMs,
+            timeoutMs: leftMs,
             signal,
           }),
         );
@@ -120,14 +125,23 @@ function queryOf(kind: ServiceKind, { parameters = {} }: Intent): string {
   return `?${new URLSearchParams([["action", kind], ...sorted])}`;
 }
 
-/** Without a token nothing is sent, and trying again does not help. */
-async function withToken(
-  settings: ServiceActionSettings,
-  call: (token: string) => Promise<Reply>,
+function adminUrl({ adminUrl, url }: Instance): string {
+  return adminUrl ?? url;
+}
+
+/**
+ * Presents the first token and, where it is not accepted, the second, both within one deadline: a 401 has had no effect.
+ * Without a token nothing is sent, and trying again does not help.
+ */
+async function withTokens(
+  limits: { settings: ServiceActionSettings; now: () => number; timeoutMs: number },
+  call: (token: string, leftMs: number) => Promise<Reply>,
 ): Promise<Reply> {
-  let token: string;
+  const { settings, now, timeoutMs } = limits;
+  const startMs = now();
+  let tokens: readonly string[];
   try {
-    token = settings.token();
+    tokens = settings.tokens();
   } catch (error) {
     return {
       kind: "not_sent",
@@ -135,8 +149,12 @@ async function withToken(
       permanent: true,
     };
   }
-  if (token === "") return { kind: "not_sent", detail: "the admin token is empty", permanent: true };
-  return call(token);
+  const [first = "", second] = tokens;
+  if (first === "") return { kind: "not_sent", detail: "the admin token is empty", permanent: true };
+  const reply = await call(first, timeoutMs);
+  const leftMs = timeoutMs - (now() - startMs);
+  const refused = reply.kind === "answer" && reply.status === 401;
+  return refused && second !== undefined && leftMs > 0 ? call(second, leftMs) : reply;
 }
 
 function headersOf(intent: Intent, token: string): Record<string, string> {

@@ -150,14 +150,14 @@ describe("a call that is not sent", () => {
     [
       "the token cannot be read",
       {
-        token: () => {
+        tokens: () => {
           throw new Error("ENOENT token file");
         },
       },
       /ENOENT token file/,
     ],
-    ["the token is empty", { token: () => "" }, /the admin token is empty/],
-    ["the token cannot be a header", { token: () => "secret\nvalue" }, /^not sent: (?!.*secret)/],
+    ["the token is empty", { tokens: () => [""] }, /the admin token is empty/],
+    ["the token cannot be a header", { tokens: () => ["secret\nvalue"] }, /^not sent: (?!.*secret)/],
   ])("because %s is not tried again, and the token stays out of the detail", async (_, more, detail) => {
     const service = await startService(done);
     const { action, waits } = testAction(more);

@@ -92,7 +92,7 @@ export function testAction(more: Partial<ServiceActionSettings> = {}, kind: Serv
   const waits: number[] = [];
   let slept = 0;
   const actions = createServiceActions({
-    token: () => "the-token",
+    tokens: () => ["the-token"],
     attemptTimeoutMs: 2_000,
     totalTimeoutMs: 10_000,
     retry: { maxAttempts: 3, baseMs: 100, maxMs: 1_000 },

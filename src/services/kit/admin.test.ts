@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { request as rawRequest } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { MAX_FAILURES } from "./attempts.ts";
+import { LOCKOUT_RULES } from "../../security/lockout.ts";
+import { createTokenSet } from "../../security/tokens.ts";
 import { HttpError } from "./errors.ts";
 import type { Mitigation } from "./mitigation.ts";
 import type { ServiceOptions } from "./service.ts";
@@ -13,7 +14,6 @@ import {
   TOKEN,
   temporaryDirectory,
 } from "./test-harness.ts";
-import { fileTokens } from "./tokens.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const running: { close(): Promise<void> }[] = [];
@@ -140,7 +140,9 @@ describe("refusals have no effect and are audited", () => {
   });
 
   test("401 without the token, with a wrong one, an empty one, or two", async () => {
-    const service = await start();
+    const clock = new ManualClock();
+    const service = await start({ clock });
+    let tries = 0;
     await service.admin("POST", "/admin/fault?mode=latency&inc=5");
     for (const token of [null, "wrong", "", `${TOKEN}, ${TOKEN}`]) {
       for (const [method, path] of [
@@ -151,29 +153,70 @@ describe("refusals have no effect and are audited", () => {
         ["GET", "/admin/nowhere"],
       ] as const) {
         const answer = await service.admin(method, path, { "x-admin-token": token });
-        expect(answer.status).toBe(401);
-        expect(answer.json).toMatchObject({ parameter: "x-admin-token" });
+        tries += 1;
+        expect(answer.status).toBe(tries <= LOCKOUT_RULES.maxFailures ? 401 : 429);
+        if (answer.status === 401) expect(answer.json).toMatchObject({ parameter: "x-admin-token" });
+        expect(answer.headers.get("connection")).toBe("close");
       }
     }
+    clock.advance(30_000);
     expect(await faultsOf(service)).toEqual({ latency: { artificial_latency_ms: 5, final_latency_ms: 5 } });
-    const audits = service.lines.filter((line) => line.message === "admin call refused");
-    expect(audits).toHaveLength(20);
+    // The first by itself, the lockout with the nine before it, and the other ten when the service stops.
+    await service.close();
+    const audits = service.lines.filter((line) => line.remote !== undefined).slice(2);
+    expect(audits).toMatchObject([
+      { message: "admin call refused", status: 401, call: "POST /admin/mitigate" },
+      { message: "admin address locked out", refusals: 9, wait_seconds: 30 },
+      { message: "admin lockout ended", refusals: 10 },
+    ]);
     expect(JSON.stringify(service.lines)).not.toContain("wrong,");
     expect(JSON.stringify(service.lines)).not.toContain(TOKEN);
   });
 
-  test("guessing is answered 429 after a while, until the window is over", async () => {
+  test("guessing is answered 429 after a while, for longer each time, and counted", async () => {
     const clock = new ManualClock();
     const service = await start({ clock });
-    for (let count = 0; count < MAX_FAILURES; count += 1) {
-      expect((await service.admin("POST", "/admin/mitigate", { "x-admin-token": `g${count}` })).status).toBe(
-        401,
-      );
+    const guess = async () =>
+      (await service.admin("POST", "/admin/mitigate", { "x-admin-token": "a guess" })).status;
+    for (const wait of [30, 60, 120]) {
+      for (let count = 0; count < LOCKOUT_RULES.maxFailures; count += 1) expect(await guess()).toBe(401);
+      const blocked = await service.admin("POST", "/admin/mitigate");
+      expect([blocked.status, blocked.headers.get("retry-after")]).toEqual([429, String(wait)]);
+      expect(blocked.json.error).toContain(`wait ${wait} s`);
+      expect(await service.metrics()).toMatch(/^admin_addresses_locked_out 1$/m);
+      clock.advance(wait * 1_000);
     }
-    const blocked = await service.admin("POST", "/admin/mitigate");
-    expect([blocked.status, blocked.headers.get("retry-after")]).toEqual([429, "60"]);
-    clock.advance(60_000);
     expect((await service.admin("POST", "/admin/mitigate")).status).toBe(200);
+    const metrics = await service.metrics();
+    expect(metrics).toMatch(/^admin_addresses_locked_out 0$/m);
+    expect(metrics).toMatch(/^admin_calls_refused_total\{reason="token_wrong"\} 30$/m);
+    expect(metrics).toMatch(/^admin_calls_refused_total\{reason="locked_out"\} 3$/m);
+  });
+
+  test("a parameter of a call that only reads is refused too", async () => {
+    const service = await start();
+    for (const path of ["/admin/faults?verbose=1", "/admin/actions/k?verbose=1"]) {
+      const answer = await service.admin("GET", path);
+      expect([answer.status, answer.json.parameter, answer.json.expected]).toEqual([
+        400,
+        "verbose",
+        "no parameter at all",
+      ]);
+    }
+  });
+
+  test("a log line can neither be ended nor filled with a token that stands in the wrong place", async () => {
+    const service = await start();
+    await service.admin("POST", `/admin/mitigate?token=${TOKEN}&action=%0A%1b[2J%c2%9b%e2%80%ae{}`);
+    await service.admin("POST", `/admin/mitigate?x-admin-token=${TOKEN}`, { "x-admin-token": null });
+    const refused = service.lines.filter((line) => line.message === "admin call refused");
+    expect(refused.map((line) => line.call)).toEqual([
+      "POST /admin/mitigate?token=…&action=\\u{a}\\u{1b}[2J\\u{9b}\\u{202e}{}",
+      "POST /admin/mitigate?x-admin-token=…",
+    ]);
+    expect(JSON.stringify(service.lines)).not.toContain(TOKEN);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(JSON.stringify(service.lines)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]|\\n|\\u001b/);
   });
 
   test("405 with the right method", async () => {
@@ -256,10 +299,24 @@ describe("log events", () => {
     const service = await start();
     await service.admin("POST", "/admin/fault?mode=leak&kb=50");
     await service.admin("POST", "/admin/mitigate");
-    expect(events(service)).toEqual(["fault injected", "manual mitigation executed", "mitigation executed"]);
+    expect(events(service)).toEqual([
+      "admin call received",
+      "fault injected",
+      "admin call received",
+      "manual mitigation executed",
+      "mitigation executed",
+    ]);
+    expect(service.lines.find((line) => line.message === "admin call received")).toMatchObject({
+      call: "POST /admin/fault?mode=leak&kb=50",
+      mode: "manual",
+      remote: "127.0.0.1",
+      call_number: 1,
+    });
+    expect(service.lines.at(-3)).toMatchObject({ call: "POST /admin/mitigate", call_number: 2 });
     expect(service.lines.at(-1)).toMatchObject({
       message: "mitigation executed",
       mode: "manual",
+      call_number: 2,
       freed_chunks: 1,
       reset_latency: true,
       cleared: "leak",
@@ -274,7 +331,8 @@ describe("log events", () => {
     const service = await start();
     const headers = { "x-predictive-automated": "1", "idempotency-key": "i", "x-predictive-epoch": "3" };
     await service.admin("POST", "/admin/mitigate", headers);
-    expect(events(service)).toEqual(["mitigation executed"]);
+    expect(events(service)).toEqual(["admin call received", "mitigation executed"]);
+    expect(service.lines.at(-2)).toMatchObject({ mode: "auto", idempotency_key: "i", epoch: 3 });
     expect(service.lines.at(-1)).toMatchObject({
       mode: "auto",
       idempotency_key: "i",
@@ -282,7 +340,17 @@ describe("log events", () => {
       cleared: "nothing",
     });
     await service.admin("POST", "/admin/mitigate", headers);
-    expect(events(service)).toEqual(["mitigation executed", "admin call repeated, no second effect"]);
+    expect(events(service)).toEqual([
+      "admin call received",
+      "mitigation executed",
+      "admin call received",
+      "admin call repeated, no second effect",
+    ]);
+    await service.admin("POST", "/admin/mitigate", { "x-predictive-epoch": "2" });
+    expect(service.lines.slice(-2)).toMatchObject([
+      { message: "admin call received", epoch: 2, call_number: 3 },
+      { message: "admin call refused", status: 409, call_number: 3 },
+    ]);
   });
 });
 
@@ -290,7 +358,7 @@ describe("what a service adds", () => {
   test("tokens from a file rotate while it runs", async () => {
     const file = join(dir.path, "token");
     writeFileSync(file, "one\n");
-    const service = await start({ adminTokens: fileTokens({ file }) });
+    const service = await start({ adminTokens: createTokenSet({ file }) });
     const status = async (token: string) =>
       (await service.admin("POST", "/admin/mitigate", { "x-admin-token": token })).status;
     expect([await status("one"), await status("two")]).toEqual([200, 401]);

@@ -1,8 +1,10 @@
-import { type NextFunction, type Request, type RequestHandler, type Response, Router, raw } from "express";
+import { type NextFunction, type Request, type Response, Router, raw } from "express";
 import type { Logger } from "pino";
+import { printable } from "../../security/text.ts";
+import { AccessError, type AdminAccess, addressOf } from "./admin-access.ts";
 import type { AdminMetrics } from "./admin-metrics.ts";
-import { FailedAttempts } from "./attempts.ts";
 import { CallGuard, type CallHeaders, checkKey, type GuardedAnswer, readCallHeaders } from "./call-guard.ts";
+import { type CallNames, describeCall } from "./call-names.ts";
 import type { ServiceClock } from "./clock.ts";
 import { HttpError, ParameterError } from "./errors.ts";
 import type { FaultSet } from "./faults/fault-set.ts";
@@ -10,14 +12,14 @@ import type { Answer, Ledger } from "./ledger.ts";
 import type { Mitigation } from "./mitigation.ts";
 import { checkParameters, parseQuery, quoted } from "./parameters.ts";
 import { refuseMethod } from "./routes.ts";
-import type { TokenSource } from "./tokens.ts";
 
 /** Largest body of an admin call, bytes; its content is not used. */
 export const MAX_ADMIN_BODY_BYTES = 16 * 1_024;
 
 export interface AdminOptions {
   readonly service: string;
-  readonly tokens: TokenSource;
+  readonly access: AdminAccess;
+  readonly names: CallNames;
   readonly faults: FaultSet;
   readonly faultInjection: boolean;
   readonly mitigations: readonly Mitigation[];
@@ -25,14 +27,17 @@ export interface AdminOptions {
   readonly metrics: AdminMetrics;
   readonly logger: Logger;
   readonly clock: ServiceClock;
+  /** Numbers the calls of this process, for its log. */
+  readonly calls: { last: number };
 }
 
 /** The admin plane, to be mounted at `/admin`. */
-export function adminRouter(options: AdminOptions): Router {
+export function adminRouter(given: Omit<AdminOptions, "calls">): Router {
+  const options: AdminOptions = { ...given, calls: { last: 0 } };
   const { ledger, clock, faults } = options;
   const router = Router();
   const guard = new CallGuard(ledger, () => clock.wallMs());
-  router.use(requireToken(options));
+  router.use(options.access.require);
   const body = raw({ type: () => true, limit: MAX_ADMIN_BODY_BYTES });
   router
     .route("/fault")
@@ -44,7 +49,8 @@ export function adminRouter(options: AdminOptions): Router {
     .all(refuseMethod(["POST"]));
   router
     .route("/faults")
-    .get((_request, response) => {
+    .get((request, response) => {
+      refuseParameters(request);
       response.json({
         service: options.service,
         fault_injection: options.faultInjection,
@@ -57,6 +63,7 @@ export function adminRouter(options: AdminOptions): Router {
   router
     .route("/actions/:key")
     .get((request, response) => {
+      refuseParameters(request);
       const key = checkKey(String(request.params.key));
       const entry = ledger.find(key, clock.wallMs());
       if (entry?.answer === undefined) response.status(404).json({ key, applied: false });
@@ -68,38 +75,8 @@ export function adminRouter(options: AdminOptions): Router {
   router.use((request: Request) => {
     throw new HttpError(404, { error: `there is no ${request.originalUrl.slice(0, 200)} here` });
   });
-  router.use(auditRefusal(options.logger));
+  router.use(auditRefusal(options));
   return router;
-}
-
-/** 401 without a valid token; 429 for an address that presents too many wrong ones. */
-function requireToken(options: AdminOptions): RequestHandler {
-  const { tokens, clock } = options;
-  const attempts = new FailedAttempts();
-  return (request, _response, next) => {
-    const address = addressOf(request);
-    const nowMs = clock.monoMs();
-    const waitSeconds = attempts.waitSeconds(address, nowMs);
-    if (waitSeconds > 0) {
-      throw new HttpError(
-        429,
-        { error: `too many wrong tokens from this address; wait ${waitSeconds} s` },
-        { "retry-after": String(waitSeconds) },
-      );
-    }
-    const presented = request.headers["x-admin-token"];
-    if (tokens.verify(typeof presented === "string" ? presented : undefined)) {
-      next();
-      return;
-    }
-    attempts.add(address, nowMs);
-    const problem = presented === undefined ? "missing" : "wrong";
-    throw new HttpError(401, {
-      error: `the admin token is ${problem}`,
-      parameter: "x-admin-token",
-      expected: "the header x-admin-token with a token of this service",
-    });
-  };
 }
 
 async function injectFault(
@@ -116,9 +93,11 @@ async function injectFault(
   }
   const headers = readCallHeaders(request.headers);
   const planned = faults.plan(parseQuery(request.originalUrl));
+  auditReceived(options, { request, response, headers });
   const result = await guard.run(fullCall(request), headers, () => planned.inject(clock.monoMs()));
-  if (result.replayed) logReplay(logger, request, headers);
-  else logger.warn({ ...flat(result.answer), ...origin(request, headers) }, "fault injected");
+  const by = origin(request, response, headers);
+  if (result.replayed) logReplay(options, request, by);
+  else logger.warn({ ...flat(result.answer), ...by }, "fault injected");
   send(response, result);
 }
 
@@ -130,6 +109,7 @@ async function mitigate(
 ): Promise<void> {
   const headers = readCallHeaders(request.headers);
   const run = planMitigation(options, parseQuery(request.originalUrl));
+  auditReceived(options, { request, response, headers });
   let cleared: Answer = {};
   const result = await guard.run(fullCall(request), headers, async () => {
     const done = await run();
@@ -137,13 +117,9 @@ async function mitigate(
     options.metrics.mitigated(options.clock.wallMs());
     return done.answer;
   });
-  if (result.replayed) logReplay(options.logger, request, headers);
-  else
-    logMitigation(
-      options.logger,
-      { ...flat(result.answer), ...cleared, ...origin(request, headers) },
-      headers,
-    );
+  const by = origin(request, response, headers);
+  if (result.replayed) logReplay(options, request, by);
+  else logMitigation(options.logger, { ...flat(result.answer), ...cleared, ...by }, headers);
   send(response, result);
 }
 
@@ -185,26 +161,39 @@ function logMitigation(logger: Logger, fields: Answer, headers: CallHeaders): vo
   logger.info({ ...fields, mode: "manual" }, "mitigation executed");
 }
 
-function logReplay(logger: Logger, request: Request, headers: CallHeaders): void {
-  logger.info(
-    { call: callOf(request), ...origin(request, headers) },
+function logReplay(options: AdminOptions, request: Request, by: Answer): void {
+  options.logger.info(
+    { call: describeCall(request, options.names), ...by },
     "admin call repeated, no second effect",
   );
 }
 
-/** One audit line for every refused call. */
-function auditRefusal(logger: Logger) {
-  return (error: unknown, request: Request, _response: Response, next: NextFunction): void => {
-    const status = (error as { status?: unknown }).status;
-    logger.warn(
-      {
-        call: callOf(request),
-        remote: addressOf(request),
-        status: typeof status === "number" ? status : 500,
-        error: (error as Error).message,
-      },
-      "admin call refused",
-    );
+/**
+ * The audit line before a call that may have an effect. What came of it is in a later line with the same `call_number`:
+ * the event itself, a repetition, a refusal or a failure.
+ */
+function auditReceived(
+  options: AdminOptions,
+  { request, response, headers }: { request: Request; response: Response; headers: CallHeaders },
+): void {
+  options.calls.last += 1;
+  response.locals.callNumber = options.calls.last;
+  const call = describeCall(request, options.names);
+  const mode = headers.automated ? "auto" : "manual";
+  options.logger.info({ call, mode, ...origin(request, response, headers) }, "admin call received");
+}
+
+/** One audit line for every call that was let in and refused, or that failed. */
+function auditRefusal({ logger, names }: AdminOptions) {
+  return (error: unknown, request: Request, response: Response, next: NextFunction): void => {
+    if (!(error instanceof AccessError)) {
+      const given = (error as { status?: unknown }).status;
+      const status = typeof given === "number" ? given : 500;
+      const number = callNumber(response);
+      const fields = { call: describeCall(request, names), ...number, remote: addressOf(request), status };
+      const text = { error: printable((error as Error).message, 300) };
+      logger.warn({ ...fields, ...text }, status < 500 ? "admin call refused" : "admin call failed");
+    }
     next(error);
   };
 }
@@ -215,12 +204,23 @@ function send(response: Response, result: GuardedAnswer): void {
 }
 
 /** Who called, as flat fields. */
-function origin(request: Request, headers: CallHeaders): Answer {
+function origin(request: Request, response: Response, headers: CallHeaders): Answer {
   return {
+    ...callNumber(response),
     remote: addressOf(request),
     ...(headers.key === undefined ? {} : { idempotency_key: headers.key }),
     ...(headers.epoch === undefined ? {} : { epoch: headers.epoch }),
   };
+}
+
+function callNumber(response: Response): Answer {
+  const number: unknown = response.locals.callNumber;
+  return typeof number === "number" ? { call_number: number } : {};
+}
+
+/** For calls that only read. */
+function refuseParameters(request: Request): void {
+  checkParameters({ query: parseQuery(request.originalUrl), parameters: [], selectors: [] });
 }
 
 /** Scalars as they are, anything else as JSON text: log lines are flat. */
@@ -236,13 +236,4 @@ function flat(answer: Answer): Answer {
 /** What an idempotency key stands for. Its length is bounded, because the query was parsed before. */
 function fullCall(request: Request): string {
   return `${request.method} ${request.originalUrl}`;
-}
-
-/** For a log line. */
-function callOf(request: Request): string {
-  return fullCall(request).slice(0, 300);
-}
-
-function addressOf(request: Request): string {
-  return request.socket.remoteAddress ?? "unknown";
 }

@@ -1,3 +1,4 @@
+import { DEVELOPMENT_TOKEN } from "../../security/tokens.ts";
 import {
   LOG_FILE_MAX_BYTES,
   LOG_FORMATS,
@@ -5,6 +6,7 @@ import {
   type LogFormat,
   type LogLevel,
 } from "../../telemetry/logger.ts";
+import type { AdminReach } from "./admin-access.ts";
 import { ServiceConfigError } from "./errors.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -14,13 +16,16 @@ export type Flags = Readonly<Record<string, string | undefined>>;
 
 /** Where the tokens come from: given, or a file that may change. */
 export type TokenSetting =
-  | { readonly kind: "given"; readonly tokens: readonly string[] }
+  | { readonly kind: "given"; readonly token: string }
   | { readonly kind: "file"; readonly file: string };
 
 export interface ServiceSettings {
   readonly host: string;
   readonly port: number;
   readonly tokens: TokenSetting;
+  readonly adminReach: AdminReach;
+  /** Refuses the development token. */
+  readonly production: boolean;
   readonly dataDir: string;
   readonly logFile: string | undefined;
   /** Bytes of the log file before it is put aside; 0: never. */
@@ -30,9 +35,6 @@ export interface ServiceSettings {
   readonly faultInjection: boolean;
   readonly region: string | undefined;
 }
-
-/** Token of a development machine. Refused in production. */
-const DEVELOPMENT_TOKEN = "secret";
 
 /**
  * Settings of a service; a flag wins over the environment, the environment over the default. An empty variable counts
@@ -45,10 +47,14 @@ export function readServiceSettings(input: {
 }): ServiceSettings {
   const { env, flags, defaultPort } = input;
   const production = env.NODE_ENV === "production";
-  const listen = listenAddress(flags["web.listen-address"]);
+  const listen = listenAddress("--web.listen-address", flags["web.listen-address"]);
+  const host = listen?.host ?? "0.0.0.0";
+  const port = listen?.port ?? portOf("PORT", env.PORT || String(defaultPort));
   return {
-    host: listen?.host ?? "0.0.0.0",
-    port: listen?.port ?? portOf("PORT", env.PORT || String(defaultPort)),
+    host,
+    port,
+    adminReach: adminReach(env.ADMIN_LISTEN_ADDRESS || undefined, { host, port }),
+    production,
     tokens: tokenSetting(env, production),
     dataDir: env.HELIUS_DATA_DIR || "./data",
     logFile: env.LOG_FILE || undefined,
@@ -60,16 +66,39 @@ export function readServiceSettings(input: {
   };
 }
 
-function listenAddress(text: string | undefined): { host: string; port: number } | undefined {
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function listenAddress(origin: string, text: string | undefined): Address | undefined {
   if (text === undefined) return undefined;
   const parts = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(?<port>[^:]+)$/.exec(text)?.groups;
   if (parts === undefined) {
     throw new ServiceConfigError(
-      `--web.listen-address is ${JSON.stringify(text)}: expected HOST:PORT or :PORT, e.g. 127.0.0.1:8000`,
+      `${origin} is ${JSON.stringify(text)}: expected HOST:PORT or :PORT, e.g. 127.0.0.1:8000`,
     );
   }
   const host = (parts.host ?? "").replace(/^\[|\]$/g, "");
-  return { host: host === "" ? "0.0.0.0" : host, port: portOf("--web.listen-address", parts.port ?? "") };
+  return { host: host === "" ? "0.0.0.0" : host, port: portOf(origin, parts.port ?? "") };
+}
+
+const ANY_HOST = ["0.0.0.0", "::"];
+const LOCAL_HOST = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/;
+
+/**
+ * Another port than the public one: a listener of its own. The public one: whom its host part lets in, where the
+ * public host already is that or any.
+ */
+function adminReach(text: string | undefined, open: Address): AdminReach {
+  const wanted = listenAddress("ADMIN_LISTEN_ADDRESS", text);
+  if (wanted === undefined) return { kind: "local" };
+  if (wanted.port !== open.port || wanted.port === 0) return { kind: "own", ...wanted };
+  if (LOCAL_HOST.test(wanted.host)) return { kind: "local" };
+  if (wanted.host === open.host || ANY_HOST.includes(wanted.host)) return { kind: "public" };
+  throw new ServiceConfigError(
+    `ADMIN_LISTEN_ADDRESS is ${JSON.stringify(text)}, on the public port ${open.port}: expected the host ${open.host}, 0.0.0.0 or 127.0.0.1, or another port`,
+  );
 }
 
 function portOf(origin: string, text: string): number {
@@ -100,7 +129,7 @@ function tokenSetting(env: Env, production: boolean): TokenSetting {
       "ADMIN_TOKEN is not set or is the development default while NODE_ENV=production: expected a secret of your own, in ADMIN_TOKEN or in the file ADMIN_TOKEN_FILE names",
     );
   }
-  return { kind: "given", tokens: [token ?? DEVELOPMENT_TOKEN] };
+  return { kind: "given", token: token ?? DEVELOPMENT_TOKEN };
 }
 
 function switchOf(name: string, text: string | undefined, fallback: boolean): boolean {

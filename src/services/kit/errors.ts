@@ -37,11 +37,17 @@ export class PortInUseError extends Error {
   readonly host: string;
   readonly port: number;
 
-  constructor(host: string, port: number, cause?: unknown) {
-    super(
-      `${host}:${port} is in use by another process; stop it, or choose another port with PORT or --web.listen-address`,
-      { cause },
-    );
+  constructor(at: {
+    readonly host: string;
+    readonly port: number;
+    /** What chooses another. Default `PORT or --web.listen-address`. */
+    readonly settings?: string | undefined;
+    readonly cause?: unknown;
+  }) {
+    const { host, port, settings = "PORT or --web.listen-address", cause } = at;
+    super(`${host}:${port} is in use by another process; stop it, or choose another port with ${settings}`, {
+      cause,
+    });
     this.host = host;
     this.port = port;
   }

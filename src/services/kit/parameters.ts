@@ -1,3 +1,4 @@
+import { printable } from "../../security/text.ts";
 import { ParameterError } from "./errors.ts";
 
 /** A number in the query, e.g. `inc` of latency. */
@@ -137,7 +138,7 @@ function present<T>(name: string, value: T | undefined): T {
   return value;
 }
 
-/** A foreign text, short enough to be sent back. */
+/** A foreign text, short and harmless enough to be sent back. */
 export function quoted(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  return JSON.stringify(printable(text, 60));
 }

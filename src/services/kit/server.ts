@@ -1,12 +1,21 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { RequestListener, Server, ServerResponse } from "node:http";
+import type { Server as NetServer } from "node:net";
+import { createBoundedServer } from "../../security/bounded-server.ts";
 import { PortInUseError } from "./errors.ts";
 
-/** A server whose handler comes later; until then it answers 503. */
+/** Servers whose handler comes later; until then they answer 503. */
 export interface ServerSlot {
+  /** The public one. */
   readonly server: Server;
   readonly inFlight: ReadonlySet<ServerResponse>;
+  /** A further server with the same handler. */
+  another(): Server;
   install(handler: RequestListener): void;
+  readonly all: readonly Server[];
 }
+
+const PATIENCE = { headersMs: 10_000, requestMs: 30_000, keepAliveMs: 15_000, silenceMs: 60_000 };
+const MAX_CONNECTIONS = 4_096;
 
 export function createSlot(): ServerSlot {
   let handler: RequestListener = (_request, response) => {
@@ -14,30 +23,45 @@ export function createSlot(): ServerSlot {
     response.end('{"error":"the service is starting"}');
   };
   const inFlight = new Set<ServerResponse>();
-  const server = createServer((request, response) => {
-    inFlight.add(response);
-    response.once("close", () => inFlight.delete(response));
-    if (!server.listening) response.setHeader("connection", "close");
-    handler(request, response);
-  });
-  server.requestTimeout = 30_000;
-  server.headersTimeout = 10_000;
-  server.keepAliveTimeout = 15_000;
-  server.maxConnections = 4_096;
+  const all: Server[] = [];
+  const another = () => {
+    const server = createBoundedServer({
+      patience: PATIENCE,
+      maxConnections: MAX_CONNECTIONS,
+      handler: (request, response) => {
+        inFlight.add(response);
+        response.once("close", () => inFlight.delete(response));
+        if (!server.listening) response.setHeader("connection", "close");
+        handler(request, response);
+      },
+    });
+    all.push(server);
+    return server;
+  };
   return {
-    server,
+    server: another(),
     inFlight,
+    another,
+    all,
     install(next) {
       handler = next;
     },
   };
 }
 
-/** Answers the port. Throws `PortInUseError` when it is taken. */
-export function listen(server: Server, host: string, port: number): Promise<number> {
+/** Answers the port. Throws `PortInUseError`, which names the settings that choose another, when it is taken. */
+export function listen(options: {
+  readonly server: NetServer;
+  readonly host: string;
+  readonly port: number;
+  readonly settings?: string;
+}): Promise<number> {
+  const { server, host, port, settings } = options;
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? new PortInUseError(host, port, error) : error);
+      reject(
+        error.code === "EADDRINUSE" ? new PortInUseError({ host, port, settings, cause: error }) : error,
+      );
     };
     server.once("error", failed);
     server.listen({ host, port }, () => {
@@ -53,17 +77,23 @@ export async function stopServer(options: {
   readonly slot: ServerSlot;
   readonly drainMs: number;
 }): Promise<number> {
-  const { server, inFlight } = options.slot;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  const { all, inFlight } = options.slot;
+  const closed = Promise.all(
+    all.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  );
   for (const response of inFlight) {
     if (!response.headersSent) response.setHeader("connection", "close");
     // A connection that is kept alive would hold the server open after its answer.
-    response.once("close", () => setImmediate(() => server.closeIdleConnections()));
+    response.once("close", () =>
+      setImmediate(() => {
+        for (const server of all) server.closeIdleConnections();
+      }),
+    );
   }
   let cutOff = 0;
   const timer = setTimeout(() => {
     cutOff = inFlight.size;
-    server.closeAllConnections();
+    for (const server of all) server.closeAllConnections();
   }, options.drainMs);
   await closed;
   clearTimeout(timer);

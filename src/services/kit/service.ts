@@ -1,12 +1,16 @@
 import type { Server } from "node:http";
 import { join } from "node:path";
-import express, { type Express, type Request, type Response } from "express";
+import express, { type Express, type Request, type RequestHandler, type Response } from "express";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
+import { createTokenSet, type TokenSet } from "../../security/tokens.ts";
+import { registerTokenFile } from "../../telemetry/registry.ts";
 import { adminRouter } from "./admin.ts";
+import { type AdminAccess, type AdminReach, adminAccess } from "./admin-access.ts";
 import { AdminMetrics, type QueueProbe } from "./admin-metrics.ts";
 import { answerErrors } from "./answer-errors.ts";
 import { type ServiceClock, systemClock } from "./clock.ts";
+import { ServiceConfigError } from "./errors.ts";
 import type { FaultMode } from "./faults/fault-mode.ts";
 import { FaultSet } from "./faults/fault-set.ts";
 import { HttpMetrics } from "./http-metrics.ts";
@@ -15,8 +19,7 @@ import type { Mitigation } from "./mitigation.ts";
 import { Pauses } from "./pauses.ts";
 import { type Routes, RouteTable, refuseMethod } from "./routes.ts";
 import { scrapeHandler } from "./scrape.ts";
-import { createSlot, listen, stopServer } from "./server.ts";
-import { staticTokens, type TokenSource } from "./tokens.ts";
+import { createSlot, listen, type ServerSlot, stopServer } from "./server.ts";
 
 export interface ServiceOptions {
   /** Name of the service; also of its folder under `dataDir`. */
@@ -29,7 +32,9 @@ export interface ServiceOptions {
   /** 0: any free port. */
   readonly port: number;
   /** One or two valid tokens, or something that knows them. */
-  readonly adminTokens: readonly string[] | TokenSource;
+  readonly adminTokens: readonly string[] | TokenSet;
+  /** Who may reach the admin plane. Default: callers on this machine. */
+  readonly adminReach?: AdminReach;
   readonly logger: Logger;
   readonly registry: Registry;
   /** All durable state. The service writes to `DATA_DIR/NAME-PORT` (`DATA_DIR/NAME` for port 0). */
@@ -57,6 +62,8 @@ export interface ServiceContext {
   readonly clock: ServiceClock;
   /** This instance's own directory. */
   readonly dataDir: string;
+  /** For routes that need the admin token. */
+  readonly requireAdmin: RequestHandler;
   /** For protocols beside HTTP, e.g. the `upgrade` event. */
   readonly server: Server;
   /** Shows a queue as `queue_depth{queue}` and offers the `backlog` fault. */
@@ -73,6 +80,8 @@ export interface RunningService {
   /** Base URL that reaches it from this machine, without a trailing slash. */
   readonly url: string;
   readonly port: number;
+  /** Base URL of the admin plane: `url`, unless it listens elsewhere. */
+  readonly adminUrl: string;
   /** Answers what is in flight, at most `drainMs`, then stops. Repeated calls wait for the first. */
   close(): Promise<void>;
 }
@@ -89,18 +98,25 @@ const ADVANCE_MS = 200;
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const host = options.host ?? "0.0.0.0";
-  const tokens = "verify" in options.adminTokens ? options.adminTokens : staticTokens(options.adminTokens);
+  const tokens = tokensOf(options.adminTokens);
   const slot = createSlot();
-  const port = await listen(slot.server, host, options.port);
+  const port = await listen({ server: slot.server, host, port: options.port });
   const closers: (() => void | Promise<void>)[] = [];
   const pauses = new Pauses();
   try {
-    const built = await buildApp({ options, tokens, server: slot.server, closers, pauses });
+    const admin = await listenForAdmin(slot, options.adminReach ?? { kind: "local" });
+    const built = await buildApp({ options, tokens, server: slot.server, closers, pauses, admin });
     slot.install(built.app);
-    options.logger.info({ host, port, version: options.version }, "service listening");
+    const url = urlOf(host, port);
+    const adminUrl = admin.port === undefined ? url : urlOf(admin.host, admin.port);
+    options.logger.info(
+      { host, port, version: options.version, admin: admin.reach.kind, admin_url: adminUrl },
+      "service listening",
+    );
     return {
-      url: `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : bracketed(host)}:${port}`,
+      url,
       port,
+      adminUrl,
       close: closeOnce({ options, slot, closers, pauses, faults: built.faults }),
     };
   } catch (error) {
@@ -110,10 +126,40 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   }
 }
 
+interface ListeningAdmin {
+  readonly reach: AdminReach;
+  readonly host: string;
+  /** Of the listener of its own. */
+  readonly port: number | undefined;
+}
+
+async function listenForAdmin(slot: ServerSlot, reach: AdminReach): Promise<ListeningAdmin> {
+  if (reach.kind !== "own") return { reach, host: "", port: undefined };
+  const { host } = reach;
+  const port = await listen({
+    server: slot.another(),
+    host,
+    port: reach.port,
+    settings: "ADMIN_LISTEN_ADDRESS",
+  });
+  return { reach, host, port };
+}
+
+/** @throws ServiceConfigError */
+function tokensOf(given: readonly string[] | TokenSet): TokenSet {
+  if ("accepts" in given) return given;
+  try {
+    return createTokenSet({ value: given });
+  } catch (error) {
+    throw new ServiceConfigError(`admin tokens: ${(error as Error).message}`);
+  }
+}
+
 interface BuildInput {
   readonly options: ServiceOptions;
-  readonly tokens: TokenSource;
+  readonly tokens: TokenSet;
   readonly server: Server;
+  readonly admin: ListeningAdmin;
   readonly closers: (() => void | Promise<void>)[];
   readonly pauses: Pauses;
 }
@@ -139,6 +185,7 @@ async function buildApp(input: BuildInput): Promise<{ readonly app: Express; rea
   const faults = new FaultSet(options.extraFaults);
   closers.push(advanceRegularly(faults, clock, logger));
   const metrics = new AdminMetrics({ registry, faults, clock });
+  const access = openAccess({ input, faults, clock });
   const table = new RouteTable({ metrics: new HttpMetrics(registry), faults, pauses, clock });
   const health: (() => Readonly<Record<string, unknown>>)[] = [];
   await options.routes(table, {
@@ -149,6 +196,7 @@ async function buildApp(input: BuildInput): Promise<{ readonly app: Express; rea
     registry,
     clock,
     dataDir,
+    requireAdmin: access.require,
     server: input.server,
     addQueue(probe) {
       metrics.watchQueue(probe);
@@ -175,7 +223,8 @@ async function buildApp(input: BuildInput): Promise<{ readonly app: Express; rea
     "/admin",
     adminRouter({
       service: options.name,
-      tokens: input.tokens,
+      access,
+      names: () => callNames(faults, options),
       faults,
       faultInjection: options.faultInjection,
       mitigations: options.extraMitigations ?? [],
@@ -188,6 +237,30 @@ async function buildApp(input: BuildInput): Promise<{ readonly app: Express; rea
   app.use(table.finish());
   app.use(answerErrors(logger));
   return { app, faults };
+}
+
+function openAccess(parts: { input: BuildInput; faults: FaultSet; clock: ServiceClock }): AdminAccess {
+  const { input, faults, clock } = parts;
+  const { logger, registry } = input.options;
+  registerTokenFile(registry, input.tokens);
+  const access = adminAccess({
+    tokens: input.tokens,
+    reach: input.admin.reach,
+    ownPort: input.admin.port,
+    names: () => callNames(faults, input.options),
+    clock,
+    logger,
+    registry,
+  });
+  input.closers.push(() => access.stop());
+  return access;
+}
+
+/** Parameters of admin calls, which a log line may show. */
+function callNames(faults: FaultSet, options: ServiceOptions): ReadonlySet<string> {
+  const mitigations = options.extraMitigations ?? [];
+  const own = mitigations.flatMap((mitigation) => mitigation.parameters.map(({ name }) => name));
+  return new Set(["action", ...faults.parameterNames(), ...own]);
 }
 
 function baseHealth(options: ServiceOptions): Record<string, unknown> {
@@ -240,6 +313,8 @@ async function runClosers(closers: (() => void | Promise<void>)[], logger: Logge
   }
 }
 
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
+/** One that reaches it from this machine. */
+function urlOf(host: string, port: number): string {
+  if (host === "0.0.0.0" || host === "::") return `http://127.0.0.1:${port}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -1,16 +1,5 @@
-import { renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FAILURE_WINDOW_MS, FailedAttempts, MAX_FAILURES } from "./attempts.ts";
+import { describe, expect, test } from "vitest";
 import { readServiceSettings } from "./env.ts";
-import { temporaryDirectory } from "./test-harness.ts";
-import { fileTokens, staticTokens } from "./tokens.ts";
-
-let dir: ReturnType<typeof temporaryDirectory>;
-beforeEach(() => {
-  dir = temporaryDirectory();
-});
-afterEach(() => dir.remove());
 
 describe("readServiceSettings", () => {
   const read = (env: Record<string, string>, flags: Record<string, string> = {}) =>
@@ -20,7 +9,9 @@ describe("readServiceSettings", () => {
     expect(read({})).toEqual({
       host: "0.0.0.0",
       port: 8000,
-      tokens: { kind: "given", tokens: ["secret"] },
+      adminReach: { kind: "local" },
+      production: false,
+      tokens: { kind: "given", token: "secret" },
       dataDir: "./data",
       logFile: undefined,
       logFileMaxBytes: 50_000_000,
@@ -66,63 +57,34 @@ describe("readServiceSettings", () => {
   });
 });
 
-describe("tokens", () => {
-  test("one or two, compared whole", () => {
-    const tokens = staticTokens(["one", "two"]);
-    expect(["one", "two", "on", "one ", "", undefined].map((token) => tokens.verify(token))).toEqual([
-      true,
-      true,
-      false,
-      false,
-      false,
-      false,
-    ]);
-    for (const bad of [[], [""], ["a", "b", "c"]])
-      expect(() => staticTokens(bad)).toThrow("one or two tokens");
+describe("where the admin plane is reached", () => {
+  const reach = (address: string, listen?: string) =>
+    readServiceSettings({
+      env: { ADMIN_LISTEN_ADDRESS: address },
+      flags: listen === undefined ? {} : { "web.listen-address": listen },
+      defaultPort: 8000,
+    }).adminReach;
+
+  test.each([
+    ["", undefined, { kind: "local" }],
+    ["127.0.0.1:8000", undefined, { kind: "local" }],
+    ["[::1]:8000", undefined, { kind: "local" }],
+    ["0.0.0.0:8000", undefined, { kind: "public" }],
+    [":8000", "10.0.0.5:8000", { kind: "public" }],
+    ["10.0.0.5:8000", "10.0.0.5:8000", { kind: "public" }],
+    ["127.0.0.1:9000", undefined, { kind: "own", host: "127.0.0.1", port: 9000 }],
+    [":9000", undefined, { kind: "own", host: "0.0.0.0", port: 9000 }],
+    ["127.0.0.1:0", ":0", { kind: "own", host: "127.0.0.1", port: 0 }],
+  ])("%j beside %j: %j", (address, listen, expected) => {
+    expect(reach(address, listen)).toEqual(expected);
   });
 
-  test("a file is read again when it changes; a bad change keeps the last tokens and is told once", () => {
-    const file = join(dir.path, "token");
-    writeFileSync(file, "old\n");
-    const problems: string[] = [];
-    const tokens = fileTokens({ file, onProblem: (reason) => void problems.push(reason) });
-    expect(tokens.verify("old")).toBe(true);
-    writeFileSync(file, "old\r\nnew\n");
-    expect(["old", "new"].map((token) => tokens.verify(token))).toEqual([true, true]);
-    writeFileSync(`${file}.next`, "new\n");
-    renameSync(`${file}.next`, file);
-    expect(["old", "new"].map((token) => tokens.verify(token))).toEqual([false, true]);
-    rmSync(file);
-    expect([tokens.verify("new"), tokens.verify("new")]).toEqual([true, true]);
-    expect(problems).toHaveLength(1);
-    writeFileSync(file, "latest");
-    expect(tokens.verify("latest")).toBe(true);
-  });
-
-  test("a file that is bad at the start is refused by name", () => {
-    expect(() => fileTokens({ file: join(dir.path, "none") })).toThrow("ADMIN_TOKEN_FILE");
-    writeFileSync(join(dir.path, "empty"), "\n\n");
-    expect(() => fileTokens({ file: join(dir.path, "empty") })).toThrow("expected one or two tokens");
-  });
-});
-
-describe("FailedAttempts", () => {
-  test("an address waits after too many failures, until its window is over; others do not", () => {
-    const attempts = new FailedAttempts();
-    for (let count = 0; count < MAX_FAILURES; count += 1) {
-      expect(attempts.waitSeconds("a", 1_000)).toBe(0);
-      attempts.add("a", 1_000);
-    }
-    expect(attempts.waitSeconds("a", 1_000)).toBe(60);
-    expect(attempts.waitSeconds("a", 1_000 + FAILURE_WINDOW_MS - 1)).toBe(1);
-    expect(attempts.waitSeconds("b", 1_000)).toBe(0);
-    expect(attempts.waitSeconds("a", 1_000 + FAILURE_WINDOW_MS)).toBe(0);
-  });
-
-  test("addresses are bounded", () => {
-    const attempts = new FailedAttempts();
-    for (let count = 0; count < MAX_FAILURES; count += 1) attempts.add("first", 0);
-    for (let index = 0; index < 1_000; index += 1) attempts.add(`other-${index}`, 0);
-    expect(attempts.waitSeconds("first", 0)).toBe(0);
+  test.each([
+    ["10.0.0.5:8000", "expected the host 0.0.0.0, 0.0.0.0 or 127.0.0.1, or another port"],
+    ["8000", "expected HOST:PORT or :PORT"],
+    ["a:b", "expected a whole number"],
+  ])("%j is refused by name", (address, message) => {
+    expect(() => reach(address)).toThrow("ADMIN_LISTEN_ADDRESS");
+    expect(() => reach(address)).toThrow(message);
   });
 });

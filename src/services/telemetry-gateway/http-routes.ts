@@ -1,10 +1,7 @@
-import { json, type Request, type RequestHandler } from "express";
-import { FailedAttempts } from "../kit/attempts.ts";
-import type { ServiceClock } from "../kit/clock.ts";
+import { json, type RequestHandler } from "express";
 import { HttpError } from "../kit/errors.ts";
 import { checkParameters, parseQuery } from "../kit/parameters.ts";
 import type { Routes } from "../kit/routes.ts";
-import type { TokenSource } from "../kit/tokens.ts";
 import type { DurableQueue } from "../queue/types.ts";
 import type { Admission, Verdict } from "./admission.ts";
 import { checkTelemetry, MalformedMessageError, parseRoute, type Route } from "./message.ts";
@@ -47,9 +44,9 @@ export function registerIngest(app: Routes, admission: Admission, metrics: Gatew
 /** `GET /dead-letters`, with the admin token: `region` (optional) and `limit` (1 to 1,000, default 100). */
 export function registerDeadLetters(
   app: Routes,
-  options: { readonly queue: DurableQueue; readonly tokens: TokenSource; readonly clock: ServiceClock },
+  options: { readonly queue: DurableQueue; readonly requireAdmin: RequestHandler },
 ): void {
-  app.get("/dead-letters", requireToken(options), async (request, response) => {
+  app.get("/dead-letters", options.requireAdmin, async (request, response) => {
     const values = checkParameters({
       query: parseQuery(request.originalUrl),
       parameters: [
@@ -140,35 +137,4 @@ async function admitOne(
 function problemOf(verdict: Verdict, index: number): { readonly index: number; readonly problem: string }[] {
   if (verdict.kind === "malformed") return [{ index, problem: verdict.detail }];
   return verdict.kind === "refused" ? [{ index, problem: verdict.reason }] : [];
-}
-
-/** 401 without a valid token; 429 for an address that presents too many wrong ones. */
-function requireToken(options: {
-  readonly tokens: TokenSource;
-  readonly clock: ServiceClock;
-}): RequestHandler {
-  const attempts = new FailedAttempts();
-  return (request: Request, _response, next) => {
-    const address = request.socket.remoteAddress ?? "unknown";
-    const nowMs = options.clock.monoMs();
-    const waitS = attempts.waitSeconds(address, nowMs);
-    if (waitS > 0) {
-      throw new HttpError(
-        429,
-        { error: `too many wrong tokens from this address; wait ${waitS} s` },
-        { "retry-after": String(waitS) },
-      );
-    }
-    const presented = request.headers["x-admin-token"];
-    if (options.tokens.verify(typeof presented === "string" ? presented : undefined)) {
-      next();
-      return;
-    }
-    attempts.add(address, nowMs);
-    throw new HttpError(401, {
-      error: `the admin token is ${presented === undefined ? "missing" : "wrong"}`,
-      parameter: "x-admin-token",
-      expected: "the header x-admin-token with a token of this service",
-    });
-  };
 }

@@ -46,7 +46,7 @@ export class MqttListener {
 
   /** Throws `PortInUseError` when the port is taken. */
   async start(host: string, port: number): Promise<void> {
-    this.#port = await listen(this.#server as Parameters<typeof listen>[0], host, port);
+    this.#port = await listen({ server: this.#server, host, port, settings: "GATEWAY_MQTT_PORT" });
   }
 
   /** Closes every connection and stops listening. */

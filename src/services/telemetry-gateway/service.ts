@@ -2,7 +2,6 @@ import { join } from "node:path";
 import type { ServiceDefinition, StartOptions } from "../kit/definition.ts";
 import type { Routes } from "../kit/routes.ts";
 import { type RunningService, type ServiceContext, startService } from "../kit/service.ts";
-import { staticTokens } from "../kit/tokens.ts";
 import { JetStreamQueue } from "../queue/jetstream-queue.ts";
 import { SqliteQueue } from "../queue/sqlite-queue.ts";
 import type { DurableQueue } from "../queue/types.ts";
@@ -64,7 +63,7 @@ interface AssemblyInput {
 }
 
 async function assemble(input: AssemblyInput): Promise<Controlled> {
-  const { app, ctx, settings, options } = input;
+  const { app, ctx, settings } = input;
   const metrics = new GatewayMetrics(ctx.registry);
   const controls = new RegionControls({
     file: join(ctx.dataDir, "controls.sqlite"),
@@ -78,9 +77,7 @@ async function assemble(input: AssemblyInput): Promise<Controlled> {
   startConsumer(input, queue, controls, metrics);
   const admission = new Admission({ queue, controls, metrics });
   registerIngest(app, admission, metrics);
-  const { adminTokens } = options;
-  const tokens = "verify" in adminTokens ? adminTokens : staticTokens(adminTokens);
-  registerDeadLetters(app, { queue, tokens, clock: ctx.clock });
+  registerDeadLetters(app, { queue, requireAdmin: ctx.requireAdmin });
   const mqtt = await startMqtt(input, admission, metrics);
   app.get("/", (_request, response) => {
     response.json({

@@ -59,6 +59,12 @@ export class FaultSet {
     return this.#offered().map((fault) => fault.mode);
   }
 
+  /** Names of the parameters of every mode, `mode` and `over` included. */
+  parameterNames(): readonly string[] {
+    const own = this.#all().flatMap((fault) => fault.parameters.map((parameter) => parameter.name));
+    return ["mode", OVER.name, ...own];
+  }
+
   /** Checks a query. Throws `ParameterError` naming what is wrong; nothing has changed either way. */
   plan(query: ReadonlyMap<string, string>): PlannedFault {
     const fault = this.#select(query.get("mode"));
