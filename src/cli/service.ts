@@ -21,7 +21,7 @@ export const serviceCommand: Command = {
     `helius service NAME [flags]
 
 Runs one service until SIGINT or SIGTERM. NAME is one of: ${names.join(", ")}.
-Environment: PORT, ADMIN_TOKEN or ADMIN_TOKEN_FILE, HELIUS_DATA_DIR, LOG_FILE, FAULT_INJECTION (1 or 0).
+Environment: PORT, ADMIN_TOKEN or ADMIN_TOKEN_FILE, ADMIN_LISTEN_ADDRESS, HELIUS_DATA_DIR, LOG_FILE, FAULT_INJECTION (1 or 0).
 
 ${describeFlags(flags)}`,
   async run({ args, env, stop }) {

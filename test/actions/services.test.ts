@@ -12,7 +12,7 @@ import { startRecommender, type TestRecommender } from "../recommender/start.ts"
 // Each kind of action of a service, carried out on the real service by the monitor's own code.
 
 const actions = createServiceActions({
-  token: () => TOKEN,
+  tokens: () => [TOKEN],
   attemptTimeoutMs: 5_000,
   totalTimeoutMs: 10_000,
   retry: { maxAttempts: 2, baseMs: 10, maxMs: 100 },

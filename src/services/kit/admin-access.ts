@@ -81,7 +81,7 @@ export function adminAccess(options: {
 }
 
 const NOT_LOCAL =
-  "the admin plane answers callers on this machine only; ADMIN_LISTEN_ADDRESS=HOST:PORT says where else it shall";
+  "the admin plane answers callers on this machine only; ADMIN_LISTEN_ADDRESS says where else it shall";
 
 function refusalOf(verdict: Exclude<ReturnType<Gate["check"]>, { kind: "accepted" }>): AccessError {
   if (verdict.kind === "locked_out") {

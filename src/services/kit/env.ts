@@ -47,7 +47,8 @@ export function readServiceSettings(input: {
 }): ServiceSettings {
   const { env, flags, defaultPort } = input;
   const production = env.NODE_ENV === "production";
-  const listen = listenAddress("--web.listen-address", flags["web.listen-address"]);
+  const flag = flags["web.listen-address"];
+  const listen = flag === undefined ? undefined : listenAddress("--web.listen-address", flag);
   const host = listen?.host ?? "0.0.0.0";
   const port = listen?.port ?? portOf("PORT", env.PORT || String(defaultPort));
   return {
@@ -71,8 +72,7 @@ interface Address {
   readonly port: number;
 }
 
-function listenAddress(origin: string, text: string | undefined): Address | undefined {
-  if (text === undefined) return undefined;
+function listenAddress(origin: string, text: string): Address {
   const parts = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(?<port>[^:]+)$/.exec(text)?.groups;
   if (parts === undefined) {
     throw new ServiceConfigError(
@@ -87,17 +87,18 @@ const ANY_HOST = ["0.0.0.0", "::"];
 const LOCAL_HOST = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/;
 
 /**
- * Another port than the public one: a listener of its own. The public one: whom its host part lets in, where the
- * public host already is that or any.
+ * With another port than the public one: a listener of its own. A host alone, or with the public port: whom that host
+ * lets in, on the public listener.
  */
 function adminReach(text: string | undefined, open: Address): AdminReach {
-  const wanted = listenAddress("ADMIN_LISTEN_ADDRESS", text);
-  if (wanted === undefined) return { kind: "local" };
-  if (wanted.port !== open.port || wanted.port === 0) return { kind: "own", ...wanted };
+  if (text === undefined) return { kind: "local" };
+  const alone = /^(?:[^:[\]\s]+|\[[0-9a-fA-F:.]+\])$/.test(text) && !/^\d+$/.test(text);
+  const wanted = listenAddress("ADMIN_LISTEN_ADDRESS", alone ? `${text}:${open.port}` : text);
+  if (!alone && (wanted.port !== open.port || wanted.port === 0)) return { kind: "own", ...wanted };
   if (LOCAL_HOST.test(wanted.host)) return { kind: "local" };
   if (wanted.host === open.host || ANY_HOST.includes(wanted.host)) return { kind: "public" };
   throw new ServiceConfigError(
-    `ADMIN_LISTEN_ADDRESS is ${JSON.stringify(text)}, on the public port ${open.port}: expected the host ${open.host}, 0.0.0.0 or 127.0.0.1, or another port`,
+    `ADMIN_LISTEN_ADDRESS is ${JSON.stringify(text)}, on the public port ${open.port}: expected the host ${open.host}, 0.0.0.0 or 127.0.0.1, or HOST:PORT with another port`,
   );
 }
 

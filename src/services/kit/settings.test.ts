@@ -69,6 +69,10 @@ describe("where the admin plane is reached", () => {
     ["", undefined, { kind: "local" }],
     ["127.0.0.1:8000", undefined, { kind: "local" }],
     ["[::1]:8000", undefined, { kind: "local" }],
+    ["127.0.0.1", "0.0.0.0:0", { kind: "local" }],
+    ["0.0.0.0", undefined, { kind: "public" }],
+    ["0.0.0.0", "127.0.0.1:0", { kind: "public" }],
+    ["[::]", ":8123", { kind: "public" }],
     ["0.0.0.0:8000", undefined, { kind: "public" }],
     [":8000", "10.0.0.5:8000", { kind: "public" }],
     ["10.0.0.5:8000", "10.0.0.5:8000", { kind: "public" }],
@@ -80,7 +84,7 @@ describe("where the admin plane is reached", () => {
   });
 
   test.each([
-    ["10.0.0.5:8000", "expected the host 0.0.0.0, 0.0.0.0 or 127.0.0.1, or another port"],
+    ["10.0.0.5:8000", "expected the host 0.0.0.0, 0.0.0.0 or 127.0.0.1, or HOST:PORT with another port"],
     ["8000", "expected HOST:PORT or :PORT"],
     ["a:b", "expected a whole number"],
   ])("%j is refused by name", (address, message) => {
