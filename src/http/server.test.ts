@@ -12,6 +12,8 @@ const said = {
   reloads: 0,
   statusThrows: false,
 };
+/** How often the pages were made. */
+const rendered = { metrics: 0, status: 0 };
 let server: MonitorServer;
 
 beforeEach(async () => {
@@ -24,7 +26,15 @@ beforeEach(async () => {
     statusThrows: false,
   });
   const registry = new Registry();
-  new Gauge({ name: "predict_up", help: "x", registers: [registry] }).set(1);
+  new Gauge({
+    name: "predict_up",
+    help: "x",
+    registers: [registry],
+    collect() {
+      rendered.metrics += 1;
+      this.set(1);
+    },
+  });
   server = await startMonitorServer({
     host: "127.0.0.1",
     port: 0,
@@ -36,6 +46,7 @@ beforeEach(async () => {
       unhealthy: () => said.unhealthy,
       unready: () => said.unready,
       status: () => {
+        rendered.status += 1;
         if (said.statusThrows) throw new Error("the store is closed");
         return { epoch: 7 };
       },
@@ -85,6 +96,51 @@ describe("the monitor's endpoints", () => {
       "failed to reload config: helius.yml:1:1: foo is not a known key\n",
     ]);
     expect(said.reloads).toBe(2);
+  });
+
+  it("/-/reload is paced: a flood is answered 429 and reloads nothing", async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask("/-/reload", "POST")));
+    const refused = answers.filter((answer) => answer.status === 429);
+    expect(said.reloads).toBeLessThanOrEqual(4);
+    expect(refused).toHaveLength(20 - said.reloads);
+    expect(refused[0]?.headers.get("retry-after")).toBe("1");
+  });
+
+  it("/metrics and /api/v1/status are rendered at most so often in a flood", async () => {
+    for (const path of ["/metrics", "/api/v1/status"]) {
+      rendered.metrics = 0;
+      rendered.status = 0;
+      const startMs = performance.now();
+      const pages = await Promise.all(Array.from({ length: 300 }, async () => (await ask(path)).text()));
+      const seconds = (performance.now() - startMs) / 1000;
+      const perSecond = path === "/metrics" ? 10 : 5;
+      expect(rendered.metrics + rendered.status).toBeLessThanOrEqual(perSecond * (1 + seconds) + 1);
+      expect(new Set(pages.map((page) => page.length > 10))).toEqual(new Set([true]));
+    }
+  });
+
+  it.each([
+    ["/api/v1/status?since=1", "GET", "since"],
+    ["/-/reload?force=1", "POST", "force"],
+    ["/api/v1/status?%0a%1b=1", "GET", "\\u{a}\\u{1b}"],
+  ])("%s by %s is 400, naming the parameter", async (path, method, name) => {
+    const answer = await ask(path, method);
+    expect([answer.status, await answer.json()]).toEqual([
+      400,
+      { status: "error", error: `unknown parameter "${name}"; there is none here` },
+    ]);
+    expect(said.reloads).toBe(0);
+  });
+
+  it("a probe may carry a parameter: it is not looked at", async () => {
+    for (const path of ["/-/healthy?verbose", "/-/ready?x=1", "/metrics?x=1"])
+      expect((await ask(path)).status).toBe(200);
+  });
+
+  it("a URL that is too long is 414, headers that are too large 431", async () => {
+    expect((await ask(`/${"x".repeat(5000)}`)).status).toBe(414);
+    const answer = await fetch(`${server.url}/metrics`, { headers: { cookie: "x".repeat(20_000) } });
+    expect(answer.status).toBe(431);
   });
 
   it("/-/reload is refused where the lifecycle is off, and reloads nothing", async () => {

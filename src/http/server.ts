@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
-import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
+import { createBoundedServer } from "../security/bounded-server.ts";
+import { printable } from "../security/text.ts";
+import { pace, sharedText } from "../telemetry/shared-text.ts";
 
 /** What the endpoints need of the monitor. */
 export interface MonitorApi {
@@ -40,6 +42,14 @@ export class ListenError extends Error {
 }
 
 const CLOSE_MS = 5000;
+const PATIENCE = { headersMs: 5000, requestMs: 10_000, keepAliveMs: 5000, silenceMs: 30_000 };
+const MAX_CONNECTIONS = 512;
+/** Renderings a second that a flood can cost; beyond, those who ask share the last one. */
+const METRICS_PER_SECOND = 10;
+const STATUS_PER_SECOND = 5;
+/** Reloads a second that are carried out; each reads and checks the whole configuration. */
+const RELOADS_PER_SECOND = 2;
+const monoMs = () => performance.now();
 
 /**
  * Starts the monitor's endpoints.
@@ -51,15 +61,14 @@ export async function startMonitorServer(options: {
   api: MonitorApi;
 }): Promise<MonitorServer> {
   const { host, port } = options;
-  const app = routes(options.api);
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(port, host, (error?: Error) => {
-      if (error === undefined) resolve(listening);
-      else reject(new ListenError(host, port, error as NodeJS.ErrnoException));
-    });
-    listening.requestTimeout = 10_000;
-    listening.headersTimeout = 5000;
-    listening.keepAliveTimeout = 5000;
+  const server = createBoundedServer({
+    patience: PATIENCE,
+    maxConnections: MAX_CONNECTIONS,
+    handler: routes(options.api),
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error) => reject(new ListenError(host, port, error)));
+    server.listen(port, host, resolve);
   });
   const bound = server.address() as AddressInfo;
   const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
@@ -100,17 +109,24 @@ function routes(api: MonitorApi): Express {
     .route("/-/ready")
     .get((_req, res) => verdict(res, api.unready(), "Helius Self-Heal is Ready."))
     .all(only("GET, HEAD"));
-  const reload = (_req: Request, res: Response) => handleReload(api, res);
-  app.route("/-/reload").post(reload).put(reload).all(only("POST, PUT"));
+  const mayReload = pace({ perSecond: RELOADS_PER_SECOND, monoMs });
+  const reload = (_req: Request, res: Response) => handleReload(api, res, mayReload);
+  app.route("/-/reload").post(noParameters, reload).put(noParameters, reload).all(only("POST, PUT"));
+  const metrics = sharedText({ render: () => api.registry.metrics(), perSecond: METRICS_PER_SECOND, monoMs });
   app
     .route("/metrics")
     .get(async (_req, res) => {
-      res.type(api.registry.contentType).send(await api.registry.metrics());
+      res.type(api.registry.contentType).send(await metrics());
     })
     .all(only("GET, HEAD"));
+  const status = sharedText({
+    render: () => JSON.stringify({ status: "success", data: api.status() }),
+    perSecond: STATUS_PER_SECOND,
+    monoMs,
+  });
   app
     .route("/api/v1/status")
-    .get((_req, res) => void res.json({ status: "success", data: api.status() }))
+    .get(noParameters, async (_req, res) => void res.type("json").send(await status()))
     .all(only("GET, HEAD"));
   for (const [path, file] of Object.entries({
     "/": "index.html",
@@ -123,7 +139,10 @@ function routes(api: MonitorApi): Express {
       .get((_req, res) => void res.type(file.split(".").at(-1) ?? "text").send(text))
       .all(only("GET, HEAD"));
   }
-  app.use((req, res) => void res.status(404).json({ status: "error", error: `nothing at ${req.path}` }));
+  app.use(
+    (req, res) =>
+      void res.status(404).json({ status: "error", error: `nothing at ${printable(req.path, 200)}` }),
+  );
   // Four parameters make it the error handler. The reason goes to who may read it; the stack to nobody.
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     const { status = 500, message } = error as { status?: number; message?: string };
@@ -139,12 +158,31 @@ function verdict(res: Response, wrong: string | undefined, well: string): void {
     .send(`${wrong ?? well}\n`);
 }
 
-async function handleReload(api: MonitorApi, res: Response): Promise<void> {
+/** 400 naming a parameter where none is known: one that were ignored would be taken for one that works. */
+function noParameters(req: Request, res: Response, next: NextFunction): void {
+  const at = req.originalUrl.indexOf("?");
+  const [name] = at < 0 ? [] : [...new URLSearchParams(req.originalUrl.slice(at + 1)).keys()];
+  if (name === undefined) next();
+  else
+    res
+      .status(400)
+      .json({ status: "error", error: `unknown parameter "${printable(name, 60)}"; there is none here` });
+}
+
+async function handleReload(api: MonitorApi, res: Response, mayReload: () => boolean): Promise<void> {
   if (!api.lifecycle) {
     res
       .status(403)
       .type("text")
       .send("Reloading over HTTP is off; start with --web.enable-lifecycle, or send SIGHUP.\n");
+    return;
+  }
+  if (!mayReload()) {
+    res
+      .status(429)
+      .set("retry-after", "1")
+      .type("text")
+      .send(`More than ${RELOADS_PER_SECOND} reloads a second.\n`);
     return;
   }
   const wrong = await api.reload();
