@@ -13,6 +13,7 @@ import { type ServiceClock, systemClock } from "./clock.ts";
 import { ServiceConfigError } from "./errors.ts";
 import type { FaultMode } from "./faults/fault-mode.ts";
 import { FaultSet } from "./faults/fault-set.ts";
+import { beatRegularly } from "./heartbeat.ts";
 import { HttpMetrics } from "./http-metrics.ts";
 import { Ledger } from "./ledger.ts";
 import type { Mitigation } from "./mitigation.ts";
@@ -184,6 +185,7 @@ async function buildApp(input: BuildInput): Promise<{ readonly app: Express; rea
   closers.push(() => ledger.close());
   const faults = new FaultSet(options.extraFaults);
   closers.push(advanceRegularly(faults, clock, logger));
+  closers.push(beatRegularly({ logger, clock }));
   const metrics = new AdminMetrics({ registry, faults, clock });
   const access = openAccess({ input, faults, clock });
   const table = new RouteTable({ metrics: new HttpMetrics(registry), faults, pauses, clock });

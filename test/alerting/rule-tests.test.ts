@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { cpSync, globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import { inRepository, readRepository } from "../containers/compose.ts";
+import { requireServer } from "../setup/require-server.ts";
+import { type Mutant, mutantsOf } from "./mutants.ts";
+import { type AlertRule, prometheusAlerts } from "./rules.ts";
+
+// The unit tests of the rules are only worth something if they notice a wrong rule: each alert is spoilt in every way
+// that matters, and its tests must fail.
+
+interface Tests {
+  readonly rule_files: readonly string[];
+  readonly tests: readonly unknown[];
+}
+
+interface Rules {
+  readonly groups: readonly {
+    readonly name: string;
+    readonly rules: readonly { readonly alert?: string }[];
+  }[];
+}
+
+/** The blocks of the unit tests that name an alert. */
+function testsOf({ alert, file }: AlertRule): Tests {
+  const all = parse(readRepository(file.replace("/rules/", "/tests/"))) as Tests;
+  return { ...all, tests: all.tests.filter((block) => stringify(block).includes(alert)) };
+}
+
+/** The rule file of an alert with that rule in place of its own, and without the alerts that its tests do not name. */
+function spoilt(rule: AlertRule): Rules {
+  const original = parse(readRepository(rule.file)) as Rules;
+  const { file: _, ...written } = rule;
+  const named = stringify(testsOf(rule));
+  const groups = original.groups.map((group) => ({
+    ...group,
+    rules: group.rules
+      .filter((r) => named.includes(r.alert ?? ""))
+      .map((r) => (r.alert === rule.alert ? written : r)),
+  }));
+  return { groups };
+}
+
+/** Exit code of promtool on the tests of one alert. */
+async function verdict(promtool: string, rule: AlertRule, rules: Rules): Promise<number | null> {
+  const folder = mkdtempSync(join(tmpdir(), "helius-rules-"));
+  try {
+    for (const name of ["rules", "tests"]) mkdirSync(join(folder, name));
+    for (const file of globSync("prometheus/rules/*.yml", { cwd: inRepository(".") }))
+      cpSync(inRepository(file), join(folder, "rules", basename(file)));
+    writeFileSync(join(folder, "rules", basename(rule.file)), stringify(rules));
+    writeFileSync(join(folder, "tests/one.yml"), stringify(testsOf(rule)));
+    const child = spawn(promtool, ["test", "rules", "tests/one.yml"], { cwd: folder, stdio: "ignore" });
+    return await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", resolve);
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+test("every spoilt alert fails its unit tests, and every sound one passes them", async (context) => {
+  const promtool = requireServer("promtool", context);
+  const unnoticed: string[] = [];
+  const jobs = prometheusAlerts.flatMap((rule) => [
+    async () => {
+      if ((await verdict(promtool, rule, spoilt(rule))) !== 0)
+        unnoticed.push(`${rule.alert}: sound, and fails`);
+    },
+    ...mutantsOf(rule).map((mutant: Mutant) => async () => {
+      const code = await verdict(promtool, rule, spoilt(mutant.rule));
+      if (code === 0) unnoticed.push(`${rule.alert}: ${mutant.what}`);
+    }),
+  ]);
+  expect(jobs.length).toBeGreaterThan(200);
+  const worker = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
+  };
+  await Promise.all([worker(), worker()]);
+  expect(unnoticed).toEqual([]);
+});
