@@ -1,4 +1,5 @@
 import { globSync } from "node:fs";
+import { parser } from "@prometheus-io/lezer-promql";
 import { parse } from "yaml";
 import { inRepository, readRepository } from "../containers/compose.ts";
 
@@ -46,3 +47,16 @@ export const lokiAlerts = globSync("loki/rules/**/*.yml", { cwd: inRepository(".
 
 /** Every alert there is. */
 export const alertRules = [...prometheusAlerts, ...lokiAlerts];
+
+/** Names of the metrics that a PromQL expression reads. Throws where it does not parse. */
+export function metricsOf(promql: string): string[] {
+  const names = new Set<string>();
+  parser.parse(promql).iterate({
+    enter: (node) => {
+      if (node.type.isError) throw new Error(`not PromQL at ${node.from}: ${promql}`);
+      if (node.name === "VectorSelector")
+        names.add(/^[\w:]+/.exec(promql.slice(node.from, node.to))?.[0] ?? "");
+    },
+  });
+  return [...names];
+}

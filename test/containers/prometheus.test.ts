@@ -1,35 +1,28 @@
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parse } from "yaml";
 import type { RunningMonitor } from "../../src/app/monitor.ts";
 import { startMonitor } from "../../src/app/monitor.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
+import { metricsOf, prometheusAlerts, recordingRules, ruleFiles } from "../alerting/rules.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";
 import { requireServer, serverPath } from "../setup/require-server.ts";
 import { inRepository, readRepository } from "./compose.ts";
 
-interface Rule {
-  readonly record?: string;
-  readonly alert?: string;
-  readonly expr: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-}
-
-const ruleFiles = globSync("prometheus/rules/*.yml", { cwd: inRepository(".") }).sort();
-const rules = ruleFiles.flatMap((file) => {
-  const { groups } = parse(readRepository(file)) as { groups: { rules: Rule[] }[] };
-  return groups.flatMap((g) => g.rules);
-});
-const alerts = rules.filter((r) => r.alert !== undefined);
+const rules = [...recordingRules, ...prometheusAlerts];
 
 let prometheus: RunningPrometheus | undefined;
 let monitor: RunningMonitor | undefined;
 let service: Awaited<ReturnType<typeof startServiceFromEnv>> | undefined;
+let recommender: Awaited<ReturnType<typeof startServiceFromEnv>> | undefined;
 const folder = temporaryDirectory();
+const HISTORY = {
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify({ history: [44] }),
+};
 
 beforeAll(async () => {
   const binary = serverPath("prometheus");
@@ -37,6 +30,12 @@ beforeAll(async () => {
   const port = await freePort();
   service = await startServiceFromEnv(
     "product-api",
+    { HELIUS_DATA_DIR: folder.path, ADMIN_TOKEN: "t" },
+    { "web.listen-address": "127.0.0.1:0" },
+    { write: () => {} },
+  );
+  recommender = await startServiceFromEnv(
+    "recommender-service",
     { HELIUS_DATA_DIR: folder.path, ADMIN_TOKEN: "t" },
     { "web.listen-address": "127.0.0.1:0" },
     { write: () => {} },
@@ -55,6 +54,7 @@ beforeAll(async () => {
     .replace("scrape_timeout: 10s", "scrape_timeout: 1s")
     .replace("rules/*.yml", inRepository("prometheus/rules/*.yml"))
     .replace("product-api:8000", new URL(service.url).host)
+    .replace("recommender-service:8001", new URL(recommender.url).host)
     .replace("predictive-monitor:9105", new URL(monitor.url).host)
     .replace("127.0.0.1:9090", `127.0.0.1:${port}`);
   prometheus = await startPrometheus({ binary, port, config });
@@ -63,6 +63,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await prometheus?.stop();
   await monitor?.close();
+  await recommender?.close();
   await service?.close();
   folder.remove();
 });
@@ -89,57 +90,34 @@ test("the rules do what their tests say", (context) => {
   expect(said).not.toContain("FAILED");
 });
 
-test("every alert is exercised by a test", () => {
-  const tests = globSync("prometheus/tests/*.yml", { cwd: inRepository(".") })
-    .map(readRepository)
-    .join("\n");
-  for (const { alert } of alerts) expect(tests).toContain(`alertname="${alert}"`);
-});
-
-test("recording rules are named level:metric:operations", () => {
-  const records = rules.filter((r) => r.record !== undefined);
-  expect(records.length).toBe(4);
-  for (const { record } of records) expect(record).toMatch(/^job:[a-z0-9_]+:[a-z0-9_]+$/);
-});
-
-test("every alert has a severity, a summary, a description and a runbook that is there", () => {
-  const anchors = [...readRepository("docs/runbooks.md").matchAll(/^## (\w+)$/gm)].map((m) => m[1]);
-  expect(alerts.map((a) => a.alert).sort()).toEqual([...anchors].sort());
-  for (const { alert, labels, annotations } of alerts) {
-    expect(alert).toMatch(/^([A-Z][a-z0-9]+)+$/);
-    expect(labels?.severity, alert).toMatch(/^(critical|warning)$/);
-    expect(annotations?.summary, alert).toBeTruthy();
-    expect(annotations?.description, alert).toBeTruthy();
-    expect(annotations?.runbook_url).toBe(`docs/runbooks.md#${alert?.toLowerCase()}`);
-  }
-});
-
 test("a real Prometheus evaluates every expression, and the recorded signals have values", async (context) => {
   requireServer("prometheus", context);
   const url = (prometheus as RunningPrometheus).url;
   for (const rule of rules) {
     const answer = await query(url, rule.expr);
-    expect(answer.status, `${rule.record ?? rule.alert}: ${answer.error}`).toBe("success");
+    expect(answer.status, `${rule.expr}: ${answer.error}`).toBe("success");
     expect(answer.warnings, rule.expr).toBeUndefined();
   }
-  const base = service?.url ?? "";
-  for (const { record } of rules.filter((r) => r.record !== undefined))
+  for (const { record } of recordingRules) {
+    const job = record.includes("model_") ? "recommender-service" : "product-api";
     await waitFor(
       async () => {
-        await (await fetch(`${base}/products`)).arrayBuffer();
-        const { data } = await query(url, `${record}{job="product-api"}`);
+        await (await fetch(`${service?.url}/products`)).arrayBuffer();
+        await (await fetch(`${recommender?.url}/predict`, HISTORY)).arrayBuffer();
+        const { data } = await query(url, `${record}{job="${job}"}`);
         return data?.result.some((row) => Number.isFinite(Number(row.value[1])));
       },
       { what: `a value of ${record}`, timeoutMs: 30_000, everyMs: 200 },
     );
+  }
 });
 
-test("every monitor series that an alert names is really exported by a monitor at work, or made at its first event", async (context) => {
+test("every series of Prometheus' own that an alert names is there", async (context) => {
   requireServer("prometheus", context);
-  const page = await (await fetch(`${monitor?.url}/metrics`)).text();
+  const page = await (await fetch(`${prometheus?.url}/metrics`)).text();
   const exported = new Set([...page.matchAll(/^# TYPE (\S+)/gm)].map((m) => m[1]));
-  const named = new Set(alerts.flatMap((a) => a.expr.match(/\b(predict|log)_[a-z_]+/g) ?? []));
-  expect(named.size).toBeGreaterThan(6);
+  const named = prometheusAlerts.flatMap((a) => metricsOf(a.expr)).filter((m) => m.startsWith("prometheus_"));
+  expect(new Set(named).size).toBe(3);
   for (const name of named) expect([...exported]).toContain(name);
 });
 
