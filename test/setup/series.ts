@@ -1,4 +1,10 @@
-import type { Observation, ObserveRequest } from "../../src/domain/observation.ts";
+import type { PartReading, PartsRecipe } from "../../src/domain/containment.ts";
+import type {
+  Observation,
+  ObserveRequest,
+  PartsObservation,
+  PartsRequest,
+} from "../../src/domain/observation.ts";
 import type { ScrapeRecipe, Signal } from "../../src/domain/signal.ts";
 import type { Instance, Series, Target } from "../../src/domain/target.ts";
 
@@ -14,6 +20,7 @@ export interface TargetGiven {
   readonly aggregate?: Target["aggregate"];
   readonly instances?: readonly Instance[];
   readonly signals: readonly SignalGiven[];
+  readonly parts?: PartsRecipe;
 }
 
 /** A plan for source tests: every signal of every target, thresholds and the rest filled with plain values. */
@@ -29,6 +36,7 @@ export function planOf(targets: readonly TargetGiven[]): readonly Series[] {
       signals,
       cooldownMs: 300_000,
       autoHeal: true,
+      ...(given.parts === undefined ? {} : { parts: given.parts }),
     };
     for (const signal of signals) plan.push({ index: plan.length, target, signal });
   }
@@ -52,6 +60,18 @@ function signalOf({ name, promql, scrape }: SignalGiven): Signal {
 /** A request at this moment, with a signal that is never aborted unless one is given. */
 export function requestNow(plan: readonly Series[], signal = new AbortController().signal): ObserveRequest {
   return { plan, now: { wallMs: Date.now(), monoMs: performance.now() }, signal };
+}
+
+/** A request for the parts of a plan's targets at this moment. */
+export function partsNow(plan: readonly Series[], signal = new AbortController().signal): PartsRequest {
+  const targets = [...new Set(plan.map(({ target }) => target))];
+  return { targets, now: { wallMs: Date.now(), monoMs: performance.now() }, signal };
+}
+
+/** The parts of an `ok` observation; throws with the reason otherwise. */
+export function partsIn(observation: PartsObservation | undefined): readonly PartReading[] {
+  if (observation?.status !== "ok") throw new Error(`no parts: ${JSON.stringify(observation)}`);
+  return observation.parts;
 }
 
 /** The value of an `ok` observation; throws with the reason otherwise. */

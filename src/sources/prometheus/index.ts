@@ -1,10 +1,18 @@
 import { Agent, type Dispatcher } from "undici";
-import type { HistoryRequest, MetricSource, Observation, ObserveRequest } from "../../domain/observation.ts";
+import type {
+  HistoryRequest,
+  MetricSource,
+  Observation,
+  ObserveRequest,
+  PartsRequest,
+} from "../../domain/observation.ts";
 import type { Series } from "../../domain/target.ts";
+import type { Instant } from "../../domain/time.ts";
 import { createInstantQuery, type QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
 import { groupPlan, groupQuery, jobsOf, supportQuery } from "./groups.ts";
 import { readHistory } from "./history.ts";
+import { readParts } from "./parts.ts";
 import { freshnessPromql } from "./promql.ts";
 import { countKey, type JobReading, readCounts, readJobs } from "./vector.ts";
 
@@ -13,7 +21,7 @@ const NAME = "prometheus";
 export interface PrometheusSourceOptions {
   /** `http://host:port`, with a path prefix where Prometheus has one. */
   readonly baseUrl: string;
-  /** Total deadline of one `observe` (retry included) or one `history`, milliseconds; must be shorter than the cycle. */
+  /** Total deadline of one `observe` or `parts` (retry included) or one `history`, milliseconds; must be shorter than the cycle. */
   readonly timeoutMs: number;
   /** Cap on one answer's body, bytes; about 200 a series are needed. Several answers are read at once, one a signal. */
   readonly maxResponseBytes: number;
@@ -33,6 +41,7 @@ export interface PrometheusSourceOptions {
 
 export interface PrometheusSource extends MetricSource {
   history(request: HistoryRequest): ReturnType<NonNullable<MetricSource["history"]>>;
+  parts(request: PartsRequest): ReturnType<NonNullable<MetricSource["parts"]>>;
   /** Closes the source's own connections. */
   close(): Promise<void>;
 }
@@ -56,6 +65,25 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
     random: options.random ?? Math.random,
   });
 
+  /** The answer is younger than the call: its times are compared with the clock of its arrival. */
+  function limitsAt(now: Instant, startedMs: number): FreshnessLimits {
+    return {
+      nowMs: now.wallMs + performance.now() - startedMs,
+      maxSampleAgeMs: options.maxSampleAgeMs,
+      maxFutureMs: options.maxFutureMs,
+    };
+  }
+
+  async function parts(request: PartsRequest) {
+    const startedMs = performance.now();
+    const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(options.timeoutMs)]);
+    return readParts(request, {
+      name: NAME,
+      ask: (promql) => query(promql, deadline),
+      limits: () => limitsAt(request.now, startedMs),
+    });
+  }
+
   async function observe({ plan, now, signal }: ObserveRequest): Promise<readonly Observation[]> {
     if (plan.length === 0) return [];
     const startedMs = performance.now();
@@ -78,12 +106,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
       ...groups.map((group) => ask(groupQuery(group, [...group.byJob.keys()], options.rateWindowMs))),
     ]);
     const counts = await Promise.all(counting);
-    const limits: FreshnessLimits = {
-      // The answer is younger than the call: compare its times with the clock of its arrival.
-      nowMs: now.wallMs + performance.now() - startedMs,
-      maxSampleAgeMs: options.maxSampleAgeMs,
-      maxFutureMs: options.maxFutureMs,
-    };
+    const limits = limitsAt(now, startedMs);
     const freshness = freshnessAnswer.ok ? readFreshness(freshnessAnswer.rows, limits) : undefined;
     const bySeries = new Map<Series, Observation>();
     for (const [at, group] of groups.entries()) {
@@ -109,6 +132,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
   return {
     name: NAME,
     observe,
+    parts,
     history: (request) => readHistory({ ...options, baseUrl }, request),
     close: async () => {
       if (!options.dispatcher) await dispatcher.destroy();

@@ -52,3 +52,8 @@ export function freshnessPromql(jobs: readonly string[]): string {
   const up = `up{job=~"${jobAlternation(jobs)}"}`;
   return `bottomk by (job) (1, timestamp(${up}) * (2 * ${up} - 1))`;
 }
+
+/** A metric summed over everything but the job and the label that names its part; series without the label are no part. */
+export function partsPromql(metric: string, label: string, jobs: readonly string[]): string {
+  return `sum by (job, ${label}) (${metric}{job=~"${jobAlternation(jobs)}", ${label}!=""})`;
+}

@@ -83,6 +83,12 @@ export function readRow(row: unknown): VectorRow | undefined {
   return { job, instance: name, evaluatedMs, value: undefined, problem: problemOf(raw) };
 }
 
+/** Value of a label of one row, where it has it. */
+export function labelOf(row: unknown, label: string): string | undefined {
+  const value = isRecord(row) && isRecord(row.metric) ? row.metric[label] : undefined;
+  return typeof value === "string" ? value : undefined;
+}
+
 function problemOf(raw: unknown): "missing" | "nan" | "invalid" {
   if (raw === null || raw === "") return "missing";
   if (raw === "NaN") return "nan";

@@ -1,18 +1,25 @@
 import { Agent, type Dispatcher } from "undici";
-import type { MetricSource, Observation, ObserveRequest } from "../../domain/observation.ts";
+import type {
+  MetricSource,
+  Observation,
+  ObserveRequest,
+  PartsObservation,
+  PartsRequest,
+  Unusable,
+} from "../../domain/observation.ts";
 import type { Instance, Series, Target } from "../../domain/target.ts";
 import type { Clock, Instant } from "../../domain/time.ts";
-import { boundedRequest } from "../shared/bounded-http.ts";
 import { type Computed, computeRecipe, metricsOf } from "./calculate.ts";
-import { InstanceHistory } from "./instance-history.ts";
-import { ExpositionError, parseExposition } from "./parser.ts";
+import type { InstanceHistory } from "./instance-history.ts";
+import { Pages, type Scraped } from "./pages.ts";
+import { partsMetrics, sumParts } from "./parts.ts";
 
 const NAME = "scrape";
 
 export interface ScrapeSourceOptions {
   /** Path of the metrics page on every instance; default `/metrics`. */
   readonly path?: string;
-  /** Deadline of one whole `observe`, milliseconds; must be shorter than the cycle. */
+  /** Deadline of one whole `observe` or `parts`, milliseconds; must be shorter than the cycle. */
   readonly timeoutMs: number;
   /** Cap on one page, bytes after decompression. */
   readonly maxResponseBytes: number;
@@ -26,19 +33,9 @@ export interface ScrapeSourceOptions {
 }
 
 export interface ScrapeSource extends MetricSource {
+  parts(request: PartsRequest): Promise<readonly PartsObservation[]>;
   /** Closes the source's own connections. */
   close(): Promise<void>;
-}
-
-type Scraped =
-  | { readonly ok: true; readonly at: Instant }
-  | { readonly ok: false; readonly status: "unreachable" | "invalid"; readonly detail: string };
-
-/** What is remembered of one instance between cycles. */
-interface InstanceState {
-  readonly history: InstanceHistory;
-  /** It did not answer last time: it goes to the end of the queue, so that it holds up no other. */
-  suspect: boolean;
 }
 
 /**
@@ -46,79 +43,46 @@ interface InstanceState {
  * window of the counters it needs. Rates and quantiles are computed as Prometheus does, so a rate needs two scrapes:
  * to be warm for a fail-over, `observe` must be called every cycle.
  *
+ * `parts` reads the page that `observe` fetched in this cycle (also one that is still on its way), and asks only where
+ * there is none.
+ *
  * A target is observed only when all its instances answered with a page that can be trusted: a part of them would be
  * partial data (`invalid`, naming the instance); `unreachable` when none answered.
  */
 export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
   const dispatcher = options.dispatcher ?? new Agent({ connections: 2, pipelining: 1 });
-  const path = options.path ?? "/metrics";
-  const states = new Map<string, InstanceState>();
+  const pages = new Pages({
+    ...options,
+    dispatcher,
+    path: options.path ?? "/metrics",
+    maxConcurrent: options.maxConcurrent ?? 128,
+  });
+  const deadlineOf = (signal: AbortSignal) =>
+    AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
 
   async function observe({ plan, signal }: ObserveRequest): Promise<readonly Observation[]> {
     const instances = new Map<string, Instance>();
-    const wanted = new Set<string>();
+    const wanted = partsMetrics(plan.map(({ target }) => target));
     for (const { target, signal: observed } of plan) {
       for (const instance of target.instances) instances.set(instance.url, instance);
       for (const metric of metricsOf(observed.scrape)) wanted.add(metric);
     }
-    for (const url of states.keys()) if (!instances.has(url)) states.delete(url);
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
-    const scraped = await scrapeAll([...instances.keys()], wanted, deadline);
+    pages.keep(instances);
+    const scraped = await pages.fetch([...instances.keys()], wanted, deadlineOf(signal));
     return plan.map((series) => observeSeries(series, scraped));
   }
 
-  async function scrapeAll(urls: string[], wanted: ReadonlySet<string>, deadline: AbortSignal) {
-    const results = new Map<string, Scraped>();
-    const isSuspect = (url: string): number => (states.get(url)?.suspect ? 1 : 0);
-    const queue = urls.sort((a, b) => isSuspect(a) - isSuspect(b)).values();
-    const worker = async (): Promise<void> => {
-      for (const url of queue) {
-        const state = states.get(url) ?? {
-          history: new InstanceHistory(options.rateWindowMs),
-          suspect: false,
-        };
-        states.set(url, state);
-        if (deadline.aborted) {
-          // Never asked, so no suspicion either.
-          results.set(url, { ok: false, status: "unreachable", detail: "no time left to ask it" });
-          continue;
-        }
-        const result = await scrapeOne({ url, history: state.history, wanted, deadline });
-        state.suspect = !result.ok && result.status === "unreachable";
-        results.set(url, result);
-      }
-    };
-    // The workers share one iterator: each takes the next instance when it is done with its last.
-    await Promise.all(Array.from({ length: Math.min(options.maxConcurrent ?? 128, urls.length) }, worker));
-    return results;
-  }
-
-  async function scrapeOne({ url, history, wanted, deadline }: ScrapeJob): Promise<Scraped> {
-    const at = options.clock.now();
-    const answer = await boundedRequest({
-      url: url + path,
-      dispatcher,
-      method: "GET",
-      headers: { accept: "text/plain;version=0.0.4", "accept-encoding": "gzip" },
-      maxBytes: options.maxResponseBytes,
-      signal: deadline,
-    });
-    if (!answer.ok) return answer;
-    if (answer.httpStatus !== 200)
-      return { ok: false, status: "invalid", detail: `HTTP ${answer.httpStatus}` };
-    const problem = takeIn(answer.body, { history, wanted, at });
-    return problem === undefined ? { ok: true, at } : { ok: false, status: "invalid", detail: problem };
+  async function parts({ targets, signal }: PartsRequest): Promise<readonly PartsObservation[]> {
+    const divided = targets.filter((target) => target.parts !== undefined);
+    const urls = new Set(divided.flatMap(({ instances }) => instances.map(({ url }) => url)));
+    const scraped = await pages.ofThisCycle([...urls], partsMetrics(divided), deadlineOf(signal));
+    return targets.map((target) => observeParts(target, scraped));
   }
 
   function observeSeries({ target, signal }: Series, scraped: ReadonlyMap<string, Scraped>): Observation {
-    const times: Instant[] = [];
-    for (const instance of target.instances) {
-      const result = scraped.get(instance.url);
-      if (result?.ok) times.push(result.at);
-    }
-    if (times.length < target.instances.length || times.length === 0)
-      return incomplete(target, scraped, times.length);
-    const histories = target.instances.flatMap((instance) => states.get(instance.url)?.history ?? []);
+    const times = timesOf(target, scraped);
+    if ("status" in times) return times;
+    const histories = historiesOf(target);
     const range = { endMs: Math.max(...times.map((at) => at.monoMs)), windowMs: options.rateWindowMs };
     const timestampMs = Math.min(...times.map((at) => at.wallMs));
     if (target.aggregate === "job") {
@@ -128,42 +92,52 @@ export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
     return worst(target, each, timestampMs);
   }
 
+  function observeParts(target: Target, scraped: ReadonlyMap<string, Scraped>): PartsObservation {
+    if (target.parts === undefined) return unusable("missing", "target has no parts");
+    const times = timesOf(target, scraped);
+    if ("status" in times) return times;
+    const summed = sumParts(target.parts, historiesOf(target));
+    if (!summed.ok) return unusable(summed.status, summed.detail);
+    const timestampMs = Math.min(...times.map((at) => at.wallMs));
+    return { status: "ok", source: NAME, timestampMs, parts: summed.parts };
+  }
+
+  function historiesOf(target: Target): InstanceHistory[] {
+    return target.instances.flatMap((instance) => pages.historyOf(instance.url));
+  }
+
   return {
     name: NAME,
     observe,
+    parts,
     close: async () => {
       if (!options.dispatcher) await dispatcher.destroy();
     },
   };
 }
 
-interface ScrapeJob {
-  readonly url: string;
-  readonly history: InstanceHistory;
-  readonly wanted: ReadonlySet<string>;
-  readonly deadline: AbortSignal;
-}
+type UnusableObservation = Exclude<Observation, { status: "ok" }>;
 
-interface PageSink {
-  readonly history: InstanceHistory;
-  readonly wanted: ReadonlySet<string>;
-  readonly at: Instant;
-}
-
-/** Reads a page into the history; returns what is wrong with it, if anything. */
-function takeIn(body: Buffer, { history, wanted, at }: PageSink): string | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-    return history.add(parseExposition(text, wanted), at);
-  } catch (error) {
-    if (error instanceof ExpositionError) return `page breaks the text format: ${error.message}`;
-    if (error instanceof TypeError) return "page is not UTF-8";
-    throw error;
+/** When the pages of a target's instances were asked for, if all of them answered. */
+function timesOf(
+  target: Target,
+  scraped: ReadonlyMap<string, Scraped>,
+): readonly Instant[] | UnusableObservation {
+  const times: Instant[] = [];
+  for (const { url } of target.instances) {
+    const result = scraped.get(url);
+    if (result?.ok) times.push(result.at);
   }
+  const complete = times.length > 0 && times.length === target.instances.length;
+  return complete ? times : incomplete(target, scraped, times.length);
 }
 
 /** The observation of a target of which at least one instance gave no page. */
-function incomplete(target: Target, scraped: ReadonlyMap<string, Scraped>, answered: number): Observation {
+function incomplete(
+  target: Target,
+  scraped: ReadonlyMap<string, Scraped>,
+  answered: number,
+): UnusableObservation {
   const failures = target.instances.flatMap(({ name, url }) => {
     const result = scraped.get(url);
     return result && !result.ok ? [{ name, ...result }] : [];
@@ -199,6 +173,6 @@ function toObservation(computed: Computed, timestampMs: number): Observation {
   return { status: "ok", source: NAME, value, timestampMs, ...(support === undefined ? {} : { support }) };
 }
 
-function unusable(status: Exclude<Observation["status"], "ok">, detail: string): Observation {
+function unusable(status: Unusable, detail: string): UnusableObservation {
   return { status, source: NAME, detail };
 }

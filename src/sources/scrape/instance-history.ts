@@ -9,6 +9,7 @@ export const MAX_SERIES_PER_INSTANCE = 20_000;
 const MAX_FUTURE_MS = 5_000;
 
 interface StoredSeries extends RecipeSeries {
+  readonly labels: ExpositionSample["labels"];
   readonly times: number[];
   readonly values: number[];
   current: number;
@@ -82,6 +83,17 @@ export class InstanceHistory implements RecipeData {
     return values;
   }
 
+  /** Newest values of a metric on the newest page, summed by the value of a label; series without the label are left out. */
+  currentBy(metric: string, label: string): ReadonlyMap<string, number> {
+    const sums = new Map<string, number>();
+    for (const series of this.#series.get(metric)?.values() ?? []) {
+      const part = series.labels.find(([name]) => name === label)?.[1];
+      if (series.page !== this.#page || part === undefined || part === "") continue;
+      sums.set(part, (sums.get(part) ?? 0) + series.current);
+    }
+    return sums;
+  }
+
   declared(metric: string): boolean {
     return this.#declared.has(metric);
   }
@@ -103,7 +115,7 @@ export class InstanceHistory implements RecipeData {
     const key = keyOf(labels);
     let series = family.get(key);
     if (!series) {
-      series = { le: boundOf(labels), times: [], values: [], current: value, page: this.#page };
+      series = { labels, le: boundOf(labels), times: [], values: [], current: value, page: this.#page };
       family.set(key, series);
     }
     series.current = value;
