@@ -34,6 +34,12 @@ export const name = () =>
     .string({ error: "must be a name" })
     .regex(NAME, "must be 1 to 64 letters, digits, dots, dashes or underscores");
 
+/** A bare name of a metric; `what`: what kind of metric, with an example. */
+export const metricName = (what: string) =>
+  z
+    .string({ error: `must be the name of ${what}` })
+    .regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/, { error: `must be the bare name of ${what}` });
+
 /** An http or https base URL without credentials, query or fragment; a trailing slash is dropped. */
 export const baseUrl = () =>
   z

@@ -1,3 +1,4 @@
+import type { PartsRecipe } from "../domain/containment.ts";
 import type { Signal, SignalDefinition, Thresholds } from "../domain/signal.ts";
 import type { Instance, Target } from "../domain/target.ts";
 import { signalDefinitions } from "../signals/index.ts";
@@ -33,6 +34,7 @@ export function resolveTargets(
       cooldownMs: 1000 * (t.cooldown_seconds ?? file.predict.cooldown_seconds),
       autoHeal: t.auto_heal,
       signals: signalDefinitions.flatMap((d) => resolveSignal(d, file, t, i, complain)),
+      ...(t.parts === undefined ? {} : { parts: resolveParts(t.parts) }),
     };
   });
 }
@@ -54,6 +56,14 @@ function resolveInstances(t: TargetConfig, i: number, complain: Complain): Insta
     const instance = { name: instanceName(new URL(url)), url };
     return adminUrl === undefined ? instance : { ...instance, adminUrl };
   });
+}
+
+function resolveParts(parts: NonNullable<TargetConfig["parts"]>): PartsRecipe {
+  return {
+    label: parts.label,
+    backlogMetric: parts.backlog_metric,
+    inboundMetric: parts.inbound_metric,
+  };
 }
 
 /** As Prometheus names it: always with the port. */

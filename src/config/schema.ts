@@ -3,7 +3,7 @@ import type { SignalDefinition } from "../domain/signal.ts";
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
 import { actionsSchema } from "./actions.ts";
-import { baseUrl, flag, listenAddress, name, number, seconds, share, text } from "./fields.ts";
+import { baseUrl, flag, listenAddress, metricName, name, number, seconds, share, text } from "./fields.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
@@ -89,6 +89,17 @@ function signalsObject() {
     .default({});
 }
 
+/** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
+const parts = z.strictObject({
+  label: z
+    .string({ error: "must be a label, e.g. region" })
+    .regex(/^(?!__|(?:job|instance|le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]*$/, {
+      error: "must be a label of letters, digits and underscores, other than job, instance, le and quantile",
+    }),
+  backlog_metric: metricName("a gauge, e.g. queue_depth"),
+  inbound_metric: metricName("a counter, e.g. telemetry_received_total"),
+});
+
 const target = z
   .strictObject({
     name: name(),
@@ -103,6 +114,7 @@ const target = z
     cooldown_seconds: seconds(0, 86_400).optional(),
     auto_heal: flag().default(true),
     signals: signalsObject(),
+    parts: parts.optional(),
   })
   .refine((t) => (t.url === undefined) !== (t.urls === undefined), {
     error: "must have either url (one instance) or urls (several)",

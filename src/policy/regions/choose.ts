@@ -13,6 +13,10 @@ const NEW_SHARE = 0.5;
 const ALONE_SHARE = 0.8;
 /** It then passes on at most this share of what comes; and of what another region is served. */
 const STALLED_SHARE = 0.5;
+/** What waits for it is at least what comes in so many seconds: a moment's hesitation is no stall. */
+const STALLED_S = 10;
+/** Its inbound is usual while below so many times the usual. */
+const USUAL_TIMES = 2;
 /** The others are served when so much of what comes for them leaves. */
 const SERVED_SHARE = 0.5;
 /** Growth of the others from which on a rise is common to all. */
@@ -67,7 +71,7 @@ export type RegionChoice =
  *    cause common to all isolates nobody, and a region that is always big is left alone), that is new traffic and
  *    not another region's that moved, and a third of the backlog is its own. Of several, the one with most backlog: each is
  *    a cause, and isolating one relieves all.
- * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it leaves, and every other region is
+ * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %, ten seconds' worth), little of it leaves, and every other region is
  *    served. Then its own downstream is sick, and holding its devices back is milder than a buffer that fills up to
  *    refuse them. A region that is served as well as any other is not chosen, however large its backlog: that is how the
  *    biggest region looks when the consumer as a whole is slow, and isolating it would punish it for its size. Nor are
@@ -143,8 +147,9 @@ function isMoved(region: RegionNumbers, view: View): boolean {
 function stalled(view: View): Chosen | undefined {
   const worst = [...view.regions].sort(byBacklog)[0];
   if (worst === undefined || worst.share < ALONE_SHARE || worst.growth <= 0) return undefined;
-  const { inbound, outbound } = worst;
-  if (inbound === undefined || outbound === undefined) return undefined;
+  const { inbound, outbound, times } = worst;
+  if (inbound === undefined || outbound === undefined || times === undefined) return undefined;
+  if (times >= USUAL_TIMES || worst.backlog < STALLED_S * inbound) return undefined;
   const others = view.regions.filter((r) => r !== worst);
   if (!others.every(isServed)) return undefined;
   const best = others.reduce((a, b) => ((b.outbound ?? 0) > (a.outbound ?? 0) ? b : a));
