@@ -1,9 +1,10 @@
-import { appendFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { ListenError } from "../http/server.ts";
+import { DescriptorSink } from "../telemetry/line-sink.ts";
+import { LOG_FILE_MAX_BYTES } from "../telemetry/logger.ts";
 import { keepRunning, type ManagedChild } from "./child.ts";
 
 /** Where a service listens. */
@@ -81,12 +82,18 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     await checkFree({ host: at("telemetry-gateway").host, port: options.mqttPort }, "--mqtt.port");
   const urls = new Map(wanted.map(({ name }) => [name, `http://${at(name).host}:${at(name).port}`]));
   const children: ManagedChild[] = [];
-  const stop = async () => void (await Promise.all(children.map((child) => child.stop(STOP_MS))));
+  const sinks: DescriptorSink[] = [];
+  const stop = async () => {
+    await Promise.all(children.map((child) => child.stop(STOP_MS)));
+    for (const sink of sinks) sink.close();
+  };
   const logs: string[] = [];
   for (const { name, env } of wanted) {
     const { host, port } = at(name);
     const log = join(options.logDir, `${name}.log`);
+    const sink = DescriptorSink.onFile(log, { maxBytes: LOG_FILE_MAX_BYTES });
     logs.push(log);
+    sinks.push(sink);
     children.push(
       keepRunning({
         args: ["service", name, `--web.listen-address=${host}:${port}`],
@@ -100,7 +107,7 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
           PORT: undefined,
         },
         onLine: (line) => {
-          appendFileSync(log, `${line}\n`);
+          sink.write(`${line}\n`);
           options.onLine(name, line);
         },
         onExit: (how, againMs) =>
