@@ -1,4 +1,4 @@
-import type { TryOutcome } from "../domain/verification.ts";
+import type { Try, TryOutcome } from "../domain/verification.ts";
 
 /** It did not help. An inconclusive one is neither this nor the other: unknown is not zero. */
 export function unhelpful(outcome: TryOutcome): boolean {
@@ -7,4 +7,10 @@ export function unhelpful(outcome: TryOutcome): boolean {
 
 export function helped(outcome: TryOutcome): boolean {
   return outcome === "recovered" || outcome === "improved";
+}
+
+/** The actions that did not help since the last one that did, oldest first. */
+export function unhelpfulInARow(tries: readonly Try[]): Try[] {
+  const from = tries.findLastIndex((t) => helped(t.outcome)) + 1;
+  return tries.slice(from).filter((t) => unhelpful(t.outcome));
 }

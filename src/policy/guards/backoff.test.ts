@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TryOutcome } from "../../domain/verification.ts";
-import { backoffHold, unhelpfulInARow } from "./backoff.ts";
+import { unhelpfulInARow } from "../tries.ts";
+import { backoffHold } from "./backoff.ts";
 import { guardSettings, tryOf } from "./testbed.ts";
 
 const MINUTE = 60_000;

@@ -1,7 +1,7 @@
 import type { BackoffSettings } from "../../domain/guards.ts";
 import type { Instant } from "../../domain/time.ts";
 import type { Try } from "../../domain/verification.ts";
-import { helped, unhelpful } from "../tries.ts";
+import { unhelpfulInARow } from "../tries.ts";
 import { spell } from "../words.ts";
 import type { Held } from "./types.ts";
 
@@ -34,10 +34,4 @@ export function backoffHold(input: {
     untilMs: now.wallMs + leftMs,
     detail: `${many} did not help, so the pause is ${spell(pauseMs)} instead of ${spell(cooldownMs)}`,
   };
-}
-
-/** The actions that did not help since the last one that did, oldest first. */
-export function unhelpfulInARow(tries: readonly Try[]): Try[] {
-  const from = tries.findLastIndex((t) => helped(t.outcome)) + 1;
-  return tries.slice(from).filter((t) => unhelpful(t.outcome));
 }

@@ -1,0 +1,48 @@
+import type { Instant } from "../../domain/time.ts";
+import type { Acknowledgement } from "../../domain/verification.ts";
+import { oneLine } from "../words.ts";
+import { untold } from "./healing.ts";
+import type { EndedEscalation, HealingState } from "./types.ts";
+
+/** What a person says to an escalation. */
+export interface Answer {
+  readonly target: string;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/**
+ * "Seen, leave it alone": the target stays stopped, people are told that it is seen, and health alone does not end it.
+ * @param forMs how long that counts; undefined: until somebody says to go on. Afterwards it is unanswered again.
+ * @returns undefined when the target is not escalated.
+ */
+export function stayStopped(
+  state: HealingState,
+  answer: Answer & { readonly forMs?: number },
+  now: Instant,
+): HealingState | undefined {
+  const record = state.targets[answer.target];
+  if (record?.escalation === undefined) return undefined;
+  const { by, reason, forMs } = answer;
+  const end = forMs === undefined ? {} : { untilMs: now.wallMs + forMs, untilMonoMs: now.monoMs + forMs };
+  const acknowledged: Acknowledgement = { by, reason, at: now, ...end };
+  const escalation = { ...record.escalation, acknowledged };
+  return untold({ ...state, targets: { ...state.targets, [answer.target]: { ...record, escalation } } });
+}
+
+/**
+ * "Go on acting": the escalation ends, and the tries that led to it are forgiven, so that it begins with the plain
+ * cooldown and a count of none.
+ * @returns undefined when the target is not escalated.
+ */
+export function goOn(
+  state: HealingState,
+  answer: Answer,
+  now: Instant,
+): { state: HealingState; ended: EndedEscalation } | undefined {
+  const { [answer.target]: record, ...others } = state.targets;
+  if (record?.escalation === undefined) return undefined;
+  const detail = `${oneLine(answer.by, 80)} said to go on: ${oneLine(answer.reason)}`;
+  const ended: EndedEscalation = { escalation: record.escalation, endedAt: now, by: "person", detail };
+  return { state: untold({ ...state, targets: others, ended: [...state.ended, ended] }), ended };
+}

@@ -1,0 +1,172 @@
+import type { Instant } from "../../domain/time.ts";
+import type { VerificationOutcome, VerificationSettings } from "../../domain/verification.ts";
+import { short } from "../explain.ts";
+import { spell } from "../words.ts";
+import type { AfterSample, Judged, Verification } from "./types.ts";
+
+/** Samples whose median is the level after the action. */
+const LEVEL_SAMPLES = 5;
+/** A slope counts as rising from this many standard errors. */
+const RISING_ERRORS = 2;
+/** Change is measured against at least this share of the SLO, so that a breach by a hair is not judged by hairs. */
+const LEAST_SCALE = 0.1;
+
+/** What the samples from after the action say. */
+interface After {
+  readonly level: number;
+  readonly last: number;
+  readonly slopePerSecond: number;
+  readonly rising: boolean;
+  readonly projected: number;
+}
+
+/**
+ * The verdict on an action, once its window is over.
+ *
+ * Acted on **after** the SLO was passed: `recovered` when the level is below the exit threshold and not on its way past
+ * the SLO again; otherwise by how much of the excess over the exit threshold has gone (`improved`), come on top
+ * (`worse`), or neither (`ineffective`).
+ *
+ * Acted on **before**: there is nothing to come back from, so the question is whether the breach that was foreseen is
+ * still to come, asked of the samples from after the action alone. `recovered` when the level is within the SLO and
+ * either does not rise or leads, at the horizon, to below the exit threshold; `improved` when it still rises, but
+ * clearly slower or not past the SLO; `ineffective` when it rises as before, or the breach came; `worse` when the level
+ * came out clearly above what the old course would have led to.
+ *
+ * What would have gone away by itself counts as recovered too: nobody can tell the two apart from one series.
+ *
+ * @param final judge now, although the window is not over: another action begins.
+ */
+export function judge(
+  v: Verification,
+  now: Instant,
+  settings: Pick<VerificationSettings, "minSamples" | "minChange">,
+  final = false,
+): Judged {
+  const n = v.samples.length;
+  const known = { samples: n, ...(v.before.value === undefined ? {} : { before: v.before.value }) };
+  const leftMs = v.untilMonoMs - now.monoMs;
+  if (leftMs > 0 && !final)
+    return { outcome: "pending", detail: `${n} samples so far, judged in ${spell(leftMs)}`, ...known };
+  if (n < settings.minSamples)
+    return {
+      outcome: "inconclusive",
+      detail: `${n} of the ${settings.minSamples} samples from after the action that a verdict needs`,
+      ...known,
+    };
+  const endMs = Math.min(now.monoMs, v.untilMonoMs);
+  const silentMs = endMs - (v.samples.at(-1)?.monoMs ?? endMs);
+  if (silentMs > (endMs - v.fromMonoMs) / 2)
+    return { outcome: "inconclusive", detail: `no sample in the last ${spell(silentMs)}`, ...known };
+  const after = readAfter(v);
+  const outcome = wasBreached(v)
+    ? afterBreach(v, after, settings.minChange)
+    : beforeBreach(v, after, settings.minChange);
+  return {
+    outcome,
+    detail: describe(v, after),
+    ...known,
+    after: after.level,
+    slopePerSecond: after.slopePerSecond,
+    projected: after.projected,
+  };
+}
+
+function wasBreached(v: Verification): boolean {
+  return v.before.value !== undefined && v.before.value > v.slo;
+}
+
+function afterBreach(v: Verification, after: After, minChange: number): VerificationOutcome {
+  const before = v.before.value as number;
+  const change = minChange * Math.max(before - v.exit, LEAST_SCALE * v.slo);
+  const again = after.rising && after.projected > v.slo;
+  if (after.level <= v.exit && after.last <= v.slo && !again) return "recovered";
+  if (after.level <= before - change) return "improved";
+  return after.level >= before + change ? "worse" : "ineffective";
+}
+
+function beforeBreach(v: Verification, after: After, minChange: number): VerificationOutcome {
+  const { value, slopePerSecond: slope } = v.before;
+  if (after.level <= v.slo && after.last <= v.slo) {
+    if (!after.rising || after.projected <= v.exit) return "recovered";
+    const slower = slope !== undefined && after.slopePerSecond <= (1 - minChange) * slope;
+    return after.projected <= v.slo || slower ? "improved" : "ineffective";
+  }
+  if (value === undefined) return "ineffective";
+  // Where the old course would have led by now.
+  const elapsedS = ((v.samples.at(-1)?.monoMs ?? v.at.monoMs) - v.at.monoMs) / 1000;
+  const expected = Math.max(v.slo, value + Math.max(0, slope ?? 0) * elapsedS);
+  const change = minChange * Math.max(expected - v.exit, LEAST_SCALE * v.slo);
+  return after.level >= expected + change ? "worse" : "ineffective";
+}
+
+function describe(v: Verification, after: After): string {
+  const { value, forecast } = v.before;
+  const course = after.rising ? `rising towards ${short(after.projected)}` : "not rising";
+  const was = value === undefined ? "unknown" : short(value);
+  const foreseen = wasBreached(v) || forecast === undefined ? "" : ` (${short(forecast)} foreseen)`;
+  return `${was} before${foreseen}, ${short(after.level)} after, ${course}; SLO ${short(v.slo)}, exit ${short(v.exit)}`;
+}
+
+function readAfter(v: Verification): After {
+  const level = median(v.samples.slice(-LEVEL_SAMPLES).map((s) => s.value));
+  const middle = (v.fromMonoMs + v.untilMonoMs) / 2;
+  const later = v.samples.filter((s) => s.monoMs >= middle);
+  const line = leastSquares(later.length >= 3 ? later : v.samples);
+  const rising = line.slope > RISING_ERRORS * line.error && line.slope > 0;
+  return {
+    level,
+    last: v.samples.at(-1)?.value ?? level,
+    slopePerSecond: line.slope,
+    rising,
+    projected: rising ? line.end + (line.slope * v.horizonMs) / 1000 : level,
+  };
+}
+
+/** Least squares: slope a second, its standard error, and the line's value at the last sample. */
+function leastSquares(samples: readonly AfterSample[]): { slope: number; error: number; end: number } {
+  const n = samples.length;
+  const endMs = samples.at(-1)?.monoMs ?? 0;
+  const t = samples.map((s) => (s.monoMs - endMs) / 1000);
+  const meanT = t.reduce((a, b) => a + b, 0) / n;
+  const meanY = samples.reduce((a, s) => a + s.value, 0) / n;
+  let tt = 0;
+  let ty = 0;
+  for (const [i, s] of samples.entries()) {
+    tt += ((t[i] ?? 0) - meanT) ** 2;
+    ty += ((t[i] ?? 0) - meanT) * (s.value - meanY);
+  }
+  // Two points always lie on a line, which says nothing of its slope.
+  if (n < 3 || tt === 0) return { slope: 0, error: 0, end: meanY };
+  const slope = ty / tt;
+  let residual = 0;
+  for (const [i, s] of samples.entries()) residual += (s.value - meanY - slope * ((t[i] ?? 0) - meanT)) ** 2;
+  return { slope, error: Math.sqrt(residual / (n - 2) / tt), end: meanY - slope * meanT };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  const upper = sorted[half] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2;
+}
+
+/**
+ * The verdict on an action that an alert asked for and that no series verifies: the alert's end shows it.
+ * @param alert as last heard of, on the monotonic clock; undefined: nothing is known of it.
+ */
+export function judgeByAlert(input: {
+  alert: { readonly status: "firing" | "resolved"; readonly heardMonoMs: number } | undefined;
+  effectMonoMs: number;
+  untilMonoMs: number;
+  now: Instant;
+}): { outcome: "pending" | "recovered" | "ineffective" | "inconclusive"; detail: string } {
+  const { alert, effectMonoMs, untilMonoMs, now } = input;
+  const fresh = alert !== undefined && alert.heardMonoMs > effectMonoMs;
+  if (fresh && alert.status === "resolved") return { outcome: "recovered", detail: "the alert has ended" };
+  if (now.monoMs < untilMonoMs)
+    return { outcome: "pending", detail: `judged in ${spell(untilMonoMs - now.monoMs)}` };
+  return fresh
+    ? { outcome: "ineffective", detail: "the alert still fires" }
+    : { outcome: "inconclusive", detail: "nothing was heard of the alert since the action" };
+}
