@@ -4,7 +4,7 @@ import { Deadline } from "./deadline.ts";
 /** One HTTP call. */
 export interface Call {
   readonly dispatcher: Dispatcher;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;

@@ -10,17 +10,23 @@ export interface RetryRules {
   readonly maxMs: number;
 }
 
-export interface RetryRequest {
-  readonly attempt: (timeoutMs: number) => Promise<Reply>;
+/** What waiting between attempts needs. */
+export interface Pacing {
   readonly rules: RetryRules;
-  readonly attemptTimeoutMs: number;
-  /** For all attempts and the waits between them, milliseconds. */
-  readonly totalTimeoutMs: number;
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly signal: AbortSignal;
+}
+
+export interface RetryRequest extends Pacing {
+  readonly attempt: (timeoutMs: number) => Promise<Reply>;
+  readonly attemptTimeoutMs: number;
+  /** For all attempts and the waits between them, milliseconds. */
+  readonly totalTimeoutMs: number;
+  /** What is not to be repeated although it could be: a call that may have arrived and is not idempotent. */
+  readonly final?: ((reply: Reply) => boolean) | undefined;
 }
 
 export interface RetryResult {
@@ -34,24 +40,37 @@ export interface RetryResult {
 
 /** Repeats a call while that can help: not sent, answer lost, 429, 5xx. A `Retry-After` is waited for or given up on. */
 export async function withRetries(request: RetryRequest): Promise<RetryResult> {
-  const { attempt, rules, attemptTimeoutMs, now, signal } = request;
+  const { attempt, attemptTimeoutMs, now } = request;
   const deadline = now() + request.totalTimeoutMs;
   let mayHaveApplied: string | undefined;
   for (let n = 1; ; n += 1) {
     const reply = await attempt(Math.min(attemptTimeoutMs, deadline - now()));
     if (!canBeRepeated(reply)) return { reply, mayHaveApplied, gaveUp: undefined };
-    const ended = (gaveUp: string): RetryResult => ({ reply, mayHaveApplied, gaveUp });
-    if (signal.aborted) return ended("cancelled");
-    if (n >= rules.maxAttempts) return ended(n === 1 ? "not repeated" : `after ${n} attempts`);
-    const waitMs = Math.max(backoffMs(rules, n, request.random), retryAfterMs(reply) ?? 0);
-    if (now() + waitMs >= deadline) {
-      return ended(`a further attempt in ${Math.ceil(waitMs)} ms would be after the deadline`);
-    }
-    await pause(request, waitMs);
-    if (signal.aborted) return ended("cancelled");
-    if (now() >= deadline) return ended("the deadline has passed");
+    const gaveUp =
+      request.final?.(reply) === true ? "not repeated" : await turnOf(request, { n, reply, deadline });
+    if (gaveUp !== undefined) return { reply, mayHaveApplied, gaveUp };
     mayHaveApplied ??= certainlyNothing(reply) ? undefined : summary(reply);
   }
+}
+
+/**
+ * Waits for the turn of the attempt after the `n`th, which came to `reply`; `deadline` by the same clock as `now`.
+ * @returns why there is none, or undefined when it is time for it.
+ */
+export async function turnOf(
+  pacing: Pacing,
+  { n, reply, deadline }: { readonly n: number; readonly reply: Reply; readonly deadline: number },
+): Promise<string | undefined> {
+  const { rules, now, signal } = pacing;
+  if (signal.aborted) return "cancelled";
+  if (n >= rules.maxAttempts) return n === 1 ? "not repeated" : `after ${n} attempts`;
+  const waitMs = Math.max(backoffMs(rules, n, pacing.random), retryAfterMs(reply) ?? 0);
+  if (now() + waitMs >= deadline) {
+    return `a further attempt in ${Math.ceil(waitMs)} ms would be after the deadline`;
+  }
+  await pause(pacing, waitMs);
+  if (signal.aborted) return "cancelled";
+  return now() >= deadline ? "the deadline has passed" : undefined;
 }
 
 /** True when the attempt has certainly had no effect on the service. */
@@ -76,7 +95,8 @@ export function summary(reply: Reply): string {
   return `HTTP ${reply.status}: ${said.replaceAll(/[\s\p{Cc}]+/gu, " ").slice(0, 200)}`;
 }
 
-function canBeRepeated(reply: Reply): boolean {
+/** True for what may come out otherwise another time. */
+export function canBeRepeated(reply: Reply): boolean {
   if (reply.kind === "not_sent") return !reply.permanent;
   if (reply.kind === "lost") return true;
   return reply.status === 429 || (reply.status >= 500 && !saysApplied(reply));
@@ -101,7 +121,7 @@ function retryAfterMs(reply: Reply): number | undefined {
 }
 
 /** Waits; a sleep that rejects when it is cancelled is as good as one that resolves. */
-async function pause({ sleep, signal }: RetryRequest, ms: number): Promise<void> {
+async function pause({ sleep, signal }: Pacing, ms: number): Promise<void> {
   try {
     await sleep(ms, signal);
   } catch (error) {
