@@ -1,20 +1,11 @@
 import type { Answer, Reply } from "../shared/call.ts";
 import { type Verdict, verdict } from "../shared/outcome.ts";
-import { certainlyNothing, type RetryResult, saysApplied, summary } from "../shared/retry.ts";
+import { notDone, type RetryResult, saysApplied, summary } from "../shared/retry.ts";
 
 /** What the last reply, and those before it, say of an action of a service. */
-export function executed({ reply, mayHaveApplied, gaveUp }: RetryResult): Verdict {
-  if (reply.kind === "answer" && saysApplied(reply)) return applied(reply);
-  const httpStatus = reply.kind === "answer" ? reply.status : undefined;
-  const answer = reply.kind === "answer" ? reply.json : undefined;
-  const last = [explain(reply), ...(gaveUp === undefined ? [] : [gaveUp])].join("; ");
-  if (!certainlyNothing(reply)) return { status: "unknown", httpStatus, detail: last, answer };
-  // The last word is a no, but an earlier attempt under the same key may have been carried out.
-  if (mayHaveApplied !== undefined) {
-    return { status: "unknown", httpStatus, detail: `${last}; before that ${mayHaveApplied}`, answer };
-  }
-  const refused = reply.kind === "answer" && reply.status < 500 && reply.status !== 429;
-  return { status: refused ? "refused" : "failed", httpStatus, detail: last, answer };
+export function executed(result: RetryResult): Verdict {
+  const { reply } = result;
+  return reply.kind === "answer" && saysApplied(reply) ? applied(reply) : notDone(result, explain);
 }
 
 function applied(reply: Answer): Verdict {

@@ -1,4 +1,5 @@
 import type { Answer, Reply } from "./call.ts";
+import type { Verdict } from "./outcome.ts";
 
 /** How often and how slowly a call is repeated. */
 export interface RetryRules {
@@ -84,6 +85,23 @@ export function certainlyNothing(reply: Reply): boolean {
 /** True when the service says that the action has taken effect. */
 export function saysApplied(reply: Answer): boolean {
   return (reply.status >= 200 && reply.status < 300) || (reply.status >= 500 && reply.json?.applied === true);
+}
+
+/** What replies come to that do not say that it was done. `explain` makes a line for people of the last one. */
+export function notDone(
+  { reply, mayHaveApplied, gaveUp }: RetryResult,
+  explain: (reply: Reply) => string,
+): Verdict {
+  const httpStatus = reply.kind === "answer" ? reply.status : undefined;
+  const answer = reply.kind === "answer" ? reply.json : undefined;
+  const last = [explain(reply), ...(gaveUp === undefined ? [] : [gaveUp])].join("; ");
+  if (!certainlyNothing(reply)) return { status: "unknown", httpStatus, detail: last, answer };
+  // The last word is a no, but an earlier attempt under the same key may have been carried out.
+  if (mayHaveApplied !== undefined) {
+    return { status: "unknown", httpStatus, detail: `${last}; before that ${mayHaveApplied}`, answer };
+  }
+  const refused = reply.kind === "answer" && reply.status < 500 && reply.status !== 429;
+  return { status: refused ? "refused" : "failed", httpStatus, detail: last, answer };
 }
 
 /** One line for people on a reply. */
