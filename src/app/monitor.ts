@@ -134,6 +134,7 @@ interface Parts {
   readonly reloadOk: Gauge;
   readonly store: ReturnType<typeof openSqliteStore>;
   readonly tokens: TokenSet;
+  readonly actions: ReturnType<typeof openActions>;
   sources: ReturnType<typeof openSources>;
   setCycle: (ms: number) => void;
 }
@@ -172,7 +173,7 @@ function openParts(input: {
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
   const sources = openSources(config, clock);
-  const actions = openActions(() => tokens.all());
+  const actions = openActions(() => tokens.all(), config.actions);
   undo.push(() => actions.close());
   const loop = createLoop(
     {
@@ -197,6 +198,7 @@ function openParts(input: {
     reloadOk,
     store,
     tokens,
+    actions,
     sources,
     setCycle: () => {},
   };
@@ -232,6 +234,7 @@ function reloader(input: {
           JSON.stringify([old.sources, old.cycleMs]) !== JSON.stringify([next.sources, next.cycleMs]);
         const before = parts.sources;
         if (changed) parts.sources = openSources(next, parts.clock);
+        parts.actions.reconfigure(next.actions);
         parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);
         parts.setCycle(next.cycleMs);
         current.config = next;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Agent } from "undici";
 import { actionFactories } from "../actions/index.ts";
 import type { Config } from "../config/types.ts";
 import type { Action } from "../domain/action.ts";
@@ -76,20 +77,54 @@ export function openSources(config: Config, clock: Clock): OpenSources {
 }
 
 export interface OpenActions {
+  /** Always the same map: after a change of the configuration it holds other actions. */
   readonly byKind: ReadonlyMap<string, Action>;
+  /** From the next call on, what is configured of actions is this; calls under way end as they began. */
+  reconfigure(config: Config["actions"]): void;
   close(): Promise<void>;
 }
 
-/** Every kind of action. */
-export function openActions(tokens: () => readonly string[]): OpenActions {
-  const service = actionFactories.service({
-    tokens,
-    attemptTimeoutMs: 4000,
+/** Every kind of action. A new kind is a line here, its rules in `src/actions/kinds.ts`, and perhaps a folder. */
+export function openActions(tokens: () => readonly string[], config: Config["actions"]): OpenActions {
+  const common = {
     totalTimeoutMs: 12_000,
     retry: { maxAttempts: 3, baseMs: 250, maxMs: 2000 },
-    maxResponseBytes: 65_536,
     random: Math.random,
     sleep: async (ms: number) => void (await sleep(ms)),
+  };
+  // One for all calls outside, so that a change of the configuration closes nothing under a call.
+  const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: 0, bodyTimeout: 0 });
+  const service = actionFactories.service({
+    ...common,
+    tokens,
+    attemptTimeoutMs: 4000,
+    maxResponseBytes: 65_536,
   });
-  return { byKind: new Map(Object.entries(service.byKind)), close: () => service.close() };
+  const byKind = new Map<string, Action>(Object.entries(service.byKind));
+  const reconfigure = ({ kubernetes, http }: Config["actions"]): void => {
+    const configured = [
+      // An object of the API server is larger than an answer: it tells who manages each of its fields.
+      actionFactories.rolloutRestart({
+        ...common,
+        ...kubernetes,
+        dispatcher,
+        attemptTimeoutMs: 4000,
+        maxResponseBytes: 2 ** 20,
+      }),
+      actionFactories.http({
+        ...common,
+        calls: http,
+        dispatcher,
+        attemptTimeoutMs: 10_000,
+        maxResponseBytes: 65_536,
+      }),
+    ];
+    for (const action of configured) byKind.set(action.kind, action);
+  };
+  reconfigure(config);
+  return {
+    byKind,
+    reconfigure,
+    close: async () => void (await Promise.all([service.close(), dispatcher.destroy()])),
+  };
 }

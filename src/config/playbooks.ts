@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { workloadInstance } from "../actions/kinds.ts";
 import { flag, name, number, text } from "./fields.ts";
 
 const series = z.strictObject({
@@ -23,15 +24,14 @@ const parameters = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()], { error: "must be text or a number" }))
   .default({});
 
-const WORKLOAD =
-  /^[a-z0-9]([a-z0-9-]*[a-z0-9])?\/(deployment|statefulset|daemonset)\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;
-
 const step = z.strictObject({
   action: text("a kind of action"),
   on: text("the name of a target, or of an entry of actions.http").optional(),
   workload: z
     .string({ error: "must be NAMESPACE/deployment/NAME" })
-    .regex(WORKLOAD, "must be NAMESPACE/deployment/NAME (or statefulset, daemonset)")
+    .refine((name) => workloadInstance(name) !== undefined, {
+      error: "must be NAMESPACE/deployment/NAME (or statefulset, daemonset)",
+    })
     .optional(),
   parameters,
   when: z.array(condition).default([]),

@@ -1,14 +1,16 @@
 import type { HttpCall } from "../actions/http-call.ts";
 import {
   actionKinds,
+  callInstance,
   checkParameters,
   httpKind,
   isActionKind,
   type KindRules,
   REGION_PLACEHOLDER,
+  workloadInstance,
 } from "../actions/kinds.ts";
 import type { Actuated, ForecastMatcher, Playbook, Precondition, Step } from "../domain/containment.ts";
-import type { Target } from "../domain/target.ts";
+import type { Instance, Target } from "../domain/target.ts";
 import type { PlaybookConfig, StepConfig } from "./playbooks.ts";
 import type { Complain } from "./resolve.ts";
 import { suggest } from "./suggest.ts";
@@ -108,9 +110,9 @@ function resolveActuated(
   complain: Complain,
 ): { readonly on: Actuated; readonly rules: KindRules | undefined } {
   const { action, on, workload } = config;
-  const other = (name: string, url?: string): Actuated => ({
+  const other = (name: string, instance?: Instance): Actuated => ({
     name,
-    instances: url === undefined ? [] : [{ name, url }],
+    instances: instance === undefined ? [] : [instance],
     cooldownMs: known.cooldownMs,
     autoHeal: true,
   });
@@ -128,7 +130,7 @@ function resolveActuated(
   }
   if (rules.on === "workload") {
     if (workload === undefined) complain([], `must have workload: NAMESPACE/deployment/NAME for ${action}`);
-    return { on: other(workload ?? "", `kubernetes://${workload}`), rules };
+    return { on: other(workload ?? "", workloadInstance(workload ?? "")), rules };
   }
   if (on === undefined) {
     complain([], `must have on: ${rules.on === "call" ? "an entry of actions.http" : "a target"}`);
@@ -148,7 +150,7 @@ function resolveCall(input: {
   on: string;
   known: Known;
   complain: Complain;
-  actuated: (name: string, url?: string) => Actuated;
+  actuated: (name: string, instance?: Instance) => Actuated;
 }): { readonly on: Actuated; readonly rules: KindRules | undefined } {
   const { on, known, complain, actuated } = input;
   const entry = known.calls.find(({ name }) => name === on);
@@ -157,7 +159,7 @@ function resolveCall(input: {
     complain(["on"], `"${on}" is not an entry of actions.http${suggest(on, names)}`);
     return { on: actuated(on), rules: undefined };
   }
-  return { on: actuated(on, entry.url), rules: httpKind(entry.parameters) };
+  return { on: actuated(on, callInstance(on)), rules: httpKind(entry.parameters) };
 }
 
 function resolveUndo(input: {
