@@ -11,13 +11,12 @@ import type { Decision } from "../domain/decision.ts";
 import type { Instance, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { explain } from "../policy/explain.ts";
+import { type Drop, revalidate } from "../policy/guards/revalidate.ts";
+import { lastLook } from "./guards/keeper.ts";
 import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { FRESH_MEMORY, forgetSeries } from "./witnesses.ts";
-
-/** Why a plan is dropped after it was written down and before it is carried out. */
-export type DropReason = "stopping" | "auto_heal_off" | "plan_too_old" | "target_gone";
 
 export interface ActContext {
   readonly ports: LoopPorts;
@@ -34,6 +33,8 @@ export interface Order {
   readonly draft: Draft;
   readonly on: Actuated;
   readonly now: Instant;
+  /** Asked just before the call: false when nothing asks for it any more. */
+  readonly stillNeeded?: () => boolean;
 }
 
 /** What an order came to; `blocked` when the intent could not be written down. */
@@ -84,7 +85,7 @@ export function isShadow(on: Actuated, settings: LoopSettings): boolean {
  * Writes the intent down, looks again, calls, records: the one way to any action. In shadow mode nothing is written
  * or called. An undo starts no cooldown.
  */
-export async function perform({ draft, on, now }: Order, ctx: ActContext): Promise<Performed> {
+export async function perform({ draft, on, now, stillNeeded }: Order, ctx: ActContext): Promise<Performed> {
   const { ports, state } = ctx;
   const memory = knownTarget(state, on.name);
   const undo = draft.origin?.undoes !== undefined;
@@ -100,15 +101,41 @@ export async function perform({ draft, on, now }: Order, ctx: ActContext): Promi
     return { blocked: "journal_unavailable" };
   }
   if (!undo) memory.lastActionMonoMs = now.monoMs;
-  const drop = revalidate(intent, ctx);
-  if (drop !== undefined) return { mode: "auto", intent, outcome: finish(intent, "dropped", [], drop, ctx) };
+  const drop = lookAgain(intent, ctx, { on, stillNeeded });
+  if (drop !== undefined)
+    return { mode: "auto", intent, outcome: finish(intent, "dropped", [], said(drop), ctx) };
   memory.unresolved = [...memory.unresolved, intent];
   return { mode: "auto", intent, outcome: await carryOut(intent, on, ctx) };
 }
 
-/** Looks again, just before the call: a stale plan ends in a typed reason. */
-function revalidate(intent: Intent, ctx: ActContext): DropReason | undefined {
-  return forbidden(intent, ctx) ?? (expired(intent, ctx) ? "plan_too_old" : undefined);
+/** Looks again, just before a call: a plan that the world has overtaken ends in a typed reason. */
+function lookAgain(
+  intent: Intent,
+  ctx: ActContext,
+  plan: { readonly on?: Actuated | undefined; readonly stillNeeded?: (() => boolean) | undefined } = {},
+): Drop | undefined {
+  const { state, stopping } = ctx.present();
+  const { clock } = ctx.ports;
+  const on = actuatedOf(state, intent.target);
+  const now = clock.now();
+  return revalidate({
+    plan: { intent, instances: (plan.on ?? on)?.instances.map((i) => i.name) ?? [] },
+    present: {
+      stopping,
+      autoHeal: state.settings.autoHeal,
+      on,
+      epoch: ctx.ports.store.epoch,
+      gated: lastLook(state, intent, on, now),
+      stillNeeded: plan.stillNeeded?.(),
+    },
+    now,
+    bootId: clock.bootId,
+    ttlMs: state.settings.intentTtlMs,
+  });
+}
+
+function said({ reason, detail }: Drop): string {
+  return `${reason}: ${detail}`;
 }
 
 /** Calls every instance under the intent's key. An unknown outcome stays open, to be reconciled. */
@@ -235,7 +262,7 @@ export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> 
     const outcomes = await Promise.all(
       target.instances.map(async (instance) => {
         const known = await told(ports, instance, limits, (d) => action.reconcile(intent, instance, d));
-        if (known.status !== "failed" || expired(intent, ctx) || forbidden(intent, ctx)) return known;
+        if (known.status !== "failed" || mayNotCallLate(intent, ctx) !== undefined) return known;
         return callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));
       }),
     );
@@ -251,13 +278,10 @@ function expired(intent: Intent, ctx: ActContext): boolean {
   return intent.bootId !== clock.bootId || clock.now().monoMs - intent.at.monoMs > intentTtlMs;
 }
 
-/** Whether a call is ruled out by what an operator has said since. */
-function forbidden(intent: Intent, ctx: ActContext): DropReason | undefined {
-  const { state, stopping } = ctx.present();
-  const target = actuatedOf(state, intent.target);
-  if (stopping) return "stopping";
-  if (target === undefined) return "target_gone";
-  return state.settings.autoHeal && target.autoHeal ? undefined : "auto_heal_off";
+/** Why an intent that no instance ever saw is not carried out now. Its epoch is that of the run that wrote it. */
+function mayNotCallLate(intent: Intent, ctx: ActContext): string | undefined {
+  const drop = lookAgain({ ...intent, epoch: ctx.ports.store.epoch }, ctx);
+  return drop === undefined ? undefined : said(drop);
 }
 
 /** A call long after its intent: the cooldown counts from the call. */
@@ -297,7 +321,7 @@ function concluded(
 ): Outcome | undefined {
   const old = expired(intent, ctx);
   if (outcomes.every((o) => o.status === "failed")) {
-    const why = old ? "too old to be now" : forbidden(intent, ctx);
+    const why = mayNotCallLate(intent, ctx);
     if (why !== undefined) return finish(intent, "expired", outcomes, `never carried out, and ${why}`, ctx);
   }
   if (old && outcomes.some((o) => o.status === "unknown")) {

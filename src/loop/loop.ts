@@ -6,11 +6,14 @@ import type { Series } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import type { AlertChange } from "../policy/alerts/index.ts";
 import { cooldownLeftMs } from "../policy/cooldown.ts";
-import { coverByMostUrgent, decideSeries, type TargetSituation } from "../policy/decide.ts";
+import { coverByMostUrgent, decideSeries, type TargetSituation, urgency } from "../policy/decide.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, actOn, isShadow, reconcile } from "./act.ts";
-import { contain, hearAlerts, readParts } from "./containment/index.ts";
+import { type Contained, contain, hearAlerts, readParts } from "./containment/index.ts";
 import type { Containment } from "./containment/state.ts";
+import { type Controls, createControls } from "./guards/controls.ts";
+import { advanceBrakes, createKeeper, type Keeper, reportGuards } from "./guards/keeper.ts";
+import { JOURNAL_READ, resumeBrakes, saveBrakes } from "./guards/state.ts";
 import { nonsense, observe } from "./observe.ts";
 import {
   actuatedOf,
@@ -39,6 +42,8 @@ export interface Loop {
   tick(): Promise<TickReport>;
   /** Takes in alerts; what changed is on disk when this returns, and is acted on from the next cycle on. @throws StoreError */
   hear(alerts: readonly AlertState[]): readonly AlertChange[];
+  /** What people may say to it while it runs. */
+  readonly controls: Controls;
   /** What is known of alerts and playbooks now. */
   readonly containment: Pick<Containment, "inbox" | "runs">;
   /** New settings, and sources where they changed, from the next cycle on; what is known of the same series stays. */
@@ -53,6 +58,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
   let state = makeState(settings);
   let stopping = false;
   let { sources } = ports;
+  const controls = createControls(ports, () => state);
   const context = (): ActContext => ({ ports, state, present: () => ({ state, stopping }) });
   return {
     get settings() {
@@ -61,6 +67,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
     get containment() {
       return state.containment;
     },
+    controls,
     hear: (alerts) => hearAlerts(state, ports, alerts),
     reconfigure(next, nextSources) {
       state = makeState(next, state);
@@ -74,6 +81,15 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       if (persisted.quarantined !== undefined)
         ports.reporter.notice("state quarantined, full cooldown assumed", { detail: persisted.quarantined });
       resume(state, persisted, ports.clock.now(), ports.clock.bootId);
+      resumeBrakes(state.brakes, {
+        documents: persisted.documents,
+        journal: ports.store.recent(JOURNAL_READ),
+        quarantined: persisted.quarantined !== undefined,
+        settings: state.settings,
+        now: ports.clock.now(),
+        bootId: ports.clock.bootId,
+      });
+      trySaving(ports, () => saveBrakes(state.brakes, ports));
       for (const intent of persisted.openIntents) await reconcile(intent, context());
       await warmUp(ports, sources, state);
     },
@@ -225,6 +241,8 @@ async function actOnAll(input: {
     ctx.ports.reporter.action(made);
   };
   const byTarget = Map.groupBy(input.decided, (d) => d.target);
+  advanceBrakes(ctx.state, input.decided, now);
+  const keeper = createKeeper(ctx.state, now);
   const contained = contain({
     decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
     observations: input.observations,
@@ -233,8 +251,10 @@ async function actOnAll(input: {
       return on === undefined ? FREE : situationOf(ctx.state, on, now);
     },
     now,
+    keeper,
     ctx,
   });
+  const forecasts = guardMitigations(contained, keeper, ctx.state);
   const mitigate = async (decision: Decision): Promise<Decision> => {
     const target = ctx.state.configured.get(decision.target);
     if (!decision.act || target === undefined || contained.answers(decision)) return decision;
@@ -243,11 +263,26 @@ async function actOnAll(input: {
     record(acted.record);
     return decision;
   };
-  const [decisions] = await Promise.all([
-    Promise.all(contained.forecasts.map(mitigate)),
-    contained.carry(record),
-  ]);
+  const [decisions] = await Promise.all([Promise.all(forecasts.map(mitigate)), contained.carry(record)]);
   return { decisions, actions, playbooks: contained.decisions };
+}
+
+/** The plain mitigations as the guards let them through, the most urgent first. */
+function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState): Decision[] {
+  const wishes = contained.forecasts
+    .filter((d) => d.act && !contained.answers(d))
+    .sort((a, b) => urgency(b) - urgency(a));
+  const held = new Map<Decision, Decision>();
+  for (const d of wishes) {
+    const target = state.configured.get(d.target);
+    if (target === undefined) continue;
+    const shadow = isShadow(target, state.settings);
+    const found = keeper.admit({ on: [target], signal: d.signal, action: "mitigate", shadow });
+    if (found === undefined) continue;
+    const { hold, detail, untilMs } = found;
+    held.set(d, { ...d, act: false, reason: hold, detail, untilMs });
+  }
+  return contained.forecasts.map((d) => held.get(d) ?? d);
 }
 
 const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };
@@ -255,10 +290,16 @@ const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };
 /** Saves what changed. A failure is told and tried again next tick: it is no reason to stop watching. */
 function save(ports: LoopPorts, state: LoopState): void {
   const { rows, states } = changedRows(state);
-  if (rows.length === 0) return;
-  try {
-    ports.store.saveSeries(states);
+  trySaving(ports, () => {
+    if (rows.length > 0) ports.store.saveSeries(states);
     for (const row of rows) row.saved = row.memory.linear;
+    saveBrakes(state.brakes, ports);
+  });
+}
+
+function trySaving(ports: LoopPorts, work: () => void): void {
+  try {
+    work();
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
     ports.reporter.notice("journal unavailable", { error: detail });
@@ -297,6 +338,7 @@ function summarize(input: {
     observations: input.observations,
     actions,
     playbooks: input.playbooks,
+    guards: reportGuards({ state, decisions, playbooks: input.playbooks, now: end }),
     breachAny: decisions.some((d) =>
       d.verdicts.some((v) => v.forecast !== undefined && v.forecast.value > d.slo),
     ),

@@ -4,7 +4,9 @@ import type { Persisted, SeriesState } from "../domain/store.ts";
 import { type Series, seriesKey, type Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { resumeMono } from "../policy/cooldown.ts";
+import type { TargetPast } from "../policy/guards/index.ts";
 import { type Containment, createContainment, resumeContainment } from "./containment/state.ts";
+import { type Brakes, createBrakes } from "./guards/state.ts";
 import type { LoopSettings } from "./types.ts";
 import {
   carryWitnesses,
@@ -49,6 +51,9 @@ export interface LoopState {
   /** The configured targets by name. */
   readonly configured: ReadonlyMap<string, Target>;
   readonly containment: Containment;
+  readonly brakes: Brakes;
+  /** What became of the actions on each target, for the guards. */
+  readonly pasts: Map<string, TargetPast>;
   readonly witnesses: Witnesses;
 }
 
@@ -89,7 +94,21 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
     settings.targets.map((t) => [t.name, knownTarget({ known, lostMonoMs }, t.name)] as const),
   );
   const containment = before?.containment ?? createContainment();
-  return { settings, plan, rows, targets, known, lostMonoMs, configured, containment, witnesses };
+  const brakes = before?.brakes ?? createBrakes();
+  const pasts = before?.pasts ?? new Map<string, TargetPast>();
+  return {
+    settings,
+    plan,
+    rows,
+    targets,
+    known,
+    lostMonoMs,
+    configured,
+    containment,
+    brakes,
+    pasts,
+    witnesses,
+  };
 }
 
 /** What actions are carried out on, by name: a target, or what a playbook names, also one whose run is not over yet. */

@@ -1,4 +1,5 @@
 import type { Action, InstanceOutcome, InstanceStatus, Intent, Outcome } from "../domain/action.ts";
+import type { GuardSettings } from "../domain/guards.ts";
 import type { HistorySample, MetricSource, Observation } from "../domain/observation.ts";
 import type { Signal, SignalDefinition } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
@@ -177,6 +178,7 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     intentTtlMs: 60_000,
     playbooks: [],
     alertStaleMs: 900_000,
+    guards: GUARDS,
     ...over,
   };
 }
@@ -191,6 +193,18 @@ export interface World {
   cycle(): Promise<TickReport>;
   cycles(count: number): Promise<TickReport>;
 }
+
+/** Brakes as they are by default, but for budgets and holds that a test of something else would meet. */
+export const GUARDS: GuardSettings = {
+  targetCap: { actions: 1000, windowMs: 3_600_000 },
+  fleetCap: { actions: 1000, windowMs: 600_000 },
+  storm: { share: 0.3, minTargets: 1000, windowMs: 300_000, exitShare: 0.15, calmMs: 300_000 },
+  startup: { starts: 1000, windowMs: 600_000, quietMs: 300_000 },
+  completeness: { targetShare: 0.5, fleetShare: 0.5, minSeries: 1000, memoryMs: 900_000 },
+  backoff: { factor: 2, maxMs: 3_600_000 },
+  maintenance: [],
+  silences: [],
+};
 
 /** A loop on ports in memory. `store` comes from the test: this folder knows no adapters. */
 export function worldOf(options: {

@@ -1,6 +1,7 @@
 import type { Action, Intent, Outcome } from "../domain/action.ts";
 import type { Playbook } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
+import type { GuardSettings } from "../domain/guards.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
 import type { SignalShape } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
@@ -9,6 +10,7 @@ import type { Clock, Instant } from "../domain/time.ts";
 import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
+import type { GuardReport } from "../policy/guards/types.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import type { Rules } from "../policy/rules.ts";
 
@@ -40,6 +42,8 @@ export interface LoopSettings {
   readonly playbooks: readonly Playbook[];
   /** An alert that was not heard of for so long is not acted on any more, milliseconds. */
   readonly alertStaleMs: number;
+  /** The brakes. */
+  readonly guards: GuardSettings;
 }
 
 /** Everything outside the loop, as it sees it. */
@@ -89,6 +93,7 @@ export interface TickReport {
   readonly actions: readonly ActionRecord[];
   /** Playbooks that something asked for, and what became of that. */
   readonly playbooks: readonly PlaybookDecision[];
+  readonly guards: Omit<GuardReport, "verifications">;
   readonly sources: readonly SourceReport[];
   /** Some series' forecast is past its SLO. */
   readonly breachAny: boolean;

@@ -73,6 +73,7 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     scores: [],
     actions: [],
     playbooks: [],
+    guards: { holding: [], heldBack: [], budgets: [], escalated: [], paused: false, storm: false },
     sources: [
       {
         name: "prometheus",

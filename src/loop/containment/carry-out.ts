@@ -2,7 +2,7 @@ import type { Outcome } from "../../domain/action.ts";
 import type { JournalEntry } from "../../domain/store.ts";
 import type { Instant } from "../../domain/time.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
-import { callOf, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
+import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
 import type { ActionRecord } from "../types.ts";
 
@@ -145,7 +145,9 @@ async function order(input: CarryInput, draft: Draft): Promise<Performed> {
   const { ctx, run } = input;
   const on = run.steps[draft.origin?.step ?? 0]?.on as RunStep["on"];
   const now = ctx.ports.clock.now();
-  const done = await perform({ draft, on, now }, ctx);
+  const stillNeeded = () =>
+    draft.trigger !== "alert" || !episodesOver(run, ctx.present().state.containment.inbox);
+  const done = await perform({ draft, on, now, stillNeeded }, ctx);
   if (!("blocked" in done)) input.record({ ...done, detail: why(run, draft) });
   return done;
 }

@@ -6,6 +6,7 @@ import { type AlertChange, hear, inboxDocuments } from "../../policy/alerts/inde
 import type { TargetSituation } from "../../policy/decide.ts";
 import type { PlaybookDecision } from "../../policy/playbooks/decide.ts";
 import type { ActContext } from "../act.ts";
+import type { Keeper } from "../guards/keeper.ts";
 import type { LoopState } from "../state.ts";
 import type { ActionRecord, LoopPorts } from "../types.ts";
 import { carryRun } from "./carry-out.ts";
@@ -47,6 +48,7 @@ export function contain(input: {
   readonly observations: readonly Observation[];
   readonly situationOf: (target: string) => TargetSituation;
   readonly now: Instant;
+  readonly keeper: Keeper;
   readonly ctx: ActContext;
 }): Contained {
   const { ctx, now } = input;
@@ -63,6 +65,7 @@ export function contain(input: {
     now,
     bootId: ports.clock.bootId,
     newId: ports.newId,
+    keeper: input.keeper,
   });
   const of = new Map(plan.decisions.map((d) => [d.playbook, d]));
   const answered = new Set<Decision>();

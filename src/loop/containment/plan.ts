@@ -7,6 +7,7 @@ import { decidePlaybook, type PlaybookDecision } from "../../policy/playbooks/de
 import { effectUntilMono, episodesOver, joined, type Run } from "../../policy/playbooks/run.ts";
 import { chooseRegion } from "../../policy/regions/index.ts";
 import { evidenceOf, isShadow } from "../act.ts";
+import type { Keeper } from "../guards/keeper.ts";
 import type { LoopState } from "../state.ts";
 import type { Asked, Containment } from "./state.ts";
 
@@ -27,6 +28,7 @@ export interface PlanInput {
   readonly now: Instant;
   readonly bootId: string;
   readonly newId: () => string;
+  readonly keeper: Keeper;
 }
 
 /** Looks at every playbook and every run. What it starts is not carried out yet. */
@@ -66,8 +68,9 @@ export function planContainment(input: PlanInput): ContainmentPlan {
       });
       continue;
     }
-    decisions.push(decision);
-    if (!decision.act) continue;
+    const guarded = decision.act ? guardedBy(playbook, input) : undefined;
+    decisions.push(guarded === undefined ? decision : { ...decision, act: false, ...guarded });
+    if (!decision.act || guarded !== undefined) continue;
     const run = begin(playbook, firing, input);
     claim(run);
     runs.push(run);
@@ -91,6 +94,24 @@ function causes(
     (standing(alert, at).status === "firing" ? firing : stale).push(alert);
   }
   return { firing, stale };
+}
+
+/** The guard that holds a playbook back, if one does; else its actions are counted. */
+function guardedBy(
+  playbook: Playbook,
+  { state, asked, keeper }: PlanInput,
+): Pick<PlaybookDecision, "reason" | "detail" | "heldBy" | "untilMs"> | undefined {
+  const on = [...new Map(playbook.steps.map((s) => [s.on.name, s.on])).values()];
+  const held = keeper.admit({
+    on,
+    signal: asked.get(playbook.name)?.signal ?? playbook.alert?.name ?? "*",
+    action: playbook.steps[0]?.kind ?? "*",
+    shadow: on.some((target) => isShadow(target, state.settings)),
+  });
+  if (held === undefined) return undefined;
+  const { hold, detail, target, untilMs } = held;
+  const text = `${target}: ${detail}`;
+  return { reason: hold, detail: text, heldBy: target, ...(untilMs === undefined ? {} : { untilMs }) };
 }
 
 /** Moves a run on as far as the alerts have: joined by further ones, or to be taken back when all have ended. */

@@ -1,0 +1,79 @@
+import type { Pause, Silence } from "../../domain/guards.ts";
+import { lookAtClocks } from "../../policy/guards/index.ts";
+import { createPause } from "../../policy/guards/pause.ts";
+import { addSilence, liftSilence } from "../../policy/guards/silence.ts";
+import type { GuardState } from "../../policy/guards/types.ts";
+import type { LoopState } from "../state.ts";
+import type { LoopPorts } from "../types.ts";
+import { saveBrakes } from "./state.ts";
+
+/** Who says so, and why: both go into the log. */
+export interface Said {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/**
+ * What people may say while the monitor runs. It is in force at once, also for a call that is about to be made, and on
+ * disk when the method returns. @throws StoreError when it is in force but not on disk.
+ */
+export interface Controls {
+  /** Nothing new is done, for `forMs` or until it is resumed. */
+  pause(said: Said & { readonly forMs?: number }): Pause;
+  /** False when it was not paused. */
+  resume(said: Said): boolean;
+  /** Undefined when there is no room for another. */
+  silence(silence: Omit<Silence, "id">): Silence | undefined;
+  /** False when there is none of that id. */
+  liftSilence(id: string, said: Said): boolean;
+  /** The guards' memory, for showing. */
+  readonly guards: GuardState;
+}
+
+export function createControls(ports: LoopPorts, state: () => LoopState): Controls {
+  const change = (next: (guards: GuardState) => GuardState): void => {
+    const { brakes, settings } = state();
+    brakes.guards = lookAtClocks(next(brakes.guards), settings.guards, ports.clock.now());
+  };
+  const keep = () => saveBrakes(state().brakes, ports);
+  const tell = (event: string, fields: Readonly<Record<string, string | number>>) =>
+    ports.reporter.notice(event, fields);
+  return {
+    get guards() {
+      return state().brakes.guards;
+    },
+    pause({ by, reason, forMs }) {
+      const given = { by, reason, ...(forMs === undefined ? {} : { forMs }) };
+      const pause = createPause(given, ports.clock.now());
+      change((guards) => ({ ...guards, pause }));
+      tell("acting paused", { by, reason, ...(forMs === undefined ? {} : { for_seconds: forMs / 1000 }) });
+      keep();
+      return pause;
+    },
+    resume({ by, reason }) {
+      if (state().brakes.guards.pause === undefined) return false;
+      change(({ pause: _over, ...rest }) => rest);
+      tell("acting resumed", { by, reason });
+      keep();
+      return true;
+    },
+    silence(given) {
+      const silence: Silence = { ...given, id: ports.newId() };
+      const silences = addSilence(state().brakes.guards.silences, silence, ports.clock.now());
+      if (silences === undefined) return undefined;
+      change((guards) => ({ ...guards, silences }));
+      const { target, signal, action, author: by, reason } = silence;
+      tell("silence added", { id: silence.id, target, signal, action, by, reason });
+      keep();
+      return silence;
+    },
+    liftSilence(id, { by, reason }) {
+      const before = state().brakes.guards.silences;
+      if (!before.some((s) => s.id === id)) return false;
+      change((guards) => ({ ...guards, silences: liftSilence(before, id) }));
+      tell("silence lifted", { id, by, reason });
+      keep();
+      return true;
+    },
+  };
+}

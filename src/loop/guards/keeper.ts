@@ -1,0 +1,130 @@
+import type { Intent } from "../../domain/action.ts";
+import type { Actuated } from "../../domain/containment.ts";
+import type { Decision, GuardHold } from "../../domain/decision.ts";
+import { GUARD_HOLDS } from "../../domain/decision.ts";
+import type { Instant } from "../../domain/time.ts";
+import { admit, advanceGuards, type GateContext, gate, guardReport } from "../../policy/guards/index.ts";
+import type {
+  Gated,
+  GateSubject,
+  GuardReport,
+  Held,
+  HeldBack,
+  ObservedTarget,
+} from "../../policy/guards/types.ts";
+import type { PlaybookDecision } from "../../policy/playbooks/decide.ts";
+import type { LoopState } from "../state.ts";
+
+/** What the guards look at in one cycle: which targets are at risk, and which of their signals have a value. */
+export function observedTargets(decisions: readonly Decision[]): ObservedTarget[] {
+  return [...Map.groupBy(decisions, (d) => d.target)].map(([target, own]) => {
+    const known = own.filter((d) => !DATA.has(d.reason));
+    return {
+      target,
+      atRisk: known.length === 0 ? undefined : known.some((d) => d.inRisk || d.trigger !== undefined),
+      signals: own.map((d) => ({ signal: d.signal, status: statusOf(d) })),
+    };
+  });
+}
+
+const DATA: ReadonlySet<string> = new Set(["data_missing", "data_stale", "data_invalid", "data_unreachable"]);
+
+function statusOf(d: Decision): ObservedTarget["signals"][number]["status"] {
+  if (d.reason === "data_missing") return "missing";
+  if (d.reason === "data_stale") return "stale";
+  if (d.reason === "data_invalid") return "invalid";
+  return d.reason === "data_unreachable" ? "unreachable" : "ok";
+}
+
+/** What wants to be done to some targets at once: all of them must be free, and each is counted. */
+export interface Wish {
+  readonly on: readonly Pick<Actuated, "name" | "cooldownMs">[];
+  readonly signal: string;
+  readonly action: string;
+  readonly shadow: boolean;
+}
+
+/** Asks the guards for one cycle, counting what it lets through. */
+export interface Keeper {
+  /** The first guard that holds, or undefined: it may be done, and is counted. */
+  admit(wish: Wish): (Held & { readonly target: string }) | undefined;
+}
+
+export function createKeeper(state: LoopState, now: Instant): Keeper {
+  const context = contextOf(state, now);
+  return {
+    admit(wish) {
+      const subjects = wish.on.map((on) => subjectOf(wish, on));
+      for (const subject of subjects) {
+        const { hold } = gate(state.brakes.guards, subject, context);
+        if (hold !== undefined) return { ...hold, target: subject.target };
+      }
+      // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
+      const all = admit(state.brakes.guards, subjects, context);
+      const closed = all.gated.findIndex((g) => !g.open);
+      if (closed >= 0)
+        return { ...(all.gated[closed]?.hold as Held), target: subjects[closed]?.target ?? "" };
+      state.brakes.guards = all.state;
+      return undefined;
+    },
+  };
+}
+
+function subjectOf(wish: Wish, on: Wish["on"][number]): GateSubject {
+  const { signal, action, shadow } = wish;
+  return { target: on.name, cooldownMs: on.cooldownMs, signal, action, shadow, undo: false };
+}
+
+function contextOf(state: LoopState, now: Instant): GateContext {
+  return { settings: state.settings.guards, past: (target) => state.pasts.get(target), now };
+}
+
+/** One look at the fleet and the clocks, before anything is asked for. */
+export function advanceBrakes(state: LoopState, decisions: readonly Decision[], now: Instant): void {
+  state.brakes.guards = advanceGuards(state.brakes.guards, {
+    targets: observedTargets(decisions),
+    settings: state.settings.guards,
+    now,
+  });
+}
+
+/** The guards asked again just before a call: its own place in the budgets is taken already. */
+export function lastLook(state: LoopState, intent: Intent, on: Actuated | undefined, now: Instant): Gated {
+  const { lostMonoMs: _counted, ...rest } = state.brakes.guards;
+  const subject: GateSubject = {
+    target: intent.target,
+    signal: intent.signal,
+    action: intent.kind,
+    undo: intent.origin?.undoes !== undefined,
+    shadow: false,
+    cooldownMs: on?.cooldownMs ?? 0,
+  };
+  return gate({ ...rest, actions: [] }, subject, contextOf(state, now));
+}
+
+/** What the guards did in this cycle. */
+export function reportGuards(input: {
+  readonly state: LoopState;
+  readonly decisions: readonly Decision[];
+  readonly playbooks: readonly PlaybookDecision[];
+  readonly now: Instant;
+}): Omit<GuardReport, "verifications"> {
+  const { state, now } = input;
+  const targets = state.settings.targets.map(({ name, cooldownMs }) => ({ target: name, cooldownMs }));
+  const shadow = !state.settings.autoHeal;
+  const held: HeldBack[] = [];
+  for (const { reason, target, signal } of input.decisions)
+    if (isGuardHold(reason)) held.push({ hold: reason, target, signal });
+  for (const { reason, heldBy, playbook } of input.playbooks)
+    if (isGuardHold(reason)) held.push({ hold: reason, target: heldBy ?? playbook, signal: playbook });
+  return {
+    ...guardReport(state.brakes.guards, targets, { ...contextOf(state, now), shadow }),
+    heldBack: held,
+  };
+}
+
+const HOLDS: ReadonlySet<string> = new Set(GUARD_HOLDS);
+
+function isGuardHold(reason: string): reason is GuardHold {
+  return HOLDS.has(reason);
+}
