@@ -1,4 +1,5 @@
 // One size, in a process of its own, so that its memory is its own: `worker.ts SIZE PROMETHEUS_URL`.
+
 import { median } from "simple-statistics";
 import { Agent, request } from "undici";
 import type { Forecast, Verdict } from "../../src/domain/decision.ts";
@@ -10,6 +11,7 @@ import { createLoop } from "../../src/loop/loop.ts";
 import { makePlan } from "../../src/loop/state.ts";
 import type { LoopSettings } from "../../src/loop/types.ts";
 import { decideSeries } from "../../src/policy/decide.ts";
+import { DEFAULT_GUARDS } from "../../src/policy/guards/defaults.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../src/policy/linear.ts";
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../src/policy/trend.ts";
 import { signalDefinitions } from "../../src/signals/index.ts";
@@ -110,6 +112,7 @@ const settings: LoopSettings = {
   intentTtlMs: 60_000,
   playbooks: [],
   alertStaleMs: 900_000,
+  guards: DEFAULT_GUARDS,
 };
 const quiet = { cycle() {}, action() {}, reconciled() {}, notice() {} };
 const loop = createLoop(

@@ -105,7 +105,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
     maxSampleAgeMs: config.sources.maxSampleAgeMs,
     ports: {
       openStore: (clock) => createMemoryStore({ clock, retention: RETENTION }),
-      settingsFor: (some) => replaySettings(config, some, options.guards),
+      settingsFor: (some) => replaySettings(config, some),
       breathe: breather(options),
       ...(tracer === undefined ? {} : { onDecision: tracer.take }),
     },
@@ -129,11 +129,11 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
 }
 
 /**
- * The daemon's own settings over these targets, acting. `per-target` leaves out what looks across the fleet; the loop
- * has no such guard yet, so today both scopes come to the same settings.
+ * The daemon's own settings over these targets, acting. What a playbook would do in place of a mitigation has no past
+ * to be replayed on, so that every action is shown as the mitigation it stands for.
  */
-function replaySettings(config: Config, targets: readonly Target[], _guards: GuardScope): LoopSettings {
-  return { ...loopSettings(config), targets, autoHeal: true };
+function replaySettings(config: Config, targets: readonly Target[]): LoopSettings {
+  return { ...loopSettings(config), targets, autoHeal: true, playbooks: [] };
 }
 
 /** What the configuration gives a target that it says nothing of: read as the single-target shorthand reads it. */

@@ -6,6 +6,7 @@ import type { Action } from "../domain/action.ts";
 import type { MetricSource } from "../domain/observation.ts";
 import type { Clock } from "../domain/time.ts";
 import type { LoopSettings } from "../loop/types.ts";
+import { DEFAULT_GUARDS } from "../policy/guards/defaults.ts";
 import { createPrometheusSource } from "../sources/prometheus/index.ts";
 import { createScrapeSource } from "../sources/scrape/index.ts";
 
@@ -45,6 +46,7 @@ export function loopSettings(config: Config): LoopSettings {
     intentTtlMs: INTENT_TTL_MS,
     playbooks: [],
     alertStaleMs: 900_000,
+    guards: DEFAULT_GUARDS,
   };
 }
 

@@ -198,7 +198,7 @@ describe("a lost answer", () => {
     expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
     expect(m.w.store.recent(1)[0]?.outcome).toMatchObject({
       status: "expired",
-      detail: "never carried out, and auto_heal_off",
+      detail: "never carried out, and auto_heal_off: acting was switched off",
     });
   });
 

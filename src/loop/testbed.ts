@@ -196,8 +196,8 @@ export interface World {
 
 /** Brakes as they are by default, but for budgets and holds that a test of something else would meet. */
 export const GUARDS: GuardSettings = {
-  targetCap: { actions: 1000, windowMs: 3_600_000 },
-  fleetCap: { actions: 1000, windowMs: 600_000 },
+  targetCap: { actions: 1000, windowMs: 300_000 },
+  fleetCap: { actions: 1000, windowMs: 300_000 },
   storm: { share: 0.3, minTargets: 1000, windowMs: 300_000, exitShare: 0.15, calmMs: 300_000 },
   startup: { starts: 1000, windowMs: 600_000, quietMs: 300_000 },
   completeness: { targetShare: 0.5, fleetShare: 0.5, minSeries: 1000, memoryMs: 900_000 },

@@ -134,6 +134,7 @@ async function undo(input: CarryInput, index: number, id: string): Promise<Outco
   return "blocked" in done ? undefined : done.outcome;
 }
 
+/** A try whose answer was lost for good is made again: to take back twice does no harm, to leave it might. */
 function undone(step: RunStep, outcome: Outcome): Partial<RunStep> {
   if (outcome.status === "applied") return { status: "undone", detail: outcome.detail };
   const undoTries = step.undoTries + 1;

@@ -13,8 +13,12 @@ import { type GuardScope, type ReplayedAction, replay, silenceMs } from "./engin
 
 const MAX_AGE_MS = 90_000;
 
-/** The daemon's defaults over these targets. */
-const DEFAULTS = loopSettings(loadConfig({ file: undefined, env: {}, flags: {} }));
+const loaded = loopSettings(loadConfig({ file: undefined, env: {}, flags: {} }));
+/** The daemon's defaults over these targets; many ramp at once here, which is no storm. */
+const DEFAULTS = {
+  ...loaded,
+  guards: { ...loaded.guards, storm: { ...loaded.guards.storm, minTargets: 1000 } },
+};
 const settingsFor = (targets: readonly Target[]) => ({ ...DEFAULTS, targets });
 
 function run(history: History, targets: readonly Target[], guards: GuardScope = "all") {
