@@ -21,9 +21,11 @@ import {
   registerDroppedLines,
   registerTokenFile,
 } from "../telemetry/registry.ts";
+import { alertsApi } from "./alerts.ts";
+import { tellRefusals } from "./api-audit.ts";
 import { systemClock } from "./clock.ts";
 import { startScheduler } from "./scheduler.ts";
-import { adminTokens } from "./token.ts";
+import { adminTokens, webTokens } from "./token.ts";
 import { loopSettings, openActions, openSources } from "./wiring.ts";
 
 export interface RunningMonitor {
@@ -85,6 +87,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       run: async () => {
         // Looked at once a cycle, so that a bad file is told of before the token is needed.
         parts.tokens.problem();
+        parts.webTokens.problem();
         await parts.loop.tick();
       },
       onMissed: () => parts.missed.inc(),
@@ -135,6 +138,7 @@ interface Parts {
   readonly store: ReturnType<typeof openSqliteStore>;
   readonly tokens: TokenSet;
   readonly actions: ReturnType<typeof openActions>;
+  readonly webTokens: TokenSet;
   sources: ReturnType<typeof openSources>;
   setCycle: (ms: number) => void;
 }
@@ -163,7 +167,8 @@ function openParts(input: {
     registers,
   });
   reloadOk.set(1);
-  const tokens = adminTokens({ admin: config.admin, env: options.input.env, logger: log.logger });
+  const common = { env: options.input.env, logger: log.logger };
+  const tokens = adminTokens({ ...common, admin: config.admin });
   registerTokenFile(registry, tokens);
   const store = openSqliteStore({ path: join(config.dataDir, "monitor.db"), clock, retention: RETENTION });
   undo.push(() => store.close());
@@ -199,6 +204,7 @@ function openParts(input: {
     store,
     tokens,
     actions,
+    webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens }),
     sources,
     setCycle: () => {},
   };
@@ -213,6 +219,7 @@ function needsRestart(old: Config, next: Config): string[] {
   if (old.web.host !== next.web.host || old.web.port !== next.web.port) keys.push("web.listen_address");
   if (JSON.stringify(old.log) !== JSON.stringify(next.log)) keys.push("log");
   if (JSON.stringify(old.admin) !== JSON.stringify(next.admin)) keys.push("admin");
+  if (old.web.token !== next.web.token || old.web.tokenFile !== next.web.tokenFile) keys.push("web.token");
   return keys;
 }
 
@@ -270,7 +277,10 @@ function serve(input: {
     host,
     port,
     api: {
+      ...alertsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
       registry: parts.registry,
+      tokens: parts.webTokens,
+      onRefusal: tellRefusals(parts.log.logger),
       get lifecycle() {
         return get().web.enableLifecycle;
       },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { ConfigError } from "../config/types.ts";
 import { openLog } from "../telemetry/logger.ts";
-import { adminTokens } from "./token.ts";
+import { adminTokens, webTokens } from "./token.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-token-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -73,4 +73,32 @@ it("at the start refuses what cannot be used, naming the file or the key", () =>
     "development token",
   );
   expect(refusal({ token: "x", tokenFile: development })).toBeUndefined();
+});
+
+it("who may tell the monitor something has the admin token, or a token of their own", () => {
+  const { tokens: admin } = open({ token: "given", tokenFile: undefined });
+  const lines: Record<string, unknown>[] = [];
+  const { logger } = openLog({ job: "test", stream: { write: (line) => void lines.push(JSON.parse(line)) } });
+  const own = (web: { token?: string; tokenFile?: string }, env: Record<string, string> = {}) =>
+    webTokens({
+      web: { token: web.token, tokenFile: web.tokenFile },
+      adminTokens: admin,
+      env,
+      logger,
+    });
+  expect(own({})).toBe(admin);
+  expect(own({ token: "other" }).all()).toEqual(["other"]);
+  const tokenFile = file("web", "new\nold\n");
+  const rotated = own({ token: "other", tokenFile });
+  expect(rotated.all()).toEqual(["new", "old"]);
+  file("web", "");
+  expect(rotated.all()).toEqual(["new", "old"]);
+  expect(lines).toMatchObject([
+    { level: "error", message: "web token file is bad, keeping the last tokens" },
+  ]);
+  expect(() => own({ token: "a\nb" })).toThrow(/^settings: web\.token cannot be used: expected tokens/);
+  expect(() => own({ tokenFile: join(folder, "missing") })).toThrow(
+    /web\.token_file cannot be used: .*ENOENT$/,
+  );
+  expect(() => own({ token: "secret" }, { NODE_ENV: "production" })).toThrow(/development token/);
 });

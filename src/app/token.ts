@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { ConfigError } from "../config/types.ts";
-import { createTokenSet, TokenError, type TokenSet } from "../security/tokens.ts";
+import { createTokenSet, TokenError, type TokenSet, type TokenSetOptions } from "../security/tokens.ts";
 
 /**
  * The admin tokens for calls to services: the given one, or those of the file, which wins and is read again when it
@@ -13,19 +13,45 @@ export function adminTokens(options: {
   readonly logger: Logger;
 }): TokenSet {
   const { admin, env, logger } = options;
+  return tokensOf("admin", admin, {
+    production: env.NODE_ENV === "production",
+    onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
+    onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
+  });
+}
+
+/**
+ * The tokens of those who may tell the monitor something: `web.token`, the file that wins over it, or without either
+ * the admin tokens.
+ * @throws ConfigError when they cannot be used at the start; later the last good ones are kept.
+ */
+export function webTokens(options: {
+  readonly web: { readonly token: string | undefined; readonly tokenFile: string | undefined };
+  readonly adminTokens: TokenSet;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+}): TokenSet {
+  const { web, env, logger } = options;
+  if (web.token === undefined && web.tokenFile === undefined) return options.adminTokens;
+  return tokensOf("web", web, {
+    production: env.NODE_ENV === "production",
+    onProblem: (reason) => logger.error({ reason }, "web token file is bad, keeping the last tokens"),
+    onWarning: (reason) => logger.warn({ reason }, "web token file is open to others"),
+  });
+}
+
+function tokensOf(
+  section: "admin" | "web",
+  given: { readonly token: string | undefined; readonly tokenFile: string | undefined },
+  options: TokenSetOptions,
+): TokenSet {
   try {
-    return createTokenSet({
-      value: admin.token,
-      file: admin.tokenFile,
-      production: env.NODE_ENV === "production",
-      onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
-      onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
-    });
+    return createTokenSet({ ...options, value: given.token, file: given.tokenFile });
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    const key = admin.tokenFile === undefined ? "admin.token" : "admin.token_file";
+    const key = given.tokenFile === undefined ? `${section}.token` : `${section}.token_file`;
     throw new ConfigError([
-      { where: admin.tokenFile ?? "settings", key, message: `cannot be used: ${error.message}` },
+      { where: given.tokenFile ?? "settings", key, message: `cannot be used: ${error.message}` },
     ]);
   }
 }

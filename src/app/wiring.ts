@@ -44,8 +44,8 @@ export function loopSettings(config: Config): LoopSettings {
     warmUpDeadlineMs: WARM_UP_DEADLINE_MS,
     actDeadlineMs: ACT_DEADLINE_MS,
     intentTtlMs: INTENT_TTL_MS,
-    playbooks: [],
-    alertStaleMs: 900_000,
+    playbooks: config.playbooks,
+    alertStaleMs: config.containment.alertStaleMs,
     guards: DEFAULT_GUARDS,
   };
 }

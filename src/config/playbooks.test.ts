@@ -413,6 +413,12 @@ describe("without a list", () => {
   });
 });
 
+it("web.token must not be the development default in production", () => {
+  const env = { NODE_ENV: "production", ADMIN_TOKEN: "a token of its own" };
+  expect(() => load("web: { token: secret }", env)).toThrow(/1:8: web\.token is the development default/);
+  expect(load("web: { token: another }", env).web.token).toBe("another");
+});
+
 describe("withTargets", () => {
   it("takes the addresses of the targets that are there, and leaves out what names others", () => {
     const config = load(TARGETS, { KUBERNETES_SERVICE_HOST: "10.0.0.1" });

@@ -32,6 +32,17 @@ export interface AlertProblem {
   readonly message: string;
 }
 
+/** What a webhook says, and what of it cannot be used. */
+export interface Webhook {
+  readonly alerts: readonly AlertState[];
+  /** Of the envelope, then no alert is usable; or of single alerts, then the others are. */
+  readonly problems: readonly AlertProblem[];
+  /** Entries of `alerts` that cannot be used. */
+  readonly unusable: number;
+  /** Alerts that Alertmanager left out of the message (`max_alerts` of its receiver). */
+  readonly truncated: number;
+}
+
 /** More alerts than the monitor keeps: these were not taken, the others were. */
 export class AlertsFullError extends Error {
   override readonly name = "AlertsFullError";

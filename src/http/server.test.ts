@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ListenError, type MonitorServer, startMonitorServer } from "./server.ts";
+import { quietApi } from "./testbed.ts";
 
 const said = {
   unhealthy: undefined as string | undefined,
@@ -39,6 +40,7 @@ beforeEach(async () => {
     host: "127.0.0.1",
     port: 0,
     api: {
+      ...quietApi(),
       registry,
       get lifecycle() {
         return said.lifecycle;
@@ -161,6 +163,8 @@ describe("the monitor's endpoints", () => {
     ["/-/reload", "GET", "POST, PUT"],
     ["/-/reload", "HEAD", "POST, PUT"],
     ["/-/reload", "DELETE", "POST, PUT"],
+    ["/api/v1/alerts/webhook", "GET", "POST"],
+    ["/api/v1/alerts/webhook", "PUT", "POST"],
   ])("%s by %s is 405, naming what would be right", async (path, method, allowed) => {
     const answer = await ask(path, method);
     expect(answer.status).toBe(405);
@@ -220,7 +224,7 @@ describe("the status page", () => {
 describe("listening", () => {
   it("on a port that is taken fails with the port and the flag that changes it", async () => {
     const { port } = server;
-    const api = { registry: new Registry(), lifecycle: false } as never;
+    const api = quietApi();
     const second = startMonitorServer({ host: "127.0.0.1", port, api });
     await expect(second).rejects.toThrow(ListenError);
     await expect(second).rejects.toThrow(
@@ -229,14 +233,14 @@ describe("listening", () => {
   });
 
   it("on an address that is not ours says what failed", async () => {
-    const api = { registry: new Registry(), lifecycle: false } as never;
+    const api = quietApi();
     await expect(startMonitorServer({ host: "192.0.2.1", port: 0, api })).rejects.toThrow(
       "cannot listen on 192.0.2.1:0 (EADDRNOTAVAIL)",
     );
   });
 
   it("on all interfaces is shown under an address that can be asked", async () => {
-    const api = { registry: new Registry(), lifecycle: false, unhealthy: () => undefined } as never;
+    const api = quietApi();
     const all = await startMonitorServer({ host: "0.0.0.0", port: 0, api });
     try {
       expect(all.url).toBe(`http://127.0.0.1:${all.port}`);
@@ -247,7 +251,7 @@ describe("listening", () => {
   });
 
   it("ends with close: the port is free again", async () => {
-    const api = { registry: new Registry(), lifecycle: false, unhealthy: () => undefined } as never;
+    const api = quietApi();
     const short = await startMonitorServer({ host: "127.0.0.1", port: 0, api });
     await (await fetch(`${short.url}/-/healthy`)).text();
     await short.close();

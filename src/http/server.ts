@@ -3,11 +3,16 @@ import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
 import { createBoundedServer } from "../security/bounded-server.ts";
+import type { RefusalEvent } from "../security/gate.ts";
 import { printable } from "../security/text.ts";
+import type { TokenSet } from "../security/tokens.ts";
 import { pace, sharedText } from "../telemetry/shared-text.ts";
+import { type AlertsApi, alertWebhook } from "./alerts.ts";
+import { type Auth, createAuth } from "./auth.ts";
+import { ApiError } from "./errors.ts";
 
 /** What the endpoints need of the monitor. */
-export interface MonitorApi {
+export interface MonitorApi extends AlertsApi {
   /** Undefined when well, else what is wrong. */
   unhealthy(): string | undefined;
   /** Undefined when ready, else what is still missing. */
@@ -16,6 +21,10 @@ export interface MonitorApi {
   /** Undefined when the new configuration is in force, else why not. */
   reload(): Promise<string | undefined>;
   readonly lifecycle: boolean;
+  /** Of those who may tell the monitor something. */
+  readonly tokens: TokenSet;
+  /** Told of callers without one of them. */
+  onRefusal(event: RefusalEvent): void;
   readonly registry: Registry;
 }
 
@@ -61,13 +70,19 @@ export async function startMonitorServer(options: {
   api: MonitorApi;
 }): Promise<MonitorServer> {
   const { host, port } = options;
+  const { api } = options;
+  const { registry, tokens } = api;
+  const auth = createAuth({ registry, tokens, monoMs, onRefusal: (event) => api.onRefusal(event) });
   const server = createBoundedServer({
     patience: PATIENCE,
     maxConnections: MAX_CONNECTIONS,
-    handler: routes(options.api),
+    handler: routes(api, auth),
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(new ListenError(host, port, error)));
+    server.once("error", (error) => {
+      auth.stop();
+      reject(new ListenError(host, port, error));
+    });
     server.listen(port, host, resolve);
   });
   const bound = server.address() as AddressInfo;
@@ -80,6 +95,7 @@ export async function startMonitorServer(options: {
         const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
         server.close(() => {
           clearTimeout(cut);
+          auth.stop();
           resolve();
         });
         server.closeIdleConnections();
@@ -87,7 +103,7 @@ export async function startMonitorServer(options: {
   };
 }
 
-function routes(api: MonitorApi): Express {
+function routes(api: MonitorApi, auth: Auth): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -128,6 +144,10 @@ function routes(api: MonitorApi): Express {
     .route("/api/v1/status")
     .get(noParameters, async (_req, res) => void res.type("json").send(await status()))
     .all(only("GET, HEAD"));
+  app
+    .route("/api/v1/alerts/webhook")
+    .post(auth.require, noParameters, ...alertWebhook(api, api.registry))
+    .all(only("POST"));
   for (const [path, file] of Object.entries({
     "/": "index.html",
     "/page.css": "page.css",
@@ -146,7 +166,11 @@ function routes(api: MonitorApi): Express {
   // Four parameters make it the error handler. The reason goes to who may read it; the stack to nobody.
   app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
     const { status = 500, message } = error as { status?: number; message?: string };
-    res.status(status).json({ status: "error", error: message ?? String(error) });
+    const { headers = {}, details = {} } = error instanceof ApiError ? error : {};
+    res
+      .status(status)
+      .set(headers)
+      .json({ status: "error", error: message ?? String(error), ...details });
   });
   return app;
 }

@@ -13,4 +13,4 @@ export {
   type Standing,
   standing,
 } from "./inbox.ts";
-export { parseWebhook, type Webhook } from "./parse.ts";
+export { parseWebhook } from "./parse.ts";

@@ -1,4 +1,4 @@
-import type { AlertProblem, AlertState, HeardAt } from "../../domain/containment.ts";
+import type { AlertProblem, AlertState, HeardAt, Webhook } from "../../domain/containment.ts";
 import { parseTime, ZERO_TIME_MS } from "./time.ts";
 
 /** Labels an alert may have. */
@@ -9,17 +9,6 @@ export const MAX_LABEL_BYTES = 4096;
 export const MAX_LABELS_BYTES = 16_384;
 /** How far an alert's time may lie ahead of ours: clocks differ, but not by more, milliseconds. */
 export const MAX_AHEAD_MS = 600_000;
-
-/** What a webhook says, and what of it cannot be used. */
-export interface Webhook {
-  readonly alerts: readonly AlertState[];
-  /** Of the envelope, then no alert is usable; or of single alerts, then the others are. */
-  readonly problems: readonly AlertProblem[];
-  /** Entries of `alerts` that cannot be used. */
-  readonly unusable: number;
-  /** Alerts that Alertmanager left out of the message (`max_alerts` of its receiver). */
-  readonly truncated: number;
-}
 
 /**
  * Reads Alertmanager's webhook payload, version 4. Each alert is judged alone: one that cannot be used does not take

@@ -75,6 +75,8 @@ export interface MonitorOptions {
   readonly config: unknown;
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
+  /** Default: a free one. */
+  readonly port?: number;
   /** Folder of the journal, within the world's own; the same one again is a restart. Default `monitor`. */
   readonly data?: string;
 }
@@ -126,9 +128,9 @@ export function createWorld(): World {
       const { port } = await process.line("service listening");
       return serviceHandle({ process, name: `127.0.0.1:${port}`, token: env.ADMIN_TOKEN ?? TOKEN });
     },
-    async monitor({ config, env = {}, flags = [], data = "monitor" }) {
+    async monitor({ config, env = {}, flags = [], port = 0, data = "monitor" }) {
       const path = file(`${data}.yml`, config);
-      const own = [`--config.file=${path}`, "--web.listen-address=127.0.0.1:0"];
+      const own = [`--config.file=${path}`, `--web.listen-address=127.0.0.1:${port}`];
       const process = spawnOne(["monitor", ...own, `--data-dir=${join(dir, data)}`, ...flags], {
         ADMIN_TOKEN: TOKEN,
         ...env,
