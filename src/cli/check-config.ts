@@ -33,7 +33,16 @@ sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.ra
     );
     return [own, ...signals].join("\n");
   });
-  return `${head}${[...targets, ...playbooks(config)].join("\n")}\n`;
+  return `${head}${[guards(config), ...targets, ...playbooks(config)].join("\n")}\n`;
+}
+
+function guards({ guards: g, escalation }: Config): string {
+  const cap = ({ actions, windowMs }: typeof g.fleetCap) => `${actions} in ${windowMs / 1000} s`;
+  const windows =
+    g.maintenance.length === 0 ? "" : `; maintenance: ${g.maintenance.map((w) => w.name).join(", ")}`;
+  const silences = g.silences.length === 0 ? "" : `; silences: ${g.silences.map((s) => s.id).join(", ")}`;
+  const told = escalation.alertmanagerUrl ?? "the log and the status page only";
+  return `guards: at most ${cap(g.targetCap)} on a target, ${cap(g.fleetCap)} over all${windows}${silences}; escalations go to ${told}`;
 }
 
 function playbooks(config: Config): string[] {

@@ -1,4 +1,5 @@
 import { signalDefinitions } from "../signals/index.ts";
+import { guardBindings } from "./guard-bindings.ts";
 
 export type ValueKind = "number" | "boolean" | "string" | "list";
 
@@ -159,7 +160,11 @@ const thresholds: readonly Binding[] = signalDefinitions.flatMap((d) => {
 });
 
 /** Every scalar setting of the monitor, in the order of `--help`. */
-export const bindings: readonly Binding[] = [...fixed, ...thresholds];
+export const bindings: readonly Binding[] = [
+  ...fixed,
+  ...guardBindings.map((b) => binding(b.path, b.kind, undefined, b.shownDefault, b.help)),
+  ...thresholds,
+];
 
 /** Single-target shorthand: replaces the file's list of targets. */
 export const TARGET_ENV = "TARGET_SERVICE_BASE";

@@ -7,6 +7,7 @@ import { resolveContainment } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { parseListenAddress } from "./fields.ts";
 import { type Complain, resolveTargets } from "./resolve.ts";
+import { resolveEscalation, resolveGuards, resolveVerification } from "./resolve-guards.ts";
 import { type FileConfig, fileSchema, keysAt } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { type Config, ConfigError, type ConfigProblem } from "./types.ts";
@@ -171,6 +172,7 @@ function resolve(from: {
       ["sources", "rate_window_seconds"],
       `must be at least two cycles (${2 * file.cycle_interval_seconds} s), so that it holds two scrapes`,
     );
+  const guards = resolveGuards(file.guards, complain);
   const contained = resolveContainment({
     file,
     targets,
@@ -222,6 +224,9 @@ function resolve(from: {
     },
     actions,
     targets,
+    guards,
+    verification: resolveVerification(file.verification),
+    escalation: resolveEscalation(file.alertmanager),
     ...contained,
   };
 }

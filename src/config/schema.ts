@@ -4,6 +4,7 @@ import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
 import { actionsSchema } from "./actions.ts";
 import { baseUrl, flag, listenAddress, metricName, name, number, seconds, share, text } from "./fields.ts";
+import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
@@ -202,6 +203,9 @@ export const fileSchema = z.strictObject({
   signals: signalsObject(),
   actions: actionsSchema,
   targets: z.array(target).min(1, "must list at least one target").optional(),
+  guards: guardsSchema,
+  verification: verificationSchema,
+  alertmanager: alertmanagerSchema,
   containment: containmentSchema,
   playbooks: playbooksSchema,
 });

@@ -1,7 +1,9 @@
 import type { HttpCall } from "../actions/http-call.ts";
 import type { Playbook } from "../domain/containment.ts";
+import type { GuardSettings } from "../domain/guards.ts";
 import type { SignalShape } from "../domain/signal.ts";
 import type { Target } from "../domain/target.ts";
+import type { VerificationSettings } from "../domain/verification.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
 
 /** Everything the monitor is told, with every default resolved. Frozen. */
@@ -56,6 +58,17 @@ export interface Config {
     readonly http: readonly HttpCall[];
   };
   readonly targets: readonly Target[];
+  /** The brakes on acting. */
+  readonly guards: GuardSettings;
+  readonly verification: VerificationSettings;
+  /** Where people are called when acting is of no use. */
+  readonly escalation: {
+    /** Without it, escalations are only logged and shown. */
+    readonly alertmanagerUrl: string | undefined;
+    /** One that lasts is sent again after so long; deadline of a call, milliseconds. */
+    readonly resendMs: number;
+    readonly timeoutMs: number;
+  };
   readonly containment: {
     /** A firing alert that was not heard of for longer is not acted on, milliseconds. */
     readonly alertStaleMs: number;
