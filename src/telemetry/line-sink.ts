@@ -16,7 +16,10 @@ export interface LineSink {
   write(line: string): void;
 }
 
-/** How long one line may wait for a reader that does not read, before it is dropped. */
+/**
+ * How long one line may wait for a reader that does not read, before it is dropped. The lines after it do not wait, until
+ * one goes out again.
+ */
 const BUSY_LIMIT_MS = 1_000;
 const BUSY_STEP_MS = 5;
 const waitCell = new Int32Array(new SharedArrayBuffer(4));
@@ -42,6 +45,8 @@ export class DescriptorSink implements LineSink {
   #dropped = 0;
   #torn = false;
   #closed = false;
+  /** The reader did not read for the whole of a line's wait. */
+  #stuck = false;
   /** Bytes in the file; counts only where a file has a limit. */
   #size = 0;
   readonly #file: string | undefined;
@@ -57,6 +62,7 @@ export class DescriptorSink implements LineSink {
 
   /** A sink on an open descriptor (1 = standard output). The descriptor is never closed by the sink. */
   static onDescriptor(fd: number): DescriptorSink {
+    neverBlock(fd);
     return new DescriptorSink({ fd, size: 0, torn: false, regular: false }, undefined, { maxBytes: 0 });
   }
 
@@ -130,15 +136,32 @@ export class DescriptorSink implements LineSink {
     while (written < bytes.length) {
       try {
         written += writeSync(this.#fd, bytes, written);
+        this.#stuck = false;
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
         if (code === "EINTR") continue;
-        if (code !== "EAGAIN" || waitedMs >= BUSY_LIMIT_MS) return written;
+        if (code !== "EAGAIN") return written;
+        this.#stuck ||= waitedMs >= BUSY_LIMIT_MS;
+        if (this.#stuck) return written;
         Atomics.wait(waitCell, 0, 0, BUSY_STEP_MS);
         waitedMs += BUSY_STEP_MS;
       }
     }
     return written;
+  }
+}
+
+/**
+ * A pipe whose reader does not read would block the whole process for ever. Node makes standard output non-blocking when
+ * it is a pipe or a socket, and first asked for.
+ */
+function neverBlock(fd: number): void {
+  if (fd !== 1) return;
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFIFO() || stat.isSocket()) void process.stdout.writable;
+  } catch {
+    // A closed descriptor: every line will be dropped and counted.
   }
 }
 
