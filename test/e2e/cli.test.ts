@@ -90,12 +90,19 @@ describe.concurrent("configuration files", () => {
   });
 
   test("a good file: a summary with every threshold, exit 0", async () => {
-    const { code, stdout, stderr } = await run(["check-config", world.file("good.yml", GOOD)]);
+    const actions = `actions:
+  kubernetes: { kubeconfig: /etc/kube, context: live }
+  http: [{ name: drain, url: "http://lb/{{region}}" }]`;
+    const file = world.file("good.yml", `${GOOD}\n${actions}\n`);
+    const { code, stdout, stderr } = await run(["check-config", file]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toContain("good.yml: valid");
     expect(stdout).toContain("cycle 5 s, horizon 180 s, acting");
     expect(stdout).toMatch(/target shop .*http:\/\/127\.0\.0\.1:1/);
     expect(stdout).toMatch(/p95_latency +exit 270 {2}slo 300 {2}limit 5000 {2}ms/);
+    expect(stdout).toContain(
+      "\nkubernetes: /etc/kube, context live\nhttp drain: POST http://lb/{{region}}\n",
+    );
   });
 
   test("a file that is not there, and a folder: named, exit 1", async () => {

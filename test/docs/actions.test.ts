@@ -1,0 +1,57 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { type ActionKind, actionKinds } from "../../src/actions/kinds.ts";
+import { loadConfig } from "../../src/config/load.ts";
+
+// docs/actions.md is held to the rules of src/actions/kinds.ts, and the examples to the configuration that they show.
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "helius-docs-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+/** Rows of the first table under a heading, without its head. */
+function table(heading: string): string[][] {
+  const text = read("docs/actions.md").split(`\n## ${heading}\n`)[1] ?? "";
+  const lines = text.split("\n").filter((line) => line.startsWith("|"));
+  return lines.slice(2).map((line) =>
+    line
+      .slice(1, -1)
+      .split("|")
+      .map((cell) => cell.trim().replaceAll("`", "")),
+  );
+}
+
+describe("docs/actions.md", () => {
+  it("lists the kinds as they are", () => {
+    const kinds = (Object.keys(actionKinds) as ActionKind[]).map((kind) => {
+      const { on, parameters, undo, expiresMs } = actionKinds[kind];
+      const names = Object.entries(parameters).map(([name, { required }]) => `${name}${required ? "" : "?"}`);
+      const shown = kind === "http" ? "those that its templates name" : names.join(", ");
+      return [kind, on, shown, undo?.({})?.kind ?? "", expiresMs === undefined ? "" : "after seconds"];
+    });
+    expect(table("Kinds").slice(0, kinds.length)).toEqual(kinds);
+  });
+
+  it("explains exactly the statuses of an outcome", () => {
+    const source = /type InstanceStatus =([^;]+);/.exec(read("src/domain/action.ts"))?.[1] ?? "";
+    const declared = [...source.matchAll(/"(\w+)"/g)].map((m) => m[1]);
+    expect(declared.length).toBe(5);
+    expect(table("What came of it").map(([status]) => status)).toEqual(declared);
+  });
+});
+
+describe.each(["docs/actions.md", "docs/configuration.md"])("%s", (document) => {
+  const examples = [...read(document).matchAll(/^```yaml\n(actions:[\s\S]*?)^```/gm)].map((m) => m[1] ?? "");
+
+  it("has an example of actions.http, and it is a right one", () => {
+    expect(examples.length).toBe(1);
+    const file = join(folder, "example.yml");
+    writeFileSync(file, examples[0] ?? "");
+    const { actions } = loadConfig({ file, env: { TARGET_SERVICE_BASE: "http://app:8000" }, flags: {} });
+    expect(actions.http).toMatchObject([{ name: "drain-pool", parameters: ["pool", "region"] }]);
+  });
+});
