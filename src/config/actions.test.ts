@@ -167,6 +167,11 @@ describe("what is wrong with a call is named by its place", () => {
       ['helius.yml:2:19: actions.http[0].name "a" is already the name of target 1; each must be unique'],
     ],
     [
+      "a workload whose name no cluster takes",
+      "playbooks: [{name: a, alert: {name: b}, steps: [{action: rollout-restart, workload: h/deployment/a..b}]}]",
+      [/workload must be NAMESPACE\/deployment\/NAME \(or statefulset, daemonset\)$/],
+    ],
+    [
       "a context without a kubeconfig",
       "actions: {kubernetes: {context: prod}}",
       [/^helius\.yml:1:24: actions\.kubernetes\.context needs actions\.kubernetes\.kubeconfig/],

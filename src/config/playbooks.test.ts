@@ -221,11 +221,6 @@ playbooks:
       ["10:36: playbooks[0].steps[0].on must not stand beside action rollout-restart; it takes workload"],
     ],
     [
-      "a workload whose name no cluster takes",
-      one("{ action: rollout-restart, workload: helius/deployment/a..b }"),
-      ["10:36: playbooks[0].steps[0].workload must be NAMESPACE/deployment/NAME (or statefulset, daemonset)"],
-    ],
-    [
       "a workload that is none",
       one("{ action: rollout-restart, workload: mlflow-tracker }"),
       ["10:36: playbooks[0].steps[0].workload must be NAMESPACE/deployment/NAME (or statefulset, daemonset)"],
