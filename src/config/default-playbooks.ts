@@ -12,16 +12,21 @@ export function defaultPlaybooks(targets: readonly Target[]): PlaybookConfig[] {
   const gateway = targets.find((t) => t.name === GATEWAY);
   const backlog = { target: GATEWAY, signal: "backlog" };
   const foreseen = gateway?.signals.some(({ name }) => name === backlog.signal) === true;
+  const regions = gateway?.parts !== undefined;
   return [
     {
       name: "contain-backlog",
       alert: { name: "PipelineBacklogHigh", labels: { job: jobOf(GATEWAY) } },
       ...(foreseen ? { forecast: backlog } : {}),
-      regions_of: GATEWAY,
+      ...(regions ? { regions_of: GATEWAY } : {}),
       undo_on_resolved: true,
       steps: [
-        step("isolate-region", GATEWAY, { region: "$region", seconds: 900 }, ["region_known"]),
+        ...(regions
+          ? [step("isolate-region", GATEWAY, { region: "$region", seconds: 900 }, ["region_known"])]
+          : []),
         step("set-rate-limit", GATEWAY, { per_second: 20, seconds: 900 }),
+        // Where no region floods, the gateway itself is slow.
+        step("mitigate", GATEWAY, {}, regions ? ["region_unknown"] : []),
       ],
     },
     {

@@ -58,8 +58,12 @@ export function resolvePlaybook(config: PlaybookConfig, known: Known, complain: 
   const verify = config.verify ?? forecast;
   if (forecast !== undefined) checkSeries(forecast, known, ["forecast"], complain);
   if (config.verify !== undefined) checkSeries(config.verify, known, ["verify"], complain);
-  if (regionsOf !== undefined && targetOf(regionsOf, known) === undefined)
-    complain(["regions_of"], notTarget(regionsOf, known));
+  if (regionsOf !== undefined) {
+    const target = targetOf(regionsOf, known);
+    if (target === undefined) complain(["regions_of"], notTarget(regionsOf, known));
+    else if (target.parts === undefined)
+      complain(["regions_of"], `needs parts of target ${regionsOf}: it says where its regions are read`);
+  }
   const steps = config.steps.map((step, n): Step => {
     if (regionsOf === undefined)
       for (const path of regionUses(step))

@@ -44,14 +44,21 @@ describe("docs/actions.md", () => {
   });
 });
 
+/** A target with regions, as a playbook of the example compares them. */
+const TARGETS = `targets:
+  - name: product-api
+    url: http://app:8000
+    parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total }
+`;
+
 describe.each(["docs/actions.md", "docs/configuration.md"])("%s", (document) => {
   const examples = [...read(document).matchAll(/^```yaml\n(actions:[\s\S]*?)^```/gm)].map((m) => m[1] ?? "");
 
   it("has an example of actions.http, and it is a right one", () => {
     expect(examples.length).toBe(1);
     const file = join(folder, "example.yml");
-    writeFileSync(file, examples[0] ?? "");
-    const { actions } = loadConfig({ file, env: { TARGET_SERVICE_BASE: "http://app:8000" }, flags: {} });
+    writeFileSync(file, `${examples[0]}${TARGETS}`);
+    const { actions } = loadConfig({ file, env: {}, flags: {} });
     expect(actions.http).toMatchObject([{ name: "drain-pool", parameters: ["pool", "region"] }]);
   });
 });
