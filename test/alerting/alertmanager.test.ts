@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, type TestContext, test } from "vitest";
 import { parse } from "yaml";
+import { ESCALATION_ALERT } from "../../src/policy/verify/alert.ts";
 import { inRepository, readRepository } from "../containers/compose.ts";
 import { requireServer } from "../setup/require-server.ts";
 import { alertRules } from "./rules.ts";
@@ -65,12 +66,12 @@ test("alerts for containment go to the monitor and to people, all others to peop
 });
 
 test("the monitor's own call for help goes to people, and never back to it", (context) => {
-  expect(receivers(context, { alertname: "SelfHealEscalation", target: "product-api" })).toEqual(["people"]);
-  expect(receivers(context, { alertname: "SelfHealEscalation", containment: "true" })).toEqual(["people"]);
+  expect(receivers(context, { alertname: ESCALATION_ALERT, target: "product-api" })).toEqual(["people"]);
+  expect(receivers(context, { alertname: ESCALATION_ALERT, containment: "true" })).toEqual(["people"]);
 });
 
 test("inhibition names alerts that exist, and spares what the monitor must hear", () => {
-  const known = alertRules.map((rule) => rule.alert);
+  const known = [...alertRules.map((rule) => rule.alert), ESCALATION_ALERT];
   for (const { source_matchers, target_matchers } of config.inhibit_rules) {
     expect(target_matchers).toContain('containment!="true"');
     for (const matcher of [...source_matchers, ...target_matchers].filter((m) => m.startsWith("alertname"))) {
