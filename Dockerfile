@@ -21,7 +21,7 @@ ENV NODE_ENV=production \
     HELIUS_REVISION=${REVISION}
 WORKDIR /app
 # A named volume takes over the owner of the folder it is mounted on. Nothing else is ever written.
-RUN mkdir /data && chown 1000:1000 /data
+RUN mkdir /data /logs && chown 1000:1000 /data /logs
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY deploy/healthcheck.js ./deploy/healthcheck.js

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { printable } from "./text.ts";
-import { createTokenSet, TokenError } from "./tokens.ts";
+import { createTokenSet, exposure, TokenError } from "./tokens.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -131,6 +131,12 @@ describe("createTokenSet with a file", () => {
     expect([tokens.accepts("t"), warnings.length]).toEqual([true, 1]);
     chmodSync(path, 0o602);
     expect([tokens.accepts("t"), warnings.length]).toEqual([true, 2]);
+  });
+
+  test("takes a container's secret as the engine hands it over, readable for everyone in there", () => {
+    expect(exposure("/run/secrets/admin_token", 0o100644)).toBeUndefined();
+    expect(exposure("/run/secrets-of-others/admin_token", 0o100644)).toContain("has mode 0644");
+    expect(exposure("/etc/helius/admin_token", 0o100640)).toBeUndefined();
   });
 
   test.each([

@@ -134,13 +134,20 @@ function checked(tokens: readonly string[], production: boolean): Known {
   return { tokens, hashes: tokens.map(hashOf) };
 }
 
+/** Where containers get their secrets: readable for everyone inside, and nobody else is in there. */
+const CONTAINER_SECRETS = "/run/secrets/";
+
+/** What is wrong with the mode of a token file, in words; undefined: nothing. */
+export function exposure(file: string, mode: number): string | undefined {
+  if (file.startsWith(CONTAINER_SECRETS) || (mode & 0o007) === 0) return undefined;
+  const shown = (mode & 0o777).toString(8).padStart(4, "0");
+  return `${file} has mode ${shown}, so that everyone on this machine can read or change it: expected 0600`;
+}
+
 function warn(file: string, onWarning: ((reason: string) => void) | undefined): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode;
-  if (mode === undefined || (mode & 0o007) === 0) return;
-  const shown = (mode & 0o777).toString(8).padStart(4, "0");
-  onWarning?.(
-    `${file} has mode ${shown}, so that everyone on this machine can read or change it: expected 0600`,
-  );
+  const reason = mode === undefined ? undefined : exposure(file, mode);
+  if (reason !== undefined) onWarning?.(reason);
 }
 
 /** Changes when the file is written or replaced. */

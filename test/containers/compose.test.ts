@@ -11,7 +11,10 @@ import { copies, environment, execForm, isIgnored, lastStage, only, parseDockerf
 
 const compose = readCompose();
 const services = Object.entries(compose.services);
-const own = services.filter(([, service]) => service.build !== undefined);
+const own = services.filter(([, service]) => service.build?.context === ".");
+/** What ends by itself: nobody asks it anything. */
+const oneShot = new Set(["recommender-training"]);
+const lasting = services.filter(([name]) => !oneShot.has(name));
 const dockerfile = parseDockerfile(readRepository("Dockerfile"));
 const image = lastStage(dockerfile);
 const manifest = JSON.parse(readRepository("package.json")) as {
@@ -20,9 +23,14 @@ const manifest = JSON.parse(readRepository("package.json")) as {
   devDependencies: Record<string, string>;
 };
 
-test("compose starts every service, the monitor, Prometheus and Alertmanager", () => {
+test("compose starts every service, the monitor, and what they stand on and are watched by", () => {
   expect(services.map(([name]) => name).sort()).toEqual(
-    [...heliusServices.keys(), "predictive-monitor", "prometheus", "alertmanager"].sort(),
+    [
+      ...heliusServices.keys(),
+      ...["predictive-monitor", "recommender-training"],
+      ...["mosquitto", "nats", "postgres", "s3", "mlflow-tracker"],
+      ...["prometheus", "alertmanager", "loki", "alloy", "grafana"],
+    ].sort(),
   );
 });
 
@@ -31,19 +39,44 @@ test.each(services)("%s is hardened", (_name, service: ComposeService) => {
   expect(service.cap_drop).toEqual(["ALL"]);
   expect(service.cap_add).toBeUndefined();
   expect(service.privileged).toBeUndefined();
-  expect(service.user).toBeUndefined();
+  // Images with a user of their own need none here; never root.
+  expect(service.user ?? "1:1").toMatch(/^[1-9]\d*:[1-9]\d*$/);
   expect(service.security_opt).toContain("no-new-privileges:true");
   expect(service.tmpfs?.[0]).toMatch(/^\/tmp:size=/);
   expect(service.pids_limit).toBeGreaterThan(0);
   expect(service.mem_limit).toMatch(/^\d+[mg]$/);
-  expect(JSON.stringify(service.volumes)).not.toContain("docker.sock");
+  expect(service.cpus).toBeGreaterThan(0);
+  expect(JSON.stringify(service.volumes ?? [])).not.toContain("docker.sock");
 });
 
-test.each(services)("%s has a pinned image, a health check and ports on loopback only", (_name, service) => {
-  expect(service.image).toMatch(/:v?\d+\.\d+\.\d+$/);
-  expect(service.healthcheck?.test[0]).toBe("CMD");
-  expect(service.ports?.length).toBeGreaterThan(0);
+test.each(services)("%s has a pinned image and publishes on loopback only", (_name, service) => {
+  expect(service.image).toMatch(/:v?\d+\.\d+(\.\d+)?(-alpine)?$/);
   for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
+});
+
+test.each(lasting)("%s has a health check, a port and is started again when it ends", (_name, service) => {
+  expect(service.healthcheck?.test[0]).toBe("CMD");
+  expect((service.ports ?? service.expose)?.length).toBeGreaterThan(0);
+  expect(service.restart).toBe("unless-stopped");
+});
+
+test("no two programs publish the same port, and what asks no password is published to nobody", () => {
+  const published = services.flatMap(([, s]) => (s.ports ?? []).map((p) => p.split(":")[1]));
+  expect(new Set(published).size).toBe(published.length);
+  for (const name of ["nats", "postgres", "s3", "loki", "alloy"])
+    expect(compose.services[name]?.ports, name).toBeUndefined();
+  for (const name of ["nats", "postgres", "s3"]) {
+    const networks = compose.services[name]?.networks as readonly string[];
+    for (const network of networks) expect(compose.networks[network]?.internal, name).toBe(true);
+  }
+});
+
+test("what ends by itself is tried again until it succeeds, and nobody waits for it", () => {
+  for (const name of oneShot) {
+    expect(compose.services[name]?.restart).toBe("on-failure");
+    expect(compose.services[name]?.healthcheck?.disable).toBe(true);
+    for (const [, service] of services) expect(Object.keys(service.depends_on ?? {})).not.toContain(name);
+  }
 });
 
 test.each(services)("%s waits for healthy services that exist", (name, service) => {
@@ -66,19 +99,47 @@ test.each(services)(
   },
 );
 
-test("no two services share a writable volume", () => {
+test("no two services share a writable volume but the logs, each with a file of its own", () => {
   const named = services.flatMap(([, s]) =>
     (s.volumes ?? []).filter((v) => !v.startsWith("./")).map((v) => v.split(":")[0]),
   );
-  expect(new Set(named).size).toBe(named.length);
-  expect(named.sort()).toEqual(Object.keys(compose.volumes).sort());
+  const alone = named.filter((v) => v !== "logs");
+  expect(new Set(alone).size).toBe(alone.length);
+  expect([...new Set(named)].sort()).toEqual(Object.keys(compose.volumes).sort());
+  const files = services.flatMap(([, s]) => s.environment?.LOG_FILE ?? []);
+  expect(new Set(files).size).toBe(files.length);
+  for (const [name, service] of own) {
+    if (oneShot.has(name)) continue;
+    expect(service.environment?.LOG_FILE).toBe(`/logs/${name}.log`);
+    expect(service.volumes).toContain("logs:/logs");
+  }
+});
+
+test("every address that a service is given is one that it can reach", () => {
+  let checked = 0;
+  for (const [name, service] of services)
+    for (const [variable, value] of Object.entries(service.environment ?? {})) {
+      const host = /^(?:http|mqtt|nats):\/\/([^/]+)|^\w+@([\w.-]+:\d+)\//
+        .exec(String(value))
+        ?.slice(1)
+        .find(Boolean);
+      if (host === undefined) continue;
+      expect([...addresses(compose, name)], `${variable} of ${name}`).toContain(host);
+      checked += 1;
+    }
+  expect(checked).toBeGreaterThan(8);
+  // Only those who use the queues and stores can.
+  expect([...addresses(compose, "product-api")]).not.toContain("nats:4222");
+  expect([...addresses(compose, "prometheus")]).not.toContain("postgres:5432");
 });
 
 test("what the configuration and Prometheus ask for is there under that name and port", () => {
   const reachable = addresses(compose);
   const config = loadConfig({ file: inRepository("config/helius.yml"), env: {}, flags: {} });
   const scraped = prometheusTargets();
-  expect([...reachable]).toContain(new URL(config.sources.prometheus.url).host);
+  expect([...addresses(compose, "predictive-monitor")]).toContain(
+    new URL(config.sources.prometheus.url).host,
+  );
   for (const target of config.targets)
     for (const instance of target.instances) {
       expect([...reachable]).toContain(instance.name);
@@ -116,9 +177,31 @@ test("every variable that compose sets is read, and the token is the same on bot
   ]);
   for (const [name, service] of own) {
     for (const variable of Object.keys(service.environment ?? {})) expect(known, name).toContain(variable);
-    expect(service.environment?.ADMIN_TOKEN).toBe(DEVELOPMENT_TOKEN);
-    const chosen = readCompose({ ADMIN_TOKEN: "another", NODE_ENV: "production" }).services[name];
-    expect(chosen?.environment).toMatchObject({ ADMIN_TOKEN: "another", NODE_ENV: "production" });
+    if (oneShot.has(name)) continue;
+    expect(service.secrets).toEqual(["admin_token"]);
+    expect(service.environment?.ADMIN_TOKEN_FILE).toBe("/run/secrets/admin_token");
+    const chosen = readCompose({ NODE_ENV: "production" }).services[name];
+    expect(chosen?.environment).toMatchObject({ NODE_ENV: "production" });
+  }
+  expect(readRepository(compose.secrets.admin_token?.file ?? "").trim()).toBe(DEVELOPMENT_TOKEN);
+});
+
+test("secrets are files that exist, are given to those who name them, and come from elsewhere on demand", () => {
+  const elsewhere = readCompose({ HELIUS_SECRETS_DIR: "/etc/helius" });
+  for (const [name, { file }] of Object.entries(compose.secrets)) {
+    expect(existsSync(inRepository(file)), file).toBe(true);
+    expect(elsewhere.secrets[name]?.file).toBe(`/etc/helius/${name}`);
+    expect(services.some(([, s]) => s.secrets?.includes(name))).toBe(true);
+  }
+  for (const [name, service] of services) {
+    const named = [
+      ...JSON.stringify([service.environment, service.command]).matchAll(/\/run\/secrets\/(\w+)/g),
+    ];
+    for (const [, secret] of named) expect(service.secrets, name).toContain(secret);
+    // A secret is a file, never a value that `docker inspect` shows.
+    for (const [variable, value] of Object.entries(service.environment ?? {}))
+      if (/PASSWORD|TOKEN|SECRET/.test(variable))
+        expect(value, `${variable} of ${name}`).toMatch(/^\/run\/secrets\//);
   }
 });
 
@@ -171,7 +254,7 @@ test("the image runs as an ordinary user, in exec form, with a health check and 
   expect(environment(image)).toMatchObject({ NODE_ENV: "production", HELIUS_DATA_DIR: "/data" });
   // The data folder belongs to the user before it is switched to.
   const prepared = image.findIndex(
-    (i) => i.keyword === "RUN" && i.args === "mkdir /data && chown 1000:1000 /data",
+    (i) => i.keyword === "RUN" && i.args === "mkdir /data /logs && chown 1000:1000 /data /logs",
   );
   expect(prepared).toBeGreaterThan(-1);
   expect(only(image, "USER")).toBe("1000:1000");
@@ -210,9 +293,6 @@ test("Alertmanager reaches the monitor with the token that the services are give
   expect([...addresses(compose)]).toContain(new URL(webhook?.url ?? "").host);
   const file = webhook?.http_config.authorization.credentials_file;
   expect(compose.services.alertmanager?.secrets?.map((s) => `/run/secrets/${s}`)).toEqual([file]);
-  expect(readRepository(compose.secrets.admin_token?.file ?? "").trim()).toBe(DEVELOPMENT_TOKEN);
-  const elsewhere = readCompose({ HELIUS_SECRETS_DIR: "/etc/helius" });
-  expect(elsewhere.secrets.admin_token?.file).toBe("/etc/helius/admin_token");
 });
 
 interface Authorized {

@@ -14,9 +14,11 @@ export function readRepository(path: string): string {
 export interface ComposeService {
   readonly image: string;
   readonly build?: { readonly context: string };
+  readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
+  readonly expose?: readonly string[];
   readonly volumes?: readonly string[];
   readonly secrets?: readonly string[];
   readonly tmpfs?: readonly string[];
@@ -28,16 +30,18 @@ export interface ComposeService {
   readonly read_only?: boolean;
   readonly pids_limit?: number;
   readonly mem_limit?: string;
+  readonly cpus?: number;
+  readonly restart?: string;
   readonly networks: readonly string[] | Readonly<Record<string, { readonly aliases?: readonly string[] }>>;
   readonly stop_grace_period?: string;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly healthcheck?: { readonly test: readonly string[]; readonly disable?: boolean };
 }
 
 export interface Compose {
   readonly services: Readonly<Record<string, ComposeService>>;
   readonly volumes: Readonly<Record<string, unknown>>;
-  readonly networks: Readonly<Record<string, unknown>>;
+  readonly networks: Readonly<Record<string, { readonly internal?: boolean }>>;
   readonly secrets: Readonly<Record<string, { readonly file: string }>>;
 }
 
@@ -57,17 +61,37 @@ export function durationSeconds(text: string): number {
   return Number(match[1]) * (match[2] === "m" ? 60 : 1);
 }
 
-/** `host:port` under which each service is reached on the compose network, aliases included. */
-export function addresses(compose: Compose): Set<string> {
+/** Names of a service on each of its networks, aliases included. */
+function names(name: string, service: ComposeService): Map<string, string[]> {
+  if (Array.isArray(service.networks))
+    return new Map((service.networks as string[]).map((network) => [network, [name]]));
+  return new Map(
+    Object.entries(service.networks as Record<string, { aliases?: string[] }>).map(
+      ([network, { aliases }]) => [network, [name, ...(aliases ?? [])]],
+    ),
+  );
+}
+
+/** `host:port` that a service (any: of the network `helius`) can reach: others on a network that they share. */
+export function addresses(compose: Compose, from?: string): Set<string> {
+  const caller = from === undefined ? undefined : compose.services[from];
+  const own =
+    from === undefined || caller === undefined ? new Set(["helius"]) : new Set(names(from, caller).keys());
   const found = new Set<string>();
   for (const [name, service] of Object.entries(compose.services)) {
-    const aliases = Array.isArray(service.networks)
-      ? []
-      : Object.values(service.networks as Record<string, { aliases?: string[] }>).flatMap(
-          (n) => n.aliases ?? [],
-        );
-    for (const port of service.ports ?? [])
-      for (const host of [name, ...aliases]) found.add(`${host}:${port.split(":").at(-1)}`);
+    const ports = [...(service.ports ?? []).map((port) => port.split(":").at(-1)), ...(service.expose ?? [])];
+    for (const [network, hosts] of names(name, service))
+      if (own.has(network)) for (const host of hosts) for (const port of ports) found.add(`${host}:${port}`);
   }
   return found;
+}
+
+/** Where a path inside a container comes from: a file of the repository, or a volume. */
+export function mounted(service: ComposeService | undefined, path: string): string | undefined {
+  for (const volume of service?.volumes ?? []) {
+    const [source = "", target = ""] = volume.split(":");
+    if (path === target) return source;
+    if (path.startsWith(`${target}/`)) return source + path.slice(target.length);
+  }
+  return undefined;
 }

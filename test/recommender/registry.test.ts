@@ -275,6 +275,24 @@ describe("the training command", () => {
     await eventually(async () => (await version(service)) === "helius-reco/2");
   });
 
+  test("registers the first model only, where that is asked for", async () => {
+    const lines: string[] = [];
+    const print = (line: string) => void lines.push(line);
+    const options = { env: { MLFLOW_TRACKING_URI: mlflow.url }, print, wallMs: 1_700_000_000_000 };
+    const first = ["--users", "100", "--publish", "--if-missing"];
+    expect(await train(first, options)).toBe(0);
+    expect(lines.at(-1)).toBe("registered as          helius-reco/1");
+    expect(await train(first, options)).toBe(0);
+    expect(lines.at(-1)).toBe("already registered     helius-reco/1");
+    expect(await train(["--users", "100", "--publish"], options)).toBe(0);
+    expect(lines.at(-1)).toBe("registered as          helius-reco/2");
+    // A registry that is away has not said that it has none.
+    await mlflow.stop();
+    const count = lines.length;
+    expect(await train(first, options)).toBe(1);
+    expect(lines.slice(count).join()).not.toContain("hit-rate");
+  });
+
   test("says what is wrong", async () => {
     const said: string[] = [];
     const context = { env: {}, print: (line: string) => void said.push(line), wallMs: 0 };

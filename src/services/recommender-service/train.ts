@@ -4,6 +4,8 @@ import { parseArgs } from "node:util";
 import { Agent } from "undici";
 import type { Env } from "../kit/env.ts";
 import { MlflowClient } from "./mlflow/client.ts";
+import { MlflowError } from "./mlflow/http.ts";
+import type { ModelReference } from "./mlflow/model-uri.ts";
 import { publishModel } from "./mlflow/publish.ts";
 import { decodeModel, fingerprint } from "./model/artifact.ts";
 import { buildModel, TRAINING } from "./model/build.ts";
@@ -17,6 +19,7 @@ const HELP = `Trains the recommender's model from generated interactions and pri
   --out FILE       write the model's artifact to FILE
   --publish        register it as a new version with the MLflow at MLFLOW_TRACKING_URI, under the name, stage or alias
                    of MLFLOW_MODEL_URI (default ${DEFAULT_MODEL_URI})
+  --if-missing     with --publish: nothing where the registry has such a version
   --print-static   print the lists for model/static-model.ts
   --help           print this
 `;
@@ -45,6 +48,16 @@ export async function train(
     print(HELP.trimEnd());
     return 0;
   }
+  try {
+    const present = options.publish && options.ifMissing ? await registered(context.env) : undefined;
+    if (present !== undefined) {
+      print(`already registered     ${present}`);
+      return 0;
+    }
+  } catch (error) {
+    print((error as Error).message);
+    return 1;
+  }
   const { artifact, quality } = buildModel({ ...options, live: [], wallMs: context.wallMs });
   const percent = (ratio: number) => `${(100 * ratio).toFixed(1)} %`;
   print(`held-out interactions  ${quality.held_out}`);
@@ -70,6 +83,7 @@ interface TrainOptions {
   readonly seed: number;
   readonly out: string | undefined;
   readonly publish: boolean;
+  readonly ifMissing: boolean;
   readonly printStatic: boolean;
   readonly help: boolean;
 }
@@ -82,6 +96,7 @@ function readOptions(args: readonly string[]): TrainOptions {
       seed: { type: "string", default: String(TRAINING.seed) },
       out: { type: "string" },
       publish: { type: "boolean", default: false },
+      "if-missing": { type: "boolean", default: false },
       "print-static": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -91,6 +106,7 @@ function readOptions(args: readonly string[]): TrainOptions {
     seed: wholeNumber("--seed", values.seed, { min: 0, max: 2 ** 32 - 1 }),
     out: values.out,
     publish: values.publish,
+    ifMissing: values["if-missing"],
     printStatic: values["print-static"],
     help: values.help,
   };
@@ -108,32 +124,47 @@ function wholeNumber(
   );
 }
 
-async function publish(
+async function withRegistry<T>(
+  env: Env,
+  ask: (client: MlflowClient, reference: ModelReference, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const reference = modelReference(env);
+  const dispatcher = new Agent();
+  try {
+    const client = new MlflowClient({
+      trackingUri: trackingUri(env.MLFLOW_TRACKING_URI ?? ""),
+      dispatcher,
+      deadlineMs: DEADLINE_MS,
+    });
+    return await ask(client, reference, new AbortController().signal);
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
+/** The version that the registry has under the reference; undefined: it works, and has none. */
+function registered(env: Env): Promise<string | undefined> {
+  return withRegistry(env, async (client, reference, signal) => {
+    try {
+      const { name, version } = await client.resolve(reference, signal);
+      return `${name}/${version}`;
+    } catch (error) {
+      if (error instanceof MlflowError && error.problem === "missing") return undefined;
+      throw error;
+    }
+  });
+}
+
+function publish(
   artifact: Buffer,
   quality: Parameters<typeof publishModel>[0]["quality"],
   context: { readonly env: Env; readonly wallMs: number },
 ): Promise<string> {
-  const reference = modelReference(context.env);
-  const dispatcher = new Agent();
-  try {
-    const client = new MlflowClient({
-      trackingUri: trackingUri(context.env.MLFLOW_TRACKING_URI ?? ""),
-      dispatcher,
-      deadlineMs: DEADLINE_MS,
-    });
-    const signal = new AbortController().signal;
-    const version = await publishModel({
-      client,
-      reference,
-      artifact,
-      quality,
-      wallMs: context.wallMs,
-      signal,
-    });
+  const { wallMs } = context;
+  return withRegistry(context.env, async (client, reference, signal) => {
+    const version = await publishModel({ client, reference, artifact, quality, wallMs, signal });
     return `${reference.name}/${version}`;
-  } finally {
-    await dispatcher.destroy();
-  }
+  });
 }
 
 function printStatic(artifact: Buffer, print: (line: string) => void): void {
