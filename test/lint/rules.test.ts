@@ -83,6 +83,16 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
       "../http/server.ts",
     ],
   },
+  escalation: {
+    allowed: ["undici", "../domain/verification.ts"],
+    forbidden: [
+      "../actions/index.ts",
+      "../policy/verify/index.ts",
+      "../sources/shared/bounded-http.ts",
+      "../loop/loop.ts",
+      "../config/types.ts",
+    ],
+  },
   store: {
     allowed: ["node:sqlite", "../domain/store.ts"],
     forbidden: [

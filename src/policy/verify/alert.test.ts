@@ -58,7 +58,7 @@ describe("the alert of an escalation", () => {
           description: expect.stringContaining(
             "- 2025-10-09T08:43:20Z mitigate (i-1): ineffective; 900 before, 910 after, not rising; SLO 300, exit 270",
           ),
-          runbook_url: "docs/guards.md#selfhealescalation",
+          runbook_url: "docs/runbooks.md#selfhealescalation",
           cause: "ineffective",
           tries: "1",
           since: "2025-10-09T08:53:20Z",

@@ -8,7 +8,7 @@ import type { EndedEscalation, HealingState } from "./types.ts";
 /** Name of the alert; Alertmanager's routes and inhibitions know it by this. */
 export const ESCALATION_ALERT = "SelfHealEscalation";
 /** Where people read on. */
-const RUNBOOK = "docs/guards.md#selfhealescalation";
+const RUNBOOK = "docs/runbooks.md#selfhealescalation";
 /** Tries listed in the description. */
 const MAX_LISTED = 10;
 /** Ends are told for so long, then left to Alertmanager's own clock, milliseconds. */
