@@ -14,6 +14,7 @@ import { decideSeries } from "../../src/policy/decide.ts";
 import { DEFAULT_GUARDS } from "../../src/policy/guards/defaults.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../src/policy/linear.ts";
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../src/policy/trend.ts";
+import { DEFAULT_VERIFICATION } from "../../src/policy/verify/defaults.ts";
 import { signalDefinitions } from "../../src/signals/index.ts";
 import { createPrometheusSource } from "../../src/sources/prometheus/index.ts";
 import { parseVectorAnswer, readJobs } from "../../src/sources/prometheus/vector.ts";
@@ -113,6 +114,8 @@ const settings: LoopSettings = {
   playbooks: [],
   alertStaleMs: 900_000,
   guards: DEFAULT_GUARDS,
+  verification: DEFAULT_VERIFICATION,
+  escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },
 };
 const quiet = { cycle() {}, action() {}, reconciled() {}, notice() {} };
 const loop = createLoop(

@@ -300,6 +300,7 @@ function serve(input: {
           epoch: parts.store.epoch,
           journal: parts.store.recent(JOURNAL_SHOWN),
           containment: parts.loop.containment,
+          controls: parts.loop.controls,
           configFile: get().file,
         }),
     },

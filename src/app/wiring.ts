@@ -7,6 +7,7 @@ import type { MetricSource } from "../domain/observation.ts";
 import type { Clock } from "../domain/time.ts";
 import type { LoopSettings } from "../loop/types.ts";
 import { DEFAULT_GUARDS } from "../policy/guards/defaults.ts";
+import { DEFAULT_VERIFICATION } from "../policy/verify/defaults.ts";
 import { createPrometheusSource } from "../sources/prometheus/index.ts";
 import { createScrapeSource } from "../sources/scrape/index.ts";
 
@@ -47,6 +48,13 @@ export function loopSettings(config: Config): LoopSettings {
     playbooks: config.playbooks,
     alertStaleMs: config.containment.alertStaleMs,
     guards: DEFAULT_GUARDS,
+    verification: DEFAULT_VERIFICATION,
+    escalation: {
+      resendMs: 60_000,
+      lastsMs: 300_000,
+      timeoutMs: 5000,
+      externalUrl: config.web.externalUrl,
+    },
   };
 }
 

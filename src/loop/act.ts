@@ -13,6 +13,7 @@ import type { Instant } from "../domain/time.ts";
 import { explain } from "../policy/explain.ts";
 import { type Drop, revalidate } from "../policy/guards/revalidate.ts";
 import { lastLook } from "./guards/keeper.ts";
+import { rememberBefore, settleTry } from "./healing/watch.ts";
 import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
@@ -58,6 +59,7 @@ export async function actOn(
     target: target.name,
     ...evidenceOf(decision),
   };
+  rememberBefore(ctx.state, draft.id, decision);
   const done = await perform({ draft, on: target, now }, ctx);
   return "blocked" in done ? done : { record: { ...done, decision, detail: explain(decision) } };
 }
@@ -226,6 +228,7 @@ function finish(
     return undefined;
   }
   if (memory !== undefined) memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
+  settleTry(ctx.present().state, intent, outcome);
   return outcome;
 }
 

@@ -14,6 +14,8 @@ import type { Containment } from "./containment/state.ts";
 import { type Controls, createControls } from "./guards/controls.ts";
 import { advanceBrakes, createKeeper, type Keeper, reportGuards } from "./guards/keeper.ts";
 import { JOURNAL_READ, resumeBrakes, saveBrakes } from "./guards/state.ts";
+import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
+import { resumeHealed, saveHealing } from "./healing/state.ts";
 import { nonsense, observe } from "./observe.ts";
 import {
   actuatedOf,
@@ -89,6 +91,12 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
         now: ports.clock.now(),
         bootId: ports.clock.bootId,
       });
+      const forgotten = resumeHealed(state.healing, {
+        documents: persisted.documents,
+        now: ports.clock.now(),
+        bootId: ports.clock.bootId,
+      });
+      if (forgotten !== undefined) ports.reporter.notice("verifications forgotten", { detail: forgotten });
       trySaving(ports, () => saveBrakes(state.brakes, ports));
       for (const intent of persisted.openIntents) await reconcile(intent, context());
       await warmUp(ports, sources, state);
@@ -111,9 +119,9 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const scores = scoresOf(current.witnesses);
       const decided = decideAll(current, observations, now, complaintsOf(scores));
       const ctx = { ...context(), state: current };
-      const { decisions, actions, playbooks } = await actOnAll({ decided, observations, now, ctx });
+      const acted = await actOnAll({ decided, observations, now, ctx });
       save(ports, current);
-      const report = summarize({ state: current, began, decisions, observations, actions, playbooks, ports });
+      const report = summarize({ state: current, began, observations, ports, ...acted });
       const full = { ...report, sources: heard, scores };
       ports.reporter.cycle(full);
       return full;
@@ -227,14 +235,23 @@ function situationOf(state: LoopState, target: Actuated, now: Instant): TargetSi
   return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved.length > 0 };
 }
 
+interface ActedOn {
+  readonly decisions: readonly Decision[];
+  readonly actions: readonly ActionRecord[];
+  readonly playbooks: readonly PlaybookDecision[];
+  readonly verified: readonly Verified[];
+}
+
 /** At most one action a target, by a playbook or a plain mitigation; targets in parallel. */
 async function actOnAll(input: {
   decided: readonly Decision[];
   observations: readonly Observation[];
   now: Instant;
   ctx: ActContext;
-}): Promise<{ decisions: Decision[]; actions: ActionRecord[]; playbooks: readonly PlaybookDecision[] }> {
+}): Promise<ActedOn> {
   const { now, ctx } = input;
+  const { state, ports } = ctx;
+  const verified = advanceVerification({ ...input, state, ports, decisions: input.decided });
   const actions: ActionRecord[] = [];
   const record = (made: ActionRecord) => {
     actions.push(made);
@@ -242,7 +259,11 @@ async function actOnAll(input: {
   };
   const byTarget = Map.groupBy(input.decided, (d) => d.target);
   advanceBrakes(ctx.state, input.decided, now);
-  const keeper = createKeeper(ctx.state, now);
+  const keeper = createKeeper(
+    state,
+    now,
+    (target) => void verified.push(...concludeFor(state, ports, target, now)),
+  );
   const contained = contain({
     decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
     observations: input.observations,
@@ -263,8 +284,12 @@ async function actOnAll(input: {
     record(acted.record);
     return decision;
   };
-  const [decisions] = await Promise.all([Promise.all(forecasts.map(mitigate)), contained.carry(record)]);
-  return { decisions, actions, playbooks: contained.decisions };
+  const [decisions] = await Promise.all([
+    Promise.all(forecasts.map(mitigate)),
+    contained.carry(record),
+    tellPeople(state, ports),
+  ]);
+  return { decisions, actions, playbooks: contained.decisions, verified };
 }
 
 /** The plain mitigations as the guards let them through, the most urgent first. */
@@ -294,6 +319,7 @@ function save(ports: LoopPorts, state: LoopState): void {
     if (rows.length > 0) ports.store.saveSeries(states);
     for (const row of rows) row.saved = row.memory.linear;
     saveBrakes(state.brakes, ports);
+    saveHealing(state.healing, ports);
   });
 }
 
@@ -313,6 +339,7 @@ function summarize(input: {
   observations: readonly Observation[];
   actions: readonly ActionRecord[];
   playbooks: readonly PlaybookDecision[];
+  verified: readonly Verified[];
   ports: LoopPorts;
 }): Omit<TickReport, "sources" | "scores"> {
   const { state, began, decisions, actions } = input;
@@ -338,7 +365,8 @@ function summarize(input: {
     observations: input.observations,
     actions,
     playbooks: input.playbooks,
-    guards: reportGuards({ state, decisions, playbooks: input.playbooks, now: end }),
+    guards: reportGuards({ ...input, now: end }),
+    verified: input.verified,
     breachAny: decisions.some((d) =>
       d.verdicts.some((v) => v.forecast !== undefined && v.forecast.value > d.slo),
     ),

@@ -4,9 +4,9 @@ import type { Persisted, SeriesState } from "../domain/store.ts";
 import { type Series, seriesKey, type Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { resumeMono } from "../policy/cooldown.ts";
-import type { TargetPast } from "../policy/guards/index.ts";
 import { type Containment, createContainment, resumeContainment } from "./containment/state.ts";
 import { type Brakes, createBrakes } from "./guards/state.ts";
+import { createHealing, type Healing } from "./healing/state.ts";
 import type { LoopSettings } from "./types.ts";
 import {
   carryWitnesses,
@@ -52,8 +52,7 @@ export interface LoopState {
   readonly configured: ReadonlyMap<string, Target>;
   readonly containment: Containment;
   readonly brakes: Brakes;
-  /** What became of the actions on each target, for the guards. */
-  readonly pasts: Map<string, TargetPast>;
+  readonly healing: Healing;
   readonly witnesses: Witnesses;
 }
 
@@ -95,7 +94,7 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
   );
   const containment = before?.containment ?? createContainment();
   const brakes = before?.brakes ?? createBrakes();
-  const pasts = before?.pasts ?? new Map<string, TargetPast>();
+  const healing = before?.healing ?? createHealing();
   return {
     settings,
     plan,
@@ -106,7 +105,7 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
     configured,
     containment,
     brakes,
-    pasts,
+    healing,
     witnesses,
   };
 }

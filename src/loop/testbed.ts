@@ -5,6 +5,7 @@ import type { Signal, SignalDefinition } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Series, Target } from "../domain/target.ts";
 import type { Clock } from "../domain/time.ts";
+import type { VerificationSettings } from "../domain/verification.ts";
 import { memory } from "../signals/memory/index.ts";
 import { createLoop, type Loop } from "./loop.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, Reporter, TickReport } from "./types.ts";
@@ -179,6 +180,8 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     playbooks: [],
     alertStaleMs: 900_000,
     guards: GUARDS,
+    verification: VERIFICATION,
+    escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },
     ...over,
   };
 }
@@ -201,9 +204,18 @@ export const GUARDS: GuardSettings = {
   storm: { share: 0.3, minTargets: 1000, windowMs: 300_000, exitShare: 0.15, calmMs: 300_000 },
   startup: { starts: 1000, windowMs: 600_000, quietMs: 300_000 },
   completeness: { targetShare: 0.5, fleetShare: 0.5, minSeries: 1000, memoryMs: 900_000 },
-  backoff: { factor: 2, maxMs: 3_600_000 },
+  backoff: { factor: 1, maxMs: 0 },
   maintenance: [],
   silences: [],
+};
+
+/** Verification that never escalates by itself: for tests of something else. */
+export const VERIFICATION: VerificationSettings = {
+  minSamples: 3,
+  minChange: 0.25,
+  maxIneffective: 1000,
+  ineffectiveWindowMs: 3_600_000,
+  healthyMs: 1_800_000,
 };
 
 /** A loop on ports in memory. `store` comes from the test: this folder knows no adapters. */

@@ -7,12 +7,14 @@ import type { SignalShape } from "../domain/signal.ts";
 import type { Store } from "../domain/store.ts";
 import type { Target } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
+import type { Escalator, VerificationSettings } from "../domain/verification.ts";
 import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
 import type { GuardReport } from "../policy/guards/types.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import type { Rules } from "../policy/rules.ts";
+import type { Verified } from "./healing/index.ts";
 
 /** What an operator may change while the monitor runs. */
 export interface LoopSettings {
@@ -44,6 +46,20 @@ export interface LoopSettings {
   readonly alertStaleMs: number;
   /** The brakes. */
   readonly guards: GuardSettings;
+  readonly verification: VerificationSettings;
+  /** How people are called when a target is escalated. */
+  readonly escalation: EscalationSettings;
+}
+
+/** How escalations are told. */
+export interface EscalationSettings {
+  /** What lasts is told again after so long, and goes out by itself after `lastsMs`, milliseconds. */
+  readonly resendMs: number;
+  readonly lastsMs: number;
+  /** For one telling, milliseconds. */
+  readonly timeoutMs: number;
+  /** Where people find the monitor. */
+  readonly externalUrl: string | undefined;
 }
 
 /** Everything outside the loop, as it sees it. */
@@ -54,6 +70,8 @@ export interface LoopPorts {
   readonly store: Store;
   readonly actions: ReadonlyMap<string, Action>;
   readonly reporter: Reporter;
+  /** Absent: escalations are only logged and shown. */
+  readonly escalator?: Escalator | undefined;
   /** A fresh unique id. */
   readonly newId: () => string;
   /** A signal that aborts after so many milliseconds. */
@@ -93,7 +111,9 @@ export interface TickReport {
   readonly actions: readonly ActionRecord[];
   /** Playbooks that something asked for, and what became of that. */
   readonly playbooks: readonly PlaybookDecision[];
-  readonly guards: Omit<GuardReport, "verifications">;
+  readonly guards: GuardReport;
+  /** What earlier actions turned out to have done, known since this cycle. */
+  readonly verified: readonly Verified[];
   readonly sources: readonly SourceReport[];
   /** Some series' forecast is past its SLO. */
   readonly breachAny: boolean;

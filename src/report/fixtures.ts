@@ -73,7 +73,16 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     scores: [],
     actions: [],
     playbooks: [],
-    guards: { holding: [], heldBack: [], budgets: [], escalated: [], paused: false, storm: false },
+    guards: {
+      holding: [],
+      heldBack: [],
+      budgets: [],
+      verifications: [],
+      escalated: [],
+      paused: false,
+      storm: false,
+    },
+    verified: [],
     sources: [
       {
         name: "prometheus",

@@ -1,5 +1,6 @@
 import type { Intent, Outcome } from "../domain/action.ts";
 import type { Decision } from "../domain/decision.ts";
+import type { Verified } from "../loop/healing/index.ts";
 import type { ActionRecord, Reporter, TickReport } from "../loop/types.ts";
 import { urgency } from "../policy/decide.ts";
 import { explain } from "../policy/explain.ts";
@@ -12,7 +13,10 @@ const MAX_LISTED = 64;
 /** The log's half of the contract: one `prediction cycle` a cycle, one line an action. */
 export function createLogReporter(logger: Logger): Reporter {
   return {
-    cycle: (report) => logger.info(cycleFields(report), "prediction cycle"),
+    cycle: (report) => {
+      for (const verified of report.verified) logVerified(logger, verified);
+      logger.info(cycleFields(report), "prediction cycle");
+    },
     action: (record) => logAction(logger, record),
     reconciled: (intent, outcome) => {
       const fields = {
@@ -56,6 +60,14 @@ function logAction(logger: Logger, record: ActionRecord): void {
   else logger.error(fields, `mitigation ${outcome.status}`);
 }
 
+/** What an action turned out to have done. */
+function logVerified(logger: Logger, verified: Verified): void {
+  const { intentId, target, signal, action, outcome, detail } = verified;
+  const fields = { target, metric: signal, action, intent: intentId, verification: outcome, detail };
+  const good = outcome === "recovered" || outcome === "improved";
+  logger[good ? "info" : "warn"](fields, "mitigation verified");
+}
+
 /** Taking back is no mitigation: panels that count mitigations must not see it. */
 function logUndo(logger: Logger, fields: object, outcome: Outcome | undefined): void {
   if (outcome?.status === "applied") logger.info(fields, "containment undone");
@@ -88,6 +100,7 @@ function cycleFields(report: TickReport): Record<string, unknown> {
     ...(top === undefined ? {} : seriesFields(top)),
     series: report.decisions.length,
     signals: ordered.slice(0, MAX_LISTED).map(seriesFields),
+    ...(report.guards.holding.length > 0 ? { guards_holding: report.guards.holding } : {}),
     ...(report.playbooks.length > 0 ? { playbooks: report.playbooks.map(playbookFields) } : {}),
     ...(ordered.length > MAX_LISTED ? { signals_omitted: ordered.length - MAX_LISTED } : {}),
   };

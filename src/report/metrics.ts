@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Intent } from "../domain/action.ts";
 import type { Reporter, TickReport } from "../loop/types.ts";
+import { createGuardMetrics } from "./guard-metrics.ts";
 import { createScoreMetrics } from "./score-metrics.ts";
 import { createSeriesMetrics } from "./series-metrics.ts";
 
@@ -9,12 +10,14 @@ export function createMetricsReporter(registry: Registry): Reporter {
   const m = instruments(registry);
   const series = createSeriesMetrics(registry);
   const scores = createScoreMetrics(registry);
+  const guards = createGuardMetrics(registry);
   return {
     cycle(report) {
       m.cycles.inc();
       m.duration.observe(report.durationMs / 1000);
       for (const { playbook, reason } of report.playbooks) m.playbooks.inc({ playbook, reason });
       for (const d of report.decisions) m.decisions.inc({ reason: d.reason });
+      guards.record(report.guards);
       series.record(report.decisions);
       scores.record(report.scores);
       sources(m, report);

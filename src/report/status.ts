@@ -1,8 +1,10 @@
 import type { Intent, Outcome } from "../domain/action.ts";
 import type { JournalEntry } from "../domain/store.ts";
 import type { Containment } from "../loop/containment/state.ts";
+import type { Controls } from "../loop/guards/controls.ts";
 import type { ActionRecord, LoopSettings, Reporter, TickReport } from "../loop/types.ts";
 import { alertFields, playbookStatus } from "./containment-status.ts";
+import { escalationStatus, guardStatus, recentTries } from "./guard-status.ts";
 import { rank, seriesFields } from "./log.ts";
 
 /** What the monitor can tell of itself right now, as the status API and page show it. */
@@ -18,6 +20,7 @@ export interface StatusContext {
   readonly revision: string;
   readonly epoch: number;
   readonly journal: readonly JournalEntry[];
+  readonly controls: Pick<Controls, "guards" | "healing">;
   readonly containment: Pick<Containment, "inbox" | "runs">;
   readonly configFile: string | undefined;
 }
@@ -58,6 +61,9 @@ export function createStatusBoard(now: () => number): StatusBoard {
         mode: context.settings.autoHeal ? "auto" : "shadow",
         cycle_seconds: context.settings.cycleMs / 1000,
         horizon_seconds: context.settings.rules.horizonS,
+        guards: guardStatus(latest, context.controls),
+        escalations: escalationStatus(context.controls),
+        verified: latest === undefined ? [] : recentTries(context.controls),
         alerts: [...context.containment.inbox.values()].map(alertFields),
         playbooks: context.settings.playbooks.map((p) =>
           playbookStatus(p, context.containment.runs.get(p.name), latest),

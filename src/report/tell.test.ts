@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { recordingReporter, settingsOf } from "../loop/testbed.ts";
 import type { Reporter } from "../loop/types.ts";
+import { freshGuards } from "../policy/guards/index.ts";
+import { freshHealing } from "../policy/verify/index.ts";
 import { fanOut } from "./fan-out.ts";
 import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./fixtures.ts";
 import { createNarrator } from "./narrate.ts";
@@ -34,6 +36,7 @@ describe("the status board", () => {
     revision: "abc",
     epoch: 7,
     containment: { inbox: new Map(), runs: new Map() },
+    controls: { guards: freshGuards("boot-1"), healing: freshHealing("boot-1") },
     journal: [
       { intent: INTENT, outcome: outcomeOf("applied") },
       { intent: { ...INTENT, id: "open" }, outcome: undefined },

@@ -4,6 +4,7 @@ import type { Instant } from "../../domain/time.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
 import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
+import { watchRun } from "../healing/runs.ts";
 import type { ActionRecord } from "../types.ts";
 
 export interface CarryInput {
@@ -45,6 +46,7 @@ async function carrySteps(input: CarryInput): Promise<void> {
     change(input, index, next);
   }
   update(input, { ...input.run, status: "done" });
+  if (input.run.mode === "auto") watchRun(input.run, ctx);
 }
 
 /** What one step came to; undefined while that is not known. */

@@ -143,6 +143,7 @@ function begin(playbook: Playbook, firing: readonly AlertState[], input: PlanInp
     episodes: firing.map(({ fingerprint, startsAtMs }) => ({ fingerprint, startsAtMs })),
     ...region,
     undoOnResolved: playbook.undoOnResolved,
+    ...verifyOf(playbook),
     startedAt: now,
     bootId: input.bootId,
     status: "running",
@@ -156,6 +157,11 @@ function begin(playbook: Playbook, firing: readonly AlertState[], input: PlanInp
       ...(step.undo === undefined ? {} : { undo: step.undo }),
     })),
   };
+}
+
+function verifyOf({ verify, forecast }: Playbook): Pick<Run, "verify"> {
+  const series = verify ?? forecast;
+  return series === undefined ? {} : { verify: series };
 }
 
 type Evidence = Pick<Run, "cause" | "target" | "signal" | "witness"> & {

@@ -3,6 +3,9 @@ import { lookAtClocks } from "../../policy/guards/index.ts";
 import { createPause } from "../../policy/guards/pause.ts";
 import { addSilence, liftSilence } from "../../policy/guards/silence.ts";
 import type { GuardState } from "../../policy/guards/types.ts";
+import { goOn, stayStopped } from "../../policy/verify/index.ts";
+import type { HealingState } from "../../policy/verify/types.ts";
+import { saveHealing } from "../healing/state.ts";
 import type { LoopState } from "../state.ts";
 import type { LoopPorts } from "../types.ts";
 import { saveBrakes } from "./state.ts";
@@ -26,6 +29,15 @@ export interface Controls {
   silence(silence: Omit<Silence, "id">): Silence | undefined;
   /** False when there is none of that id. */
   liftSilence(id: string, said: Said): boolean;
+  /**
+   * To an escalation: go on acting, or leave it stopped (for `forMs`, or until somebody says to go on).
+   * False when the target is not escalated.
+   */
+  answerEscalation(
+    said: Said & { readonly target: string; readonly goOn: boolean; readonly forMs?: number },
+  ): boolean;
+  /** What is remembered of actions and what they came to, for showing. */
+  readonly healing: HealingState;
   /** The guards' memory, for showing. */
   readonly guards: GuardState;
 }
@@ -41,6 +53,22 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
   return {
     get guards() {
       return state().brakes.guards;
+    },
+    get healing() {
+      return state().healing.state;
+    },
+    answerEscalation({ target, by, reason, goOn: further, forMs }) {
+      const { healing } = state();
+      const now = ports.clock.now();
+      const answer = { target, by, reason };
+      const next = further
+        ? goOn(healing.state, answer, now)?.state
+        : stayStopped(healing.state, { ...answer, ...(forMs === undefined ? {} : { forMs }) }, now);
+      if (next === undefined) return false;
+      healing.state = next;
+      tell("escalation answered", { target, by, reason, answer: further ? "go on" : "stay stopped" });
+      saveHealing(healing, ports);
+      return true;
     },
     pause({ by, reason, forMs }) {
       const given = { by, reason, ...(forMs === undefined ? {} : { forMs }) };

@@ -13,6 +13,7 @@ import type {
   ObservedTarget,
 } from "../../policy/guards/types.ts";
 import type { PlaybookDecision } from "../../policy/playbooks/decide.ts";
+import type { Verified } from "../healing/index.ts";
 import type { LoopState } from "../state.ts";
 
 /** What the guards look at in one cycle: which targets are at risk, and which of their signals have a value. */
@@ -50,10 +51,12 @@ export interface Keeper {
   admit(wish: Wish): (Held & { readonly target: string }) | undefined;
 }
 
-export function createKeeper(state: LoopState, now: Instant): Keeper {
+/** @param wanted told of each target before the guards are asked: the last action on it must be judged by then. */
+export function createKeeper(state: LoopState, now: Instant, wanted: (target: string) => void): Keeper {
   const context = contextOf(state, now);
   return {
     admit(wish) {
+      for (const { name } of wish.on) wanted(name);
       const subjects = wish.on.map((on) => subjectOf(wish, on));
       for (const subject of subjects) {
         const { hold } = gate(state.brakes.guards, subject, context);
@@ -76,7 +79,7 @@ function subjectOf(wish: Wish, on: Wish["on"][number]): GateSubject {
 }
 
 function contextOf(state: LoopState, now: Instant): GateContext {
-  return { settings: state.settings.guards, past: (target) => state.pasts.get(target), now };
+  return { settings: state.settings.guards, past: (target) => state.healing.state.targets[target], now };
 }
 
 /** One look at the fleet and the clocks, before anything is asked for. */
@@ -108,7 +111,8 @@ export function reportGuards(input: {
   readonly decisions: readonly Decision[];
   readonly playbooks: readonly PlaybookDecision[];
   readonly now: Instant;
-}): Omit<GuardReport, "verifications"> {
+  readonly verified: readonly Verified[];
+}): GuardReport {
   const { state, now } = input;
   const targets = state.settings.targets.map(({ name, cooldownMs }) => ({ target: name, cooldownMs }));
   const shadow = !state.settings.autoHeal;
@@ -120,6 +124,7 @@ export function reportGuards(input: {
   return {
     ...guardReport(state.brakes.guards, targets, { ...contextOf(state, now), shadow }),
     heldBack: held,
+    verifications: input.verified.map(({ target, outcome }) => ({ target, outcome })),
   };
 }
 

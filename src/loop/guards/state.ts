@@ -2,6 +2,7 @@ import type { JournalEntry, StoredDocument } from "../../domain/store.ts";
 import type { Instant } from "../../domain/time.ts";
 import { resumeMono } from "../../policy/cooldown.ts";
 import { countStart, freshGuards, lostGuards, resumeGuards, withActions } from "../../policy/guards/index.ts";
+import { readGuards } from "../../policy/guards/read.ts";
 import type { ActionMark, GuardState } from "../../policy/guards/types.ts";
 import type { LoopPorts, LoopSettings } from "../types.ts";
 
@@ -20,16 +21,16 @@ export function createBrakes(): Brakes {
 const JOURNAL_READ = 2000;
 
 /** What must outlive a restart. Actions are in the journal; what was seen is seen again. */
-function lasting({ bootId, starts, storm, silences, latches, pause, lostMonoMs }: GuardState) {
-  const { active, sinceMs, sinceMonoMs, calmSinceMonoMs } = storm;
+function lasting(guards: GuardState): GuardState {
+  const { turned: _turned, atRisk: _atRisk, ...storm } = guards.storm;
+  const counts = { turnedCount: 0, unwellCount: 0, total: 0 };
   return {
-    bootId,
-    starts,
-    storm: { active, sinceMs, sinceMonoMs, calmSinceMonoMs },
-    silences,
-    latches,
-    pause,
-    lostMonoMs,
+    ...guards,
+    actions: [],
+    seen: {},
+    data: { targets: {} },
+    calendar: [],
+    storm: { ...storm, ...counts, turned: {}, atRisk: [] },
   };
 }
 
@@ -47,11 +48,11 @@ export function resumeBrakes(
 ): void {
   const { now, bootId, settings } = from;
   const body = from.documents.find(({ kind, key }) => kind === "guard" && key === "state")?.body;
-  const kept = body === undefined ? freshGuards(bootId) : readGuards(body);
+  const read = body === undefined ? { state: freshGuards(bootId) } : readGuards(body);
   const state =
-    kept === undefined || from.quarantined
+    "problem" in read || from.quarantined
       ? lostGuards(bootId, now)
-      : resumeGuards(kept, { settings: settings.guards, now, bootId });
+      : resumeGuards(read.state, { settings: settings.guards, now, bootId });
   brakes.guards = countStart(withActions(state, marksOf(from.journal, now, bootId)), now);
 }
 
@@ -67,22 +68,6 @@ function marksOf(journal: readonly JournalEntry[], now: Instant, bootId: string)
     if (!marks.has(key)) marks.set(key, { target, monoMs: resumeMono(intent, now, bootId), shadow: false });
   }
   return [...marks.values()];
-}
-
-/** Guards as the store kept them; undefined when it is not what this program writes. */
-function readGuards(body: unknown): GuardState | undefined {
-  if (typeof body !== "object" || body === null) return undefined;
-  const kept = body as Partial<GuardState>;
-  const whole =
-    typeof kept.bootId === "string" &&
-    Array.isArray(kept.starts) &&
-    kept.starts.every((s) => Number.isFinite(s?.monoMs) && Number.isFinite(s?.wallMs)) &&
-    Array.isArray(kept.silences) &&
-    typeof kept.storm?.active === "boolean" &&
-    typeof kept.latches === "object";
-  if (!whole) return undefined;
-  const fresh = freshGuards(kept.bootId as string);
-  return { ...fresh, ...kept, storm: { ...fresh.storm, ...kept.storm } } as GuardState;
 }
 
 /** Writes down what changed of what must last. @throws StoreError */

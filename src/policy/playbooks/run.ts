@@ -1,6 +1,7 @@
 import type { Actuated, AlertState, Step } from "../../domain/containment.ts";
 import type { Cause } from "../../domain/decision.ts";
 import type { Instant } from "../../domain/time.ts";
+import type { VerificationOutcome } from "../../domain/verification.ts";
 import { resumeMono } from "../cooldown.ts";
 
 /**
@@ -51,6 +52,10 @@ export interface Run {
   readonly startedAt: Instant;
   readonly bootId: string;
   readonly steps: readonly RunStep[];
+  /** The series that shows whether it helped; absent: the alert's end shows it. */
+  readonly verify?: { readonly target: string; readonly signal: string };
+  /** What it came to, once that is known. */
+  readonly verified?: { readonly outcome: VerificationOutcome; readonly detail: string };
   /** `undoing`: what can be taken back is being taken back; `ended`: nothing is left to do. */
   readonly status: "running" | "done" | "undoing" | "ended";
 }

@@ -122,6 +122,11 @@ export function recordCallFailure(
   return addTry(state, call, now);
 }
 
+/** An action that was judged elsewhere, as by the alert that asked for it. */
+export function recordTry(state: HealingState, made: Try, now: Instant): HealingState {
+  return addTry(state, made, now);
+}
+
 /** Another action on the target begins: those still watched are judged on what there is. */
 export function concludeEarly(
   state: HealingState,

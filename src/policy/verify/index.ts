@@ -9,6 +9,7 @@ export {
   type HealingStep,
   type NewestSample,
   recordCallFailure,
+  recordTry,
   resumeHealing,
   type TargetHealth,
   watch,

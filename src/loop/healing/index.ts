@@ -1,0 +1,110 @@
+import type { Decision } from "../../domain/decision.ts";
+import type { Observation } from "../../domain/observation.ts";
+import type { Instant } from "../../domain/time.ts";
+import type { EscalationTold, VerificationOutcome } from "../../domain/verification.ts";
+import {
+  advanceHealing,
+  concludeEarly,
+  dueToTell,
+  escalationAlerts,
+  forgetOldEnds,
+  type HealingStep,
+  told,
+} from "../../policy/verify/index.ts";
+import { observedTargets } from "../guards/keeper.ts";
+import type { LoopState } from "../state.ts";
+import type { LoopPorts } from "../types.ts";
+import { judgeRuns, noteVerdict } from "./runs.ts";
+
+/** What an action turned out to have done. */
+export interface Verified {
+  readonly intentId: string;
+  readonly target: string;
+  readonly signal: string;
+  readonly action: string;
+  readonly outcome: VerificationOutcome;
+  /** For people: one line, with the numbers. */
+  readonly detail: string;
+}
+
+/** One cycle: samples are taken, verdicts given, targets escalated and released. Before anything is gated. */
+export function advanceVerification(input: {
+  readonly state: LoopState;
+  readonly ports: LoopPorts;
+  readonly decisions: readonly Decision[];
+  readonly observations: readonly Observation[];
+  readonly now: Instant;
+}): Verified[] {
+  const { state, ports, now } = input;
+  const samples = state.plan.flatMap(({ index, target, signal }) => {
+    const seen = input.observations[index];
+    if (seen?.status !== "ok") return [];
+    return [
+      {
+        target: target.name,
+        signal: signal.name,
+        value: seen.value,
+        ageMs: now.wallMs - seen.timestampMs,
+      },
+    ];
+  });
+  const health = observedTargets(input.decisions).map(({ target, atRisk, signals }) => ({
+    target,
+    healthy: atRisk !== false ? (atRisk === undefined ? undefined : false) : wholly(signals),
+  }));
+  const settings = state.settings.verification;
+  const step = advanceHealing(state.healing.state, { samples, health, settings, now });
+  return [...take(state, ports, step), ...judgeRuns(state, { now, bootId: ports.clock.bootId })];
+}
+
+/** Health of a target of which a signal is unknown is unknown; one that merely has no series is not counted. */
+function wholly(signals: readonly { readonly status: string }[]): boolean | undefined {
+  return signals.every(({ status }) => status === "ok" || status === "missing") ? true : undefined;
+}
+
+/** Another action on the target is wanted: what is still watched of the last one is judged now. */
+export function concludeFor(state: LoopState, ports: LoopPorts, target: string, now: Instant): Verified[] {
+  const watched = Object.values(state.healing.state.pending).some((v) => v.target === target);
+  if (!watched) return [];
+  const settings = state.settings.verification;
+  return take(state, ports, concludeEarly(state.healing.state, target, { settings, now }));
+}
+
+function take(state: LoopState, ports: LoopPorts, step: HealingStep): Verified[] {
+  state.healing.state = step.state;
+  for (const { target, signal, cause, tries } of step.escalated)
+    ports.reporter.notice("target escalated", { target, signal, cause, tries: tries.length });
+  for (const { escalation, by, detail } of step.ended)
+    ports.reporter.notice("escalation ended", { target: escalation.target, by, detail });
+  for (const { verification, judged } of step.verdicts) noteVerdict(state, verification.intentId, judged);
+  return step.verdicts.map(({ verification, judged }) => ({
+    intentId: verification.intentId,
+    target: verification.target,
+    signal: verification.signal,
+    action: verification.action,
+    outcome: judged.outcome as VerificationOutcome,
+    detail: judged.detail,
+  }));
+}
+
+/** Calls people while a target is escalated, again and again. What cannot be told is told later; nothing waits for it. */
+export async function tellPeople(state: LoopState, ports: LoopPorts): Promise<void> {
+  const { escalator } = ports;
+  const { resendMs, lastsMs, externalUrl, timeoutMs } = state.settings.escalation;
+  const now = ports.clock.now();
+  const { healing } = state;
+  healing.state = forgetOldEnds(healing.state, now);
+  if (escalator === undefined || !dueToTell(healing.state, now, resendMs)) return;
+  const began = healing.state;
+  const url = externalUrl === undefined ? {} : { externalUrl };
+  const alerts = escalationAlerts(began, { now, lastsMs, ...url });
+  let came: EscalationTold;
+  try {
+    came = await escalator.tell(alerts, ports.deadline(timeoutMs));
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    came = { status: "failed", detail, retryable: true };
+  }
+  if (came.status === "delivered") healing.state = told(healing.state, began, ports.clock.now());
+  else ports.reporter.notice("escalation not delivered", { detail: came.detail, alerts: alerts.length });
+}

@@ -1,0 +1,41 @@
+import type { StoredDocument } from "../../domain/store.ts";
+import type { Instant } from "../../domain/time.ts";
+import { freshHealing, readHealing, resumeHealing } from "../../policy/verify/index.ts";
+import type { Before, HealingState } from "../../policy/verify/types.ts";
+import type { LoopPorts } from "../types.ts";
+
+/** What is remembered of actions and what they came to, and what of it is on disk. */
+export interface Healing {
+  state: HealingState;
+  /** What was known when an action was decided on, by its intent; gone after a restart. */
+  readonly before: Map<string, Before>;
+  saved: string;
+}
+
+export function createHealing(): Healing {
+  return { state: freshHealing(""), before: new Map(), saved: "" };
+}
+
+/**
+ * Takes over what earlier runs left. What cannot be read is forgotten: then no target counts as escalated, but each is in
+ * its cooldown, and it takes as many new tries to escalate it again.
+ * @returns what was wrong, for the log.
+ */
+export function resumeHealed(
+  healing: Healing,
+  from: { readonly documents: readonly StoredDocument[]; readonly now: Instant; readonly bootId: string },
+): string | undefined {
+  const { now, bootId } = from;
+  const body = from.documents.find(({ kind, key }) => kind === "verification" && key === "state")?.body;
+  const kept = body === undefined ? { state: freshHealing(bootId) } : readHealing(body);
+  healing.state = "state" in kept ? resumeHealing(kept.state, now, bootId) : freshHealing(bootId);
+  return "problem" in kept ? kept.problem : undefined;
+}
+
+/** Writes down what changed. @throws StoreError */
+export function saveHealing(healing: Healing, ports: LoopPorts): void {
+  const text = JSON.stringify(healing.state);
+  if (text === healing.saved) return;
+  ports.store.saveDocuments([{ kind: "verification", key: "state", body: JSON.parse(text) }]);
+  healing.saved = text;
+}

@@ -1,0 +1,74 @@
+import type { Intent, Outcome } from "../../domain/action.ts";
+import type { Decision } from "../../domain/decision.ts";
+import type { Signal } from "../../domain/signal.ts";
+import type { Instant } from "../../domain/time.ts";
+import { beginVerification, recordCallFailure, watch } from "../../policy/verify/index.ts";
+import { actuatedOf, type LoopState } from "../state.ts";
+
+/** What an action is judged on. */
+export interface Watched {
+  readonly intent: Pick<Intent, "id" | "target" | "kind" | "at" | "forecast">;
+  /** The series that shows it. */
+  readonly series: { readonly target: string; readonly signal: string };
+}
+
+/** Keeps what was known when it was decided to act. */
+export function rememberBefore(state: LoopState, intentId: string, decision: Decision): void {
+  const forecast = decision.verdicts.find((v) => v.witness === decision.witness)?.forecast;
+  state.healing.before.set(intentId, {
+    ...(decision.current === undefined ? {} : { value: decision.current }),
+    ...(forecast === undefined ? {} : { forecast: forecast.value, slopePerSecond: forecast.slopePerSecond }),
+  });
+}
+
+/** From now on the effect of an action is watched. One on a series that is not watched itself cannot be. */
+export function watchEffect(state: LoopState, { intent, series }: Watched, effectAt: Instant): boolean {
+  const signal = signalOf(state, series);
+  if (signal === undefined) return false;
+  const { healing, settings } = state;
+  const before = healing.before.get(intent.id);
+  healing.before.delete(intent.id);
+  healing.state = watch(
+    healing.state,
+    beginVerification({
+      intent: { ...intent, ...series },
+      thresholds: signal.thresholds,
+      before: before ?? (intent.forecast === undefined ? {} : { forecast: intent.forecast }),
+      effectAt,
+      rateWindowMs: signal.windowed ? settings.rateWindowMs : 0,
+      cooldownMs: actuatedOf(state, intent.target)?.cooldownMs ?? 0,
+      cycleMs: settings.cycleMs,
+      horizonMs: 1000 * settings.rules.horizonS,
+      settings: settings.verification,
+    }),
+  );
+  return true;
+}
+
+function signalOf(state: LoopState, { target, signal }: Watched["series"]): Signal | undefined {
+  return state.configured.get(target)?.signals.find((s) => s.name === signal);
+}
+
+/** What the end of a plain mitigation means for its target: an effect to watch, or a try that did nothing. */
+export function settleTry(state: LoopState, intent: Intent, outcome: Outcome): void {
+  const { status } = outcome;
+  if (intent.origin !== undefined) return;
+  if (status === "applied" || status === "partial" || status === "unknown") {
+    watchEffect(state, { intent, series: { target: intent.target, signal: intent.signal } }, outcome.at);
+    return;
+  }
+  state.healing.before.delete(intent.id);
+  if (status === "failed" || status === "refused") recordFailure(state, intent, status, outcome);
+}
+
+/** A call that certainly did nothing: it counts as a try that did not help. */
+export function recordFailure(
+  state: LoopState,
+  intent: Pick<Intent, "id" | "target" | "signal" | "kind" | "at">,
+  outcome: "failed" | "refused",
+  { detail, at }: Pick<Outcome, "detail" | "at">,
+): void {
+  const { id: intentId, target, signal, kind: action } = intent;
+  const made = { intentId, target, signal, action, at: intent.at, outcome, detail };
+  state.healing.state = recordCallFailure(state.healing.state, made, at);
+}
