@@ -105,6 +105,8 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
           HELIUS_DATA_DIR: join(options.dataDir, name),
           LOG_FILE: "",
           PORT: undefined,
+          // Six services cannot share one address, and the monitor that calls them is on this machine.
+          ADMIN_LISTEN_ADDRESS: undefined,
         },
         onLine: (line) => {
           sink.write(`${line}\n`);

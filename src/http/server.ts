@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
-import { createBoundedServer } from "../security/bounded-server.ts";
+import { createBoundedServer, drainServer } from "../security/bounded-server.ts";
 import type { RefusalEvent } from "../security/gate.ts";
 import { printable } from "../security/text.ts";
 import type { TokenSet } from "../security/tokens.ts";
@@ -90,16 +90,10 @@ export async function startMonitorServer(options: {
   return {
     port: bound.port,
     url: `http://${shown}:${bound.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
-        server.close(() => {
-          clearTimeout(cut);
-          auth.stop();
-          resolve();
-        });
-        server.closeIdleConnections();
-      }),
+    close: async () => {
+      await drainServer(server, CLOSE_MS);
+      auth.stop();
+    },
   };
 }
 

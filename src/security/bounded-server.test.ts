@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { createBoundedServer } from "./bounded-server.ts";
+import { createBoundedServer, drainServer } from "./bounded-server.ts";
 
 async function start(maxConnections = 10) {
   let handled = 0;
@@ -17,12 +17,9 @@ async function start(maxConnections = 10) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  onTestFinished(() => drainServer(server, 0));
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, port, handled: () => handled };
+  return { server, url: `http://127.0.0.1:${port}`, port, handled: () => handled };
 }
 
 /** Sends a text; answers the first line that came back and after how many milliseconds the connection was closed. */
@@ -75,4 +72,28 @@ test("connections beyond the limit are closed, those within it are served", asyn
   for (const socket of held) socket.destroy();
   await new Promise((resolve) => setTimeout(resolve, 100));
   expect((await fetch(url)).status).toBe(200);
+});
+
+test("a stop is over as soon as what is in flight is answered, however busy the connections are", async () => {
+  const { server, url } = await start(50);
+  let asking = true;
+  const busy = Array.from({ length: 20 }, async () => {
+    while (asking) await fetch(url).then((answer) => answer.text());
+  }).map((worker) => worker.catch(() => undefined));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const startMs = performance.now();
+  await drainServer(server, 20_000);
+  expect(performance.now() - startMs).toBeLessThan(5_000);
+  asking = false;
+  await Promise.all(busy);
+});
+
+test("a stop cuts off what does not end in time", async () => {
+  const { server, url } = await start();
+  const never = fetch(`${url}/never`).catch((error: unknown) => error);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const startMs = performance.now();
+  await drainServer(server, 300);
+  expect(performance.now() - startMs).toBeGreaterThan(250);
+  expect(await never).toBeInstanceOf(Error);
 });

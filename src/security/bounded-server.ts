@@ -42,6 +42,8 @@ export function createBoundedServer(options: {
       connectionsCheckingInterval: 1_000,
     },
     (request, response) => {
+      // A server that stops would otherwise serve a busy connection for ever.
+      if (!server.listening) response.setHeader("connection", "close");
       if ((request.url?.length ?? 0) <= MAX_URL_CHARS) {
         handler(request, response);
         return;
@@ -52,4 +54,20 @@ export function createBoundedServer(options: {
   server.setTimeout(patience.silenceMs);
   server.maxConnections = options.maxConnections;
   return server;
+}
+
+/** How often connections without a request are looked for while a server stops, milliseconds. */
+const IDLE_LOOK_MS = 50;
+
+/** Stops accepting and lets requests in flight end, at most for `limitMs`; then cuts off the rest. */
+export function drainServer(server: Server, limitMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), limitMs);
+    server.close(() => {
+      clearInterval(idle);
+      clearTimeout(cut);
+      resolve();
+    });
+  });
 }

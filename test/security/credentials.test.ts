@@ -25,17 +25,18 @@ function replace(name: string, text: string): string {
   return path;
 }
 
-async function serviceWithFile(text: string) {
+async function serviceWithFile(text: string, env: Readonly<Record<string, string>> = {}) {
   const file = replace("service.token", text);
   // An empty variable counts as absent: the file speaks.
-  const service = await world.service({ env: { ADMIN_TOKEN: "", ADMIN_TOKEN_FILE: file } });
-  const status = async (token: string) =>
-    (await fetch(`${service.url}/admin/faults`, { headers: { "x-admin-token": token } })).status;
+  const service = await world.service({ env: { ADMIN_TOKEN: "", ADMIN_TOKEN_FILE: file, ...env } });
+  const adminUrl = String((await service.process.line("service listening")).admin_url);
+  const status = async (token: string, url = adminUrl) =>
+    (await fetch(`${url}/admin/faults`, { headers: { "x-admin-token": token } })).status;
   const metric = async (name: string) => {
     const page = await (await fetch(`${service.url}/metrics`)).text();
     return new RegExp(`^${name} (\\d+)$`, "m").exec(page)?.[1];
   };
-  return { service, file, status, metric };
+  return { service, adminUrl, file, status, metric };
 }
 
 test("a service rotates without a restart: old, both, new; what is unusable changes nothing and is told of", async () => {
@@ -69,18 +70,21 @@ test("a service rotates without a restart: old, both, new; what is unusable chan
     expect(service.process.stdout()).not.toMatch(new RegExp(`["=: ]${token}["&]`));
 });
 
-test("the monitor presents its first token, then its second, and heals in the middle of a rotation", async () => {
-  const { service, status } = await serviceWithFile("new\n");
+test("the monitor presents its first token, then its second, at an admin plane of its own, and heals", async () => {
+  const { service, adminUrl, status } = await serviceWithFile("new\n", {
+    ADMIN_LISTEN_ADDRESS: "127.0.0.1:0",
+  });
+  expect(await status("new", service.url)).toBe(404);
   world.load(service.url);
   const file = replace("monitor.token", "old\nnew\n");
   const monitor = await world.monitor({
-    config: quickConfig({ targets: [{ name: "product-api", url: service.url }] }),
+    config: quickConfig({ targets: [{ name: "product-api", url: service.url, admin_url: adminUrl }] }),
     env: { ADMIN_TOKEN: "", ADMIN_TOKEN_FILE: file },
   });
   await settled(monitor);
   const inject = async (query: string) => {
     const headers = { "x-admin-token": "new" };
-    const answer = await fetch(`${service.url}/admin/fault?${query}`, { method: "POST", headers });
+    const answer = await fetch(`${adminUrl}/admin/fault?${query}`, { method: "POST", headers });
     expect(answer.status).toBe(200);
   };
   const healed = await injectAndHeal({ service: { ...service, inject }, monitor }, LASTING);

@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createTokenSet } from "../../security/tokens.ts";
 import type { ServiceOptions } from "./service.ts";
 import { startTestService, type TestService, TOKEN, temporaryDirectory } from "./test-harness.ts";
 
@@ -100,4 +103,17 @@ describe("a listener of its own", () => {
     await service.close();
     await expect(fetch(`${service.adminUrl}/health`)).rejects.toThrow();
   });
+});
+
+test("tokens from a file rotate while it runs", async () => {
+  const file = join(dir.path, "token");
+  writeFileSync(file, "one\n");
+  const service = await start({ adminTokens: createTokenSet({ file }) });
+  const status = async (token: string) =>
+    (await service.admin("POST", "/admin/mitigate", { "x-admin-token": token })).status;
+  expect([await status("one"), await status("two")]).toEqual([200, 401]);
+  writeFileSync(file, "one\ntwo\n");
+  expect([await status("one"), await status("two")]).toEqual([200, 200]);
+  writeFileSync(file, "two\n");
+  expect([await status("one"), await status("two")]).toEqual([401, 200]);
 });

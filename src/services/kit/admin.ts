@@ -37,6 +37,10 @@ export function adminRouter(given: Omit<AdminOptions, "calls">): Router {
   const { ledger, clock, faults } = options;
   const router = Router();
   const guard = new CallGuard(ledger, () => clock.wallMs());
+  router.use((_request, response, next) => {
+    response.setHeader("cache-control", "no-store");
+    next();
+  });
   router.use(options.access.require);
   const body = raw({ type: () => true, limit: MAX_ADMIN_BODY_BYTES });
   router

@@ -31,7 +31,6 @@ export function createSlot(): ServerSlot {
       handler: (request, response) => {
         inFlight.add(response);
         response.once("close", () => inFlight.delete(response));
-        if (!server.listening) response.setHeader("connection", "close");
         handler(request, response);
       },
     });
