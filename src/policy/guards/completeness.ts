@@ -2,7 +2,7 @@ import type { CompletenessSettings } from "../../domain/guards.ts";
 import { seriesKey } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import { percent, spell } from "../words.ts";
-import type { DataFindings, GuardState, Held, ObservedTarget } from "./types.ts";
+import type { DataFindings, GuardState, Held, ObservedSignal, ObservedTarget } from "./types.ts";
 
 type Memory = Pick<GuardState, "seen">;
 
@@ -19,23 +19,42 @@ export function findCompleteness(input: {
   now: Instant;
 }): { seen: Readonly<Record<string, number>>; data: DataFindings } {
   const { state, targets, settings, now } = input;
+  const { memoryMs } = settings;
   const findings: Record<string, string> = {};
-  const fresh: string[] = [];
+  const due: string[] = [];
+  let fresh = 0;
+  let expected = 0;
   for (const { target, signals } of targets) {
-    const ok = signals.filter((s) => s.status === "ok");
-    for (const s of ok) fresh.push(seriesKey(target, s.signal));
-    const broken = signals.filter((s) => s.status !== "ok" && s.status !== "missing");
-    const of = ok.length + broken.length;
-    if (of === 0 || ok.length / of >= settings.targetShare) continue;
-    findings[target] =
-      `only ${ok.length} of ${of} signals are usable, ${percent(settings.targetShare)} are wanted (${broken.map((s) => `${s.signal} ${s.status}`).join(", ")})`;
+    let ok = 0;
+    let broken = 0;
+    for (const { signal, status } of signals) {
+      const key = seriesKey(target, signal);
+      const ageMs = now.monoMs - (state.seen[key] ?? Number.NEGATIVE_INFINITY);
+      if (status === "ok") {
+        ok += 1;
+        if (ageMs >= memoryMs / 10) due.push(key);
+      } else if (status !== "missing") broken += 1;
+      if (status === "ok" || ageMs <= memoryMs) expected += 1;
+    }
+    fresh += ok;
+    if (broken > 0 && ok / (ok + broken) < settings.targetShare)
+      findings[target] = describeTarget(ok, signals, settings);
   }
-  const seen = remember(state.seen, fresh, settings.memoryMs, now);
-  const planned = new Set(targets.flatMap((t) => t.signals.map((s) => seriesKey(t.target, s.signal))));
-  const expected = Object.keys(seen).filter((key) => planned.has(key)).length;
-  const partial = expected >= settings.minSeries && fresh.length / expected < settings.fleetShare;
-  const fleet = `only ${fresh.length} of ${expected} series seen within ${spell(settings.memoryMs)} have a value, ${percent(settings.fleetShare)} are wanted`;
-  return { seen, data: { targets: findings, ...(partial ? { fleet } : {}) } };
+  const seen = due.length === 0 ? state.seen : remember(state.seen, due, memoryMs, now);
+  const partial = expected >= settings.minSeries && fresh / expected < settings.fleetShare;
+  if (!partial) return { seen, data: { targets: findings } };
+  const fleet = `only ${fresh} of ${expected} series seen within ${spell(memoryMs)} have a value, ${percent(settings.fleetShare)} are wanted`;
+  return { seen, data: { targets: findings, fleet } };
+}
+
+function describeTarget(
+  ok: number,
+  signals: readonly ObservedSignal[],
+  { targetShare }: CompletenessSettings,
+): string {
+  const broken = signals.filter((s) => s.status !== "ok" && s.status !== "missing");
+  const which = broken.map((s) => `${s.signal} ${s.status}`).join(", ");
+  return `only ${ok} of ${ok + broken.length} signals are usable, ${percent(targetShare)} are wanted (${which})`;
 }
 
 /** Holds a target on too small a part of its own data, and every target on too small a part of the fleet's. */
@@ -44,17 +63,15 @@ export function dataPartialHold(data: DataFindings, target: string): Held | unde
   return detail === undefined ? undefined : { hold: "data_partial", detail };
 }
 
-/** Copied only when something changes by a tenth of the memory: this runs in every cycle for every series. */
+/** Noted anew only every tenth of the memory, so that not every cycle copies the whole of it. */
 function remember(
   seen: Readonly<Record<string, number>>,
-  fresh: readonly string[],
+  due: readonly string[],
   memoryMs: number,
   now: Instant,
 ): Readonly<Record<string, number>> {
-  const old = (at: number) => now.monoMs - at > memoryMs;
-  const due = fresh.filter((key) => !(now.monoMs - (seen[key] ?? Number.NEGATIVE_INFINITY) < memoryMs / 10));
-  if (due.length === 0 && !Object.values(seen).some(old)) return seen;
-  const next = Object.fromEntries(Object.entries(seen).filter(([, at]) => !old(at)));
+  const next: Record<string, number> = {};
+  for (const [key, at] of Object.entries(seen)) if (now.monoMs - at <= memoryMs) next[key] = at;
   for (const key of due) next[key] = now.monoMs;
   return next;
 }

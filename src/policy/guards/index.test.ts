@@ -192,11 +192,14 @@ describe("a cycle", () => {
     }));
     let state = freshGuards("b");
     const settings = guardSettings();
-    const began = performance.now();
-    for (let n = 0; n < 20; n++)
+    let best = Number.POSITIVE_INFINITY;
+    for (let n = 0; n < 20; n++) {
+      const began = performance.now();
       state = advanceGuards(state, { targets, settings, now: { wallMs: n * 30_000, monoMs: n * 30_000 } });
-    // 10 000 series: a few milliseconds a cycle; the bound leaves room for a busy machine.
-    expect((performance.now() - began) / 20).toBeLessThan(100);
+      best = Math.min(best, performance.now() - began);
+    }
+    // 10 000 series in a few milliseconds; the bound leaves room for a slow machine, the best of 20 for a busy one.
+    expect(best).toBeLessThan(50);
   });
 
   it("keeps plain data only, whatever it sees", () => {

@@ -10,6 +10,8 @@ import type { CalendarHold, GateSubject, Held } from "./types.ts";
 /** Silences kept beside those of the configuration. */
 export const MAX_SILENCES = 500;
 
+type Found = Omit<CalendarHold, "untilMonoMs">;
+
 /** Calendar holds and their latches after a look at the clocks. */
 export function advanceCalendar(input: {
   silences: readonly Silence[];
@@ -20,31 +22,33 @@ export function advanceCalendar(input: {
   const { silences, windows, now } = input;
   const latches: Record<string, Latch> = {};
   const calendar: CalendarHold[] = [];
-  const look = (key: string, occurrence: Occurrence | undefined, hold: Omit<CalendarHold, "untilMonoMs">) => {
+  const look = (key: string, occurrence: Occurrence | undefined, hold: () => Found) => {
     const latch = advanceLatch(input.latches[key], occurrence, now);
     if (latch === undefined) return;
     latches[key] = latch;
     const untilMonoMs = latchedUntil(latch, occurrence, now);
-    if (untilMonoMs !== undefined) calendar.push({ ...hold, untilMonoMs });
+    if (untilMonoMs !== undefined) calendar.push({ ...hold(), untilMonoMs });
   };
   for (const s of silences) {
     const inside = s.startsAtMs <= now.wallMs && now.wallMs < s.endsAtMs;
-    const { target, signal, action } = s;
-    look(`silence/${s.id}`, inside ? { startMs: s.startsAtMs, endMs: s.endsAtMs } : undefined, {
-      hold: "silenced",
-      ...{ target, signal, action },
-      detail: `${describeMatcher(s)} by ${oneLine(s.author, 80)} until ${isoUtc(s.endsAtMs)}: ${oneLine(s.reason)}`,
-    });
+    const occurrence = inside ? { startMs: s.startsAtMs, endMs: s.endsAtMs } : undefined;
+    look(`silence/${s.id}`, occurrence, () => silenced(s));
   }
-  for (const w of windows) {
-    const { target, signal, action } = w;
-    look(`maintenance/${w.name}`, maintenanceAt(w, now.wallMs), {
-      hold: "maintenance_window",
-      ...{ target, signal, action },
-      detail: `${w.name} (${describeMatcher(w)}): ${oneLine(w.reason)}`,
-    });
-  }
+  for (const w of windows)
+    look(`maintenance/${w.name}`, maintenanceAt(w, now.wallMs), () => underMaintenance(w));
   return { latches, calendar };
+}
+
+function silenced(s: Silence): Found {
+  const { target, signal, action } = s;
+  const who = `${describeMatcher(s)} by ${oneLine(s.author, 80)} until ${isoUtc(s.endsAtMs)}`;
+  return { hold: "silenced", target, signal, action, detail: `${who}: ${oneLine(s.reason)}` };
+}
+
+function underMaintenance(w: MaintenanceWindow): Found {
+  const { target, signal, action } = w;
+  const detail = `${w.name} (${describeMatcher(w)}): ${oneLine(w.reason)}`;
+  return { hold: "maintenance_window", target, signal, action, detail };
 }
 
 /** The calendar hold of one kind on a subject; of several the one that lasts longest. */
