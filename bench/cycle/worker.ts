@@ -1,3 +1,4 @@
+import { loadConfig } from "../../src/config/load.ts";
 // One size, in a process of its own, so that its memory is its own: `worker.ts SIZE PROMETHEUS_URL`.
 
 import { median } from "simple-statistics";
@@ -11,10 +12,8 @@ import { createLoop } from "../../src/loop/loop.ts";
 import { makePlan } from "../../src/loop/state.ts";
 import type { LoopSettings } from "../../src/loop/types.ts";
 import { decideSeries } from "../../src/policy/decide.ts";
-import { DEFAULT_GUARDS } from "../../src/policy/guards/defaults.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../src/policy/linear.ts";
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../src/policy/trend.ts";
-import { DEFAULT_VERIFICATION } from "../../src/policy/verify/defaults.ts";
 import { signalDefinitions } from "../../src/signals/index.ts";
 import { createPrometheusSource } from "../../src/sources/prometheus/index.ts";
 import { parseVectorAnswer, readJobs } from "../../src/sources/prometheus/vector.ts";
@@ -97,6 +96,7 @@ const canned: MetricSource = {
       }),
     ),
 };
+const defaults = loadConfig({ file: undefined, env: {}, flags: {} });
 const settings: LoopSettings = {
   targets,
   rules,
@@ -113,8 +113,8 @@ const settings: LoopSettings = {
   intentTtlMs: 60_000,
   playbooks: [],
   alertStaleMs: 900_000,
-  guards: DEFAULT_GUARDS,
-  verification: DEFAULT_VERIFICATION,
+  guards: defaults.guards,
+  verification: defaults.verification,
   escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },
 };
 const quiet = { cycle() {}, action() {}, reconciled() {}, notice() {} };

@@ -26,7 +26,7 @@ import { tellRefusals } from "./api-audit.ts";
 import { systemClock } from "./clock.ts";
 import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
-import { loopSettings, openActions, openSources } from "./wiring.ts";
+import { loopSettings, type OpenEscalator, openActions, openEscalator, openSources } from "./wiring.ts";
 
 export interface RunningMonitor {
   readonly url: string;
@@ -139,6 +139,7 @@ interface Parts {
   readonly tokens: TokenSet;
   readonly actions: ReturnType<typeof openActions>;
   readonly webTokens: TokenSet;
+  readonly escalator: OpenEscalator;
   sources: ReturnType<typeof openSources>;
   setCycle: (ms: number) => void;
 }
@@ -180,6 +181,8 @@ function openParts(input: {
   const sources = openSources(config, clock);
   const actions = openActions(() => tokens.all(), config.actions);
   undo.push(() => actions.close());
+  const escalator = openEscalator(config.escalation);
+  undo.push(() => escalator.close());
   const loop = createLoop(
     {
       clock,
@@ -187,6 +190,7 @@ function openParts(input: {
       store,
       actions: actions.byKind,
       reporter,
+      escalator,
       newId: randomUUID,
       deadline: (ms) => AbortSignal.timeout(ms),
     },
@@ -204,6 +208,7 @@ function openParts(input: {
     store,
     tokens,
     actions,
+    escalator,
     webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens }),
     sources,
     setCycle: () => {},
@@ -242,6 +247,7 @@ function reloader(input: {
         const before = parts.sources;
         if (changed) parts.sources = openSources(next, parts.clock);
         parts.actions.reconfigure(next.actions);
+        parts.escalator.reconfigure(next.escalation);
         parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);
         parts.setCycle(next.cycleMs);
         current.config = next;

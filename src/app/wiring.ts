@@ -5,9 +5,9 @@ import type { Config } from "../config/types.ts";
 import type { Action } from "../domain/action.ts";
 import type { MetricSource } from "../domain/observation.ts";
 import type { Clock } from "../domain/time.ts";
+import type { Escalator } from "../domain/verification.ts";
+import { createAlertmanagerEscalator } from "../escalation/alertmanager.ts";
 import type { LoopSettings } from "../loop/types.ts";
-import { DEFAULT_GUARDS } from "../policy/guards/defaults.ts";
-import { DEFAULT_VERIFICATION } from "../policy/verify/defaults.ts";
 import { createPrometheusSource } from "../sources/prometheus/index.ts";
 import { createScrapeSource } from "../sources/scrape/index.ts";
 
@@ -21,6 +21,9 @@ const WARM_UP_DEADLINE_MS = 30_000;
 const ACT_DEADLINE_MS = 15_000;
 /** An intent older than this is history, not a plan, milliseconds. */
 const INTENT_TTL_MS = 60_000;
+
+/** An escalation that is not renewed goes out after so many intervals: one lost telling must not end it. */
+const OUTLASTS_RESENDS = 4;
 
 /** The part of the configuration that the loop needs. */
 export function loopSettings(config: Config): LoopSettings {
@@ -47,12 +50,12 @@ export function loopSettings(config: Config): LoopSettings {
     intentTtlMs: INTENT_TTL_MS,
     playbooks: config.playbooks,
     alertStaleMs: config.containment.alertStaleMs,
-    guards: DEFAULT_GUARDS,
-    verification: DEFAULT_VERIFICATION,
+    guards: config.guards,
+    verification: config.verification,
     escalation: {
-      resendMs: 60_000,
-      lastsMs: 300_000,
-      timeoutMs: 5000,
+      resendMs: config.escalation.resendMs,
+      lastsMs: OUTLASTS_RESENDS * config.escalation.resendMs,
+      timeoutMs: config.escalation.timeoutMs,
       externalUrl: config.web.externalUrl,
     },
   };
@@ -83,6 +86,39 @@ export function openSources(config: Config, clock: Clock): OpenSources {
   return {
     list: opened,
     close: async () => void (await Promise.all(opened.map((source) => source.close()))),
+  };
+}
+
+/** Who calls people, where the configuration names an Alertmanager. */
+export interface OpenEscalator extends Escalator {
+  /** From the next telling on; one under way ends as it began. */
+  reconfigure(config: Config["escalation"]): void;
+}
+
+const MAX_TELL_RETRY_MS = 2000;
+
+export function openEscalator(config: Config["escalation"]): OpenEscalator {
+  const open = ({ alertmanagerUrl: url, timeoutMs }: Config["escalation"]): Escalator | undefined =>
+    url === undefined
+      ? undefined
+      : createAlertmanagerEscalator({
+          url,
+          timeoutMs,
+          maxRetryDelayMs: MAX_TELL_RETRY_MS,
+          random: Math.random,
+          now: Date.now,
+        });
+  let current = { config, escalator: open(config) };
+  return {
+    // Where nobody is to be told, an escalation is only logged and shown: there is nothing to try again.
+    tell: async (alerts, signal) =>
+      (await current.escalator?.tell(alerts, signal)) ?? { status: "delivered", skewMs: 0 },
+    reconfigure(next) {
+      if (JSON.stringify(next) === JSON.stringify(current.config)) return;
+      void current.escalator?.close();
+      current = { config: next, escalator: open(next) };
+    },
+    close: async () => void (await current.escalator?.close()),
   };
 }
 
