@@ -5,16 +5,16 @@ import { type RegionNumbers, type View, viewOf } from "./view.ts";
 
 /** Backlog ahead, all regions together, below which there is nothing to contain, messages. */
 const LEAST_BACKLOG = 10;
-/** Share of the backlog that a flooding region must make. */
+/** Share of the backlog that a flooding region must have, the largest. */
 const FLOOD_SHARE = 1 / 3;
 /** Share of its surplus that must be more traffic in all, not traffic that came over from other regions. */
 const NEW_SHARE = 0.5;
 /** Share of the backlog that a region must have alone to be chosen without a flood. */
 const ALONE_SHARE = 0.8;
-/** It then passes on at most this share of what comes; and of what another region is served. */
+/** It then has been starved for so long, seconds: a moment's hesitation is no stall. */
+const STALLED_S = 20;
+/** What leaves is at most this share of what another region is served. */
 const STALLED_SHARE = 0.5;
-/** What waits for it is at least what comes in so many seconds: a moment's hesitation is no stall. */
-const STALLED_S = 10;
 /** Its inbound is usual while below so many times the usual. */
 const USUAL_TIMES = 2;
 /** The others are served when so much of what comes for them leaves. */
@@ -24,7 +24,7 @@ const COMMON_TIMES = 2;
 /** A watch is young for this long, milliseconds: what it took for usual may have been the flood itself. */
 const YOUNG_MS = 600_000;
 /** How much more than another region a region must have grown since before the watch; counts that say something. */
-const OUTGREW_TIMES = 6;
+const OUTGREW_TIMES = 4;
 const LEAST_TOTAL = 100;
 
 /** Which rule chose a region. */
@@ -67,20 +67,20 @@ export type RegionChoice =
  * Which region of a target makes its backlog, if one stands out. Whoever is isolated is refused everything, so when in
  * doubt there is none, and the rate limit alone is cut. Three rules, the first that speaks:
  *
- * 1. `flood`: it sends at least 3 times its own usual rate, and 3 times as much as the others have grown (so that a
- *    cause common to all isolates nobody, and a region that is always big is left alone), that is new traffic and
- *    not another region's that moved, and a third of the backlog is its own. Of several, the one with most backlog: each is
- *    a cause, and isolating one relieves all.
- * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %, ten seconds' worth), little of it leaves, and every other region is
- *    served. Then its own downstream is sick, and holding its devices back is milder than a buffer that fills up to
- *    refuse them. A region that is served as well as any other is not chosen, however large its backlog: that is how the
- *    biggest region looks when the consumer as a whole is slow, and isolating it would punish it for its size. Nor are
- *    regions that are backlogged alike.
+ * 1. `flood`: it sends at least 3 times its own usual rate, also after what the others have grown by (so that a cause
+ *    common to all isolates nobody, and a region that is always big is left alone); that is new traffic, not another
+ *    region's that moved; and its backlog is the largest. Of several, the one with most backlog: each is a cause, and
+ *    isolating one relieves all.
+ * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it has been leaving for 20 s, and
+ *    every other region is served. Then its own downstream is sick, and holding its devices back is milder than a
+ *    buffer that fills up to refuse them. A region that is served as well as any other is not chosen, however large its
+ *    backlog: that is how the biggest region looks when the consumer as a whole is slow, and isolating it would punish
+ *    it for its size. Nor are regions that are backlogged alike.
  * 3. `outgrew`, only in the first ten minutes of a watch, when the flood may have been on before it and be taken for
- *    usual: measured by what each counter had counted before, it has grown 6 times more than any other region.
+ *    usual: measured by what each counter had counted before, it sends 4 times more than any other region.
  *
- * A region without a past is chosen by none of them. Backlog is compared as it will be in a minute: one that drains is
- * nobody's fault any more. Readings that are stale or leave out a region decide nothing.
+ * A region without a past is chosen by none of them. Backlog is compared as it will be in half a minute: one that
+ * drains is nobody's fault any more. Readings that are stale or leave out a region decide nothing.
  */
 export function chooseRegion(history: RegionHistory, now: Instant): RegionChoice {
   const view = viewOf(history);
@@ -115,14 +115,16 @@ function hindrance(history: RegionHistory, view: View, now: Instant): Reason | u
     ];
   if (view.ahead >= LEAST_BACKLOG) return undefined;
   if (view.backlog >= LEAST_BACKLOG)
-    return ["backlog_shrinking", `backlog of ${count(view.backlog)} will be gone in a minute`];
+    return ["backlog_shrinking", `backlog of ${count(view.backlog)} will be gone in half a minute`];
   return ["no_backlog", `backlog of ${count(view.backlog)}, nothing to contain`];
 }
 
 function flood(view: View): Chosen | undefined {
+  const worst = [...view.regions].sort(byBacklog)[0];
   const flooding = view.regions.filter((r) => r.flooding && !isMoved(r, view)).sort(byBacklog);
   const [first, ...rest] = flooding;
-  if (first === undefined || first.share < FLOOD_SHARE) return undefined;
+  // Who floods has the largest backlog: a fair consumer serves all others first.
+  if (first === undefined || first !== worst || first.share < FLOOD_SHARE) return undefined;
   const also = rest.map((r) => `${r.region} floods too (${inboundOf(r)})`);
   return {
     region: first.region,
@@ -135,26 +137,30 @@ function byBacklog(a: RegionNumbers, b: RegionNumbers): number {
   return b.ahead - a.ahead || (a.region < b.region ? -1 : 1);
 }
 
-/** Whether what a region sends too much is what others send too little. */
+/** Whether what a region sends too much is what others send too little, by the smoothed rates or by the newest. */
 function isMoved(region: RegionNumbers, view: View): boolean {
-  const surplusOf = ({ inbound, usual }: RegionNumbers) =>
-    inbound === undefined || usual === undefined ? 0 : inbound - usual;
-  const surplus = surplusOf(region);
-  const lost = view.regions.reduce((sum, r) => sum + Math.min(0, surplusOf(r)), 0);
-  return surplus + lost < NEW_SHARE * surplus;
+  return (["inbound", "recent"] as const).some((measure) => {
+    const surplusOf = ({ usual, [measure]: now }: RegionNumbers) =>
+      now === undefined || usual === undefined ? 0 : now - usual;
+    const surplus = surplusOf(region);
+    const lost = view.regions.reduce((sum, r) => sum + Math.min(0, surplusOf(r)), 0);
+    return surplus > 0 && surplus + lost < NEW_SHARE * surplus;
+  });
 }
 
 function stalled(view: View): Chosen | undefined {
   const worst = [...view.regions].sort(byBacklog)[0];
-  if (worst === undefined || worst.share < ALONE_SHARE || worst.growth <= 0) return undefined;
+  if (worst === undefined || worst.share < ALONE_SHARE || (worst.starvedS ?? 0) < STALLED_S) return undefined;
   const { inbound, outbound, times } = worst;
-  if (inbound === undefined || outbound === undefined || times === undefined) return undefined;
-  if (times >= USUAL_TIMES || worst.backlog < STALLED_S * inbound) return undefined;
+  if (inbound === undefined || outbound === undefined || times === undefined || times >= USUAL_TIMES)
+    return undefined;
   const others = view.regions.filter((r) => r !== worst);
   if (!others.every(isServed)) return undefined;
   const best = others.reduce((a, b) => ((b.outbound ?? 0) > (a.outbound ?? 0) ? b : a));
   const most = best.outbound ?? 0;
-  if (outbound > STALLED_SHARE * Math.min(inbound, most)) return undefined;
+  // Both as they have been and as they are now: a smoothed rate lags where a region has just come back.
+  if (outbound > STALLED_SHARE * most) return undefined;
+  if (!((worst.recentOut ?? Infinity) <= STALLED_SHARE * (best.recentOut ?? 0))) return undefined;
   const served = `${rate(outbound)} leaves while ${best.region} is served ${rate(most)}`;
   return {
     region: worst.region,
@@ -205,15 +211,11 @@ function noneStandsOut(view: View): Reason {
   if (usual === undefined) return ["no_past", `${has}, but no past to compare ${inboundOf(worst)} with`];
   if (common >= COMMON_TIMES && times >= COMMON_TIMES)
     return ["common_cause", `all regions send more than usual: ${region} ${inboundOf(worst)}`];
+  const sends =
+    times < 1.5 ? `sends as usual (${inboundOf(worst)})` : `is not flooding (${inboundOf(worst)})`;
   if (worst.share < ALONE_SHARE)
-    return [
-      "backlog_shared",
-      `several regions are backlogged; ${has}, and sends as usual (${inboundOf(worst)})`,
-    ];
-  return [
-    "served_alike",
-    `${has}, but sends as usual (${inboundOf(worst)}) and is served no worse than the others`,
-  ];
+    return ["backlog_shared", `several regions are backlogged; ${has}, and ${sends}`];
+  return ["served_alike", `${has}, but ${sends} and is served no worse than the others`];
 }
 
 /** "inbound 480/s, 24 times its usual 20/s". */

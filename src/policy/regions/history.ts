@@ -1,7 +1,7 @@
 import type { PartReading } from "../../domain/containment.ts";
 import type { PartsObservation } from "../../domain/observation.ts";
 import type { Instant } from "../../domain/time.ts";
-import { createUsual, learn, type Usual } from "./usual.ts";
+import { createUsual, LEAST_USUAL, learn, type Usual } from "./usual.ts";
 
 /** Regions that are compared at most; with more, none is chosen. */
 export const MAX_REGIONS = 64;
@@ -13,24 +13,38 @@ const GAP_STEPS = 4;
 /** A region that is not shown any more is forgotten after this, and after so many usual steps. */
 const FORGET_MS = 600_000;
 const FORGET_STEPS = 10;
-/** Time constant of the smoothed inbound rate, seconds: bursts of a minute's period are one level. */
-const SMOOTH_S = 60;
-/** Steps that the newest rate and the growth of the backlog are taken over. */
+/** Time constant of smoothed rates in steps, inbound and outbound, within these seconds. Growth has the longest always. */
+const SMOOTH_STEPS = 4;
+const SMOOTH_OUT_STEPS = 1;
+const SMOOTH_LEAST_S = 20;
+const SMOOTH_MOST_S = 60;
+/** The newest rate is taken over so many steps, as long as they are no longer than this together, seconds. */
 const RECENT = 3;
+const RECENT_S = 10;
+/** Passing on at most this share of what comes, with a growing backlog, is to be starved. */
+const STARVED_SHARE = 0.5;
 /** Timestamps further off than this are of a clock that jumped, milliseconds. */
 const MAX_AGE_MS = 3_600_000;
 
-interface Step {
-  readonly atMs: number;
-  readonly backlog: number;
+/** A step whose rate is so many times the usual is high. */
+const HIGH_TIMES = 2;
+/** Counts beyond this are nonsense, and their sums would not be exact. */
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** An exponentially weighted mean; its first values count alike, so that a fresh one is not the first value's echo. */
+interface Smoothed {
+  value: number;
+  count: number;
 }
 
 interface RateStep {
   readonly perSecond: number;
   readonly seconds: number;
+  /** Growth of the backlog over the same step, where it is known. */
+  readonly grown: number | undefined;
 }
 
-/** What is known of one region; times are monotonic milliseconds. Constant size. */
+/** What is known of one region; times are monotonic milliseconds, rates messages a second. Constant size. */
 export interface RegionPast {
   readonly name: string;
   readonly firstAtMs: number;
@@ -38,18 +52,23 @@ export interface RegionPast {
   firstTotal: number | undefined;
   /** When it was last shown. */
   seenAtMs: number;
-  /** Backlog of the newest readings in a row, oldest first; empty while it is unknown. */
-  backlogs: Step[];
   /** It has had a backlog: only such a part can be the cause of one. */
   queues: boolean;
+  /** The newest backlog; undefined while it is unknown. */
+  backlog: { readonly messages: number; readonly atMs: number } | undefined;
+  growth: Smoothed;
   anchor: { readonly total: number; readonly atMs: number } | undefined;
-  /** The newest rates in a row, oldest first. */
+  /** The newest rates in a row, oldest first, and when the last was computed. */
   rates: RateStep[];
-  /** When the newest rate was computed. */
   ratedAtMs: number | undefined;
-  /** Smoothed inbound rate, messages a second, and from how many rates. */
-  level: number;
-  levelOf: number;
+  /** When the newest two high steps were. */
+  highAtMs: readonly [number | undefined, number | undefined];
+  inbound: Smoothed;
+  /** Inbound less growth: what leaves. */
+  outbound: Smoothed;
+  /** Since when, and for how many steps, little of what comes has been leaving. */
+  starvedSinceMs: number | undefined;
+  starvedSteps: number;
   readonly usual: Usual;
 }
 
@@ -99,15 +118,26 @@ export function observeParts(history: RegionHistory, parts: PartsObservation, no
     // A single gap must not pass for the new pace, a new pace must be learned.
     history.stepMs = usualMs + 0.2 * (Math.min(stepMs, 4 * usualMs) - usualMs);
   }
-  const limitMs = gapLimitMs(history);
+  const step: Step = { atMs, limitMs: gapLimitMs(history), stepMs: history.stepMs ?? 0 };
   history.sampledAtMs = atMs;
   forget(history, atMs);
   history.left = 0;
   for (const reading of parts.parts) {
     const past = pastOf(history, reading.part, atMs);
     if (past === undefined) history.left += 1;
-    else take(past, reading, { atMs, limitMs });
+    else take(past, reading, step);
   }
+}
+
+interface Step {
+  readonly atMs: number;
+  readonly limitMs: number;
+  /** Usual distance of readings. */
+  readonly stepMs: number;
+}
+
+function smoothS(steps: number, { stepMs }: Step): number {
+  return Math.min(SMOOTH_MOST_S, Math.max(SMOOTH_LEAST_S, (steps * stepMs) / 1000));
 }
 
 function pastOf(history: RegionHistory, name: string, atMs: number): RegionPast | undefined {
@@ -119,13 +149,17 @@ function pastOf(history: RegionHistory, name: string, atMs: number): RegionPast 
     firstAtMs: atMs,
     firstTotal: undefined,
     seenAtMs: atMs,
-    backlogs: [],
     queues: false,
+    backlog: undefined,
+    growth: nothing(),
     anchor: undefined,
     rates: [],
     ratedAtMs: undefined,
-    level: 0,
-    levelOf: 0,
+    highAtMs: [undefined, undefined],
+    inbound: nothing(),
+    outbound: nothing(),
+    starvedSinceMs: undefined,
+    starvedSteps: 0,
     usual: createUsual(),
   };
   history.regions.set(name, past);
@@ -140,47 +174,108 @@ function forget(history: RegionHistory, atMs: number): void {
 
 /** Takes the counts off the line they hang on; what was learned stays. */
 function lift(past: RegionPast): void {
+  past.backlog = undefined;
+  past.growth = nothing();
   past.anchor = undefined;
-  past.backlogs = [];
   past.rates = [];
-  past.levelOf = 0;
+  past.inbound = nothing();
+  past.outbound = nothing();
+  past.starvedSinceMs = undefined;
+  past.starvedSteps = 0;
 }
 
-function take(past: RegionPast, reading: PartReading, step: { atMs: number; limitMs: number }): void {
-  const { atMs, limitMs } = step;
-  if (atMs - past.seenAtMs > limitMs) lift(past);
-  past.seenAtMs = atMs;
-  if (isCount(reading.backlog)) {
-    past.queues = true;
-    past.backlogs = [...past.backlogs.slice(1 - RECENT), { atMs, backlog: reading.backlog }];
-  } else past.backlogs = [];
-  if (isCount(reading.inboundTotal)) takeTotal(past, reading.inboundTotal, step);
+function take(past: RegionPast, reading: PartReading, step: Step): void {
+  if (step.atMs - past.seenAtMs > step.limitMs) lift(past);
+  past.seenAtMs = step.atMs;
+  const grown = takeBacklog(past, reading.backlog, step);
+  const rate = isCount(reading.inboundTotal) ? takeTotal(past, reading.inboundTotal, step) : undefined;
+  if (rate === undefined) return;
+  past.rates = newest([...past.rates, { ...rate, grown }]);
+  if (rate.perSecond >= HIGH_TIMES * Math.max(past.usual.rate ?? Infinity, LEAST_USUAL))
+    past.highAtMs = [past.highAtMs[1], step.atMs];
+  learn(past.usual, { level: past.inbound.value, seconds: rate.seconds, atMs: step.atMs });
+  if (grown === undefined) return;
+  const smoothed = { seconds: rate.seconds, smoothS: smoothS(SMOOTH_OUT_STEPS, step) };
+  smooth(past.outbound, { ...smoothed, value: Math.max(0, rate.perSecond - grown) });
+  // After a burst a backlog only falls: one that is starved goes on growing.
+  const isStarved = recentGrowth(past) > 0 && past.outbound.value <= STARVED_SHARE * past.inbound.value;
+  past.starvedSinceMs = isStarved ? (past.starvedSinceMs ?? step.atMs - 1000 * rate.seconds) : undefined;
+  past.starvedSteps = isStarved ? past.starvedSteps + 1 : 0;
 }
 
-function takeTotal(past: RegionPast, total: number, { atMs, limitMs }: { atMs: number; limitMs: number }) {
+function newest(rates: readonly RateStep[]): RateStep[] {
+  return rates.slice(-RECENT).filter((_, at, all) => {
+    const seconds = all.slice(at).reduce((sum, step) => sum + step.seconds, 0);
+    return seconds <= RECENT_S || at === all.length - 1;
+  });
+}
+
+/** Growth over the newest steps; 0 where it is not known. */
+function recentGrowth({ rates }: RegionPast): number {
+  return rates.reduce((sum, { grown = 0, seconds }) => sum + grown * seconds, 0);
+}
+
+/** Growth of the backlog over this step, messages a second; undefined where it is not known. */
+function takeBacklog(past: RegionPast, messages: number | undefined, { atMs }: Step): number | undefined {
+  const before = past.backlog;
+  if (!isCount(messages)) {
+    past.backlog = undefined;
+    past.growth = nothing();
+    return undefined;
+  }
+  past.queues = true;
+  past.backlog = { messages, atMs };
+  if (before === undefined) return undefined;
+  const seconds = (atMs - before.atMs) / 1000;
+  const grown = (messages - before.messages) / seconds;
+  smooth(past.growth, { value: grown, seconds, smoothS: SMOOTH_MOST_S });
+  return grown;
+}
+
+/** Inbound rate over this step; undefined where it is not known. */
+function takeTotal(
+  past: RegionPast,
+  total: number,
+  step: Step,
+): { readonly perSecond: number; readonly seconds: number } | undefined {
   const { anchor } = past;
+  const { atMs, limitMs } = step;
   past.anchor = { total, atMs };
   if (anchor === undefined) {
     if (past.ratedAtMs === undefined) past.firstTotal = total;
-    return;
+    return undefined;
   }
-  if (total < anchor.total || atMs - anchor.atMs > limitMs) {
-    if (total < anchor.total) past.firstTotal = undefined;
+  if (total < anchor.total) {
+    // The process began again: this step's rate is unknown, what was known before still holds.
+    past.firstTotal = undefined;
+    return undefined;
+  }
+  if (atMs - anchor.atMs > limitMs) {
     past.rates = [];
-    past.levelOf = 0;
-    return;
+    past.inbound = nothing();
+    past.outbound = nothing();
+    return undefined;
   }
   const seconds = (atMs - anchor.atMs) / 1000;
   const perSecond = (total - anchor.total) / seconds;
   past.ratedAtMs = atMs;
-  past.rates = [...past.rates.slice(1 - RECENT), { perSecond, seconds }];
-  past.levelOf += 1;
-  // The first few count alike, so that a fresh level is their mean and not the first one's echo.
-  const weight = Math.max(1 / past.levelOf, 1 - Math.exp(-seconds / SMOOTH_S));
-  past.level += weight * (perSecond - past.level);
-  learn(past.usual, { level: past.level, seconds, atMs });
+  smooth(past.inbound, { value: perSecond, seconds, smoothS: smoothS(SMOOTH_STEPS, step) });
+  return { perSecond, seconds };
+}
+
+function nothing(): Smoothed {
+  return { value: 0, count: 0 };
+}
+
+function smooth(
+  mean: Smoothed,
+  { value, seconds, smoothS }: { readonly value: number; readonly seconds: number; readonly smoothS: number },
+): void {
+  mean.count += 1;
+  const weight = Math.max(1 / mean.count, 1 - Math.exp(-seconds / smoothS));
+  mean.value += weight * (value - mean.value);
 }
 
 function isCount(value: number | undefined): value is number {
-  return value !== undefined && value >= 0 && value < Number.POSITIVE_INFINITY;
+  return value !== undefined && value >= 0 && value <= MOST;
 }

@@ -9,7 +9,7 @@ export interface Second {
   readonly arrivals: Readonly<Record<string, number>>;
   /** Messages the consumer can pass on, all regions together. */
   readonly capacity: number;
-  /** Share of its turn that a region's downstream takes, 0 to 1; absent: all. */
+  /** Messages that a region's downstream takes at most; absent: all. The consumer leaves such a region alone. */
   readonly downstream?: Readonly<Record<string, number>>;
 }
 
@@ -63,9 +63,8 @@ function serve(
   const waiting = [...queues].sort(([, a], [, b]) => a - b);
   for (const [at, [region, depth]] of waiting.entries()) {
     const turn = left / (waiting.length - at);
-    // A downstream that is out takes its turn and passes nothing on.
-    const taken = Math.min(depth, turn);
-    queues.set(region, depth - taken * (downstream[region] ?? 1));
+    const taken = Math.min(depth, turn, downstream[region] ?? depth);
+    queues.set(region, depth - taken);
     left -= taken;
   }
 }

@@ -2,11 +2,11 @@ import type { RegionHistory, RegionPast } from "./history.ts";
 import { floods, LEAST_USUAL } from "./usual.ts";
 
 /** How far ahead a backlog is extended to tell who makes it, seconds. */
-const AHEAD_S = 60;
-/** Of the newest three rates, how many must be high, and how many times the usual. */
-const HIGH_RATES = 2;
-const HIGH_TIMES = 2;
-/** Rates behind the smoothed level at least. */
+const AHEAD_S = 30;
+/** Two steps must have been high within this, and so many usual steps, milliseconds: one that jumps is no flood. */
+const HIGH_MS = 120_000;
+const HIGH_STEPS = 4;
+/** Rates behind a smoothed one at least. */
 const LEAST_RATES = 2;
 
 /** One region as it is now. Unknown is undefined, never zero. Rates in messages a second. */
@@ -15,15 +15,20 @@ export interface RegionNumbers {
   /** Messages that wait. */
   readonly backlog: number;
   readonly growth: number;
-  /** Backlog in a minute, if it goes on like that, messages; and its share of all regions', 0 to 1. */
+  /** Backlog in half a minute, if it goes on like that, messages; and its share of all regions', 0 to 1. */
   readonly ahead: number;
   readonly share: number;
   /** Smoothed inbound rate. */
   readonly inbound?: number;
   /** Its usual inbound rate, by its own past. */
   readonly usual?: number;
-  /** Inbound less growth: what leaves, over the last steps. */
+  /** Inbound and outbound rate over the last steps only. */
+  readonly recent?: number;
+  readonly recentOut?: number;
+  /** What leaves: smoothed inbound less growth. */
   readonly outbound?: number;
+  /** For how long at most half of what comes has been leaving, seconds. */
+  readonly starvedS?: number;
   /** How many times its usual it sends, and how many times theirs the others send (median; at least 1). */
   readonly times?: number;
   readonly common?: number;
@@ -42,8 +47,7 @@ export interface View {
 /** Takes the newest reading and the past together. */
 export function viewOf(history: RegionHistory): View {
   const queues = [...history.regions.values()].filter((past) => past.queues);
-  const isKnown = (past: RegionPast) =>
-    past.seenAtMs === history.sampledAtMs && past.backlogs.at(-1)?.atMs === history.sampledAtMs;
+  const isKnown = ({ backlog }: RegionPast) => backlog !== undefined && backlog.atMs === history.sampledAtMs;
   const known = queues.filter(isKnown);
   const ahead = known.map(aheadOf);
   const total = ahead.reduce((sum, value) => sum + value, 0);
@@ -55,7 +59,7 @@ export function viewOf(history: RegionHistory): View {
       return numbersOf(past, { ...own, common: Math.max(1, lowerMedian(others) ?? 1), history });
     }),
     unknown: queues.filter((past) => !isKnown(past)).map(({ name }) => name),
-    backlog: known.reduce((sum, past) => sum + (past.backlogs.at(-1)?.backlog ?? 0), 0),
+    backlog: known.reduce((sum, past) => sum + (past.backlog?.messages ?? 0), 0),
     ahead: total,
   };
 }
@@ -69,27 +73,29 @@ interface Beside {
 }
 
 function numbersOf(past: RegionPast, { history, ahead, total, times, common }: Beside): RegionNumbers {
-  const growth = growthOf(past);
   const inbound = levelOf(past, history);
-  const recent = inbound === undefined ? undefined : recentRate(past);
   const usual = past.usual.rate;
+  const since = past.starvedSinceMs;
   return {
     region: past.name,
-    backlog: past.backlogs.at(-1)?.backlog ?? 0,
-    growth,
+    backlog: past.backlog?.messages ?? 0,
+    growth: past.growth.value,
     ahead,
     share: total > 0 ? ahead / total : 0,
-    ...(inbound === undefined ? {} : { inbound }),
     ...(usual === undefined ? {} : { usual }),
-    ...(recent === undefined ? {} : { outbound: Math.max(0, recent - growth) }),
     ...(times === undefined ? {} : { times, common }),
-    flooding: inbound !== undefined && floods(past.usual, inbound, common) && isHigh(past, common),
+    ...(inbound === undefined ? {} : { inbound, ...recentOf(past) }),
+    ...(inbound === undefined || past.outbound.count < LEAST_RATES ? {} : { outbound: past.outbound.value }),
+    ...(since === undefined || past.starvedSteps < LEAST_RATES
+      ? {}
+      : { starvedS: ((history.sampledAtMs ?? since) - since) / 1000 }),
+    flooding: inbound !== undefined && floods(past.usual, inbound, common) && isHigh(past, history),
   };
 }
 
 /** The smoothed rate, where the newest reading had a count and enough rates stand behind it. */
-function levelOf(past: RegionPast, history: RegionHistory): number | undefined {
-  return past.ratedAtMs === history.sampledAtMs && past.levelOf >= LEAST_RATES ? past.level : undefined;
+function levelOf({ inbound, ratedAtMs }: RegionPast, history: RegionHistory): number | undefined {
+  return ratedAtMs === history.sampledAtMs && inbound.count >= LEAST_RATES ? inbound.value : undefined;
 }
 
 function timesOf(past: RegionPast, history: RegionHistory): number | undefined {
@@ -98,29 +104,19 @@ function timesOf(past: RegionPast, history: RegionHistory): number | undefined {
   return level === undefined || usual === undefined ? undefined : level / Math.max(usual, LEAST_USUAL);
 }
 
-/** A single reading that jumps is no flood. */
-function isHigh(past: RegionPast, common: number): boolean {
-  const least = HIGH_TIMES * common * Math.max(past.usual.rate ?? 0, LEAST_USUAL);
-  return past.rates.filter(({ perSecond }) => perSecond >= least).length >= HIGH_RATES;
+function isHigh({ highAtMs: [before] }: RegionPast, { sampledAtMs = 0, stepMs = 0 }: RegionHistory): boolean {
+  return before !== undefined && sampledAtMs - before <= Math.max(HIGH_MS, HIGH_STEPS * stepMs);
 }
 
-function growthOf({ backlogs }: RegionPast): number {
-  const first = backlogs[0];
-  const last = backlogs.at(-1);
-  if (first === undefined || last === undefined || last.atMs <= first.atMs) return 0;
-  return (last.backlog - first.backlog) / ((last.atMs - first.atMs) / 1000);
+function aheadOf({ backlog, growth }: RegionPast): number {
+  return Math.max(0, (backlog?.messages ?? 0) + growth.value * AHEAD_S);
 }
 
-function aheadOf(past: RegionPast): number {
-  return Math.max(0, (past.backlogs.at(-1)?.backlog ?? 0) + growthOf(past) * AHEAD_S);
-}
-
-/** Inbound over the very steps that the growth of the backlog is taken over. */
-function recentRate({ rates, backlogs }: RegionPast): number | undefined {
-  const steps = rates.slice(-Math.max(1, backlogs.length - 1));
-  const seconds = steps.reduce((sum, step) => sum + step.seconds, 0);
-  if (steps.length < backlogs.length - 1 || seconds === 0) return undefined;
-  return steps.reduce((sum, step) => sum + step.perSecond * step.seconds, 0) / seconds;
+function recentOf({ rates }: RegionPast): { readonly recent: number; readonly recentOut?: number } {
+  const seconds = rates.reduce((sum, step) => sum + step.seconds, 0);
+  const recent = rates.reduce((sum, step) => sum + step.perSecond * step.seconds, 0) / seconds;
+  const grown = rates.reduce((sum, step) => sum + (step.grown ?? Number.NaN) * step.seconds, 0) / seconds;
+  return Number.isNaN(grown) ? { recent } : { recent, recentOut: Math.max(0, recent - grown) };
 }
 
 function lowerMedian(values: readonly number[]): number | undefined {
