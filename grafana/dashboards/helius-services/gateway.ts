@@ -16,6 +16,7 @@ export const BREAKER_STATES = { 0: ["closed", GREEN], 1: ["half open", PURPLE], 
 
 export const gateway: readonly Row[] = [
   {
+    number: 3,
     title: "Telemetry gateway",
     panels: [
       timeSeries({

@@ -6,6 +6,7 @@ import {
   DashboardLinkType,
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import { addRows, type Row } from "../kit/layout.ts";
+import { marks } from "../kit/marks.ts";
 import { logs, timeSeries } from "../kit/panels.ts";
 import { loki } from "../kit/queries.ts";
 import { labelVariable } from "../kit/variables.ts";
@@ -16,6 +17,7 @@ import { overview } from "./overview.ts";
 const TROUBLE = `{job=~"$service", level=~"warn|error|fatal"}`;
 
 const lines: Row = {
+  number: 7,
   title: "Log",
   panels: [
     timeSeries({
@@ -74,5 +76,6 @@ export function heliusServices(): Dashboard {
         of: "region",
       }),
     );
+  for (const mark of marks("$service")) dashboard.annotation(mark);
   return addRows(dashboard, [...overview, ...gateway, ...models, lines]).build();
 }

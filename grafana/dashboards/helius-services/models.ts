@@ -7,6 +7,7 @@ import { BREAKER_STATES, breakerState } from "./gateway.ts";
 const dashedLine = [{ id: "custom.lineStyle", value: { fill: "dash", dash: [...DASHED] } }];
 
 const recommender: Row = {
+  number: 4,
   title: "Recommender",
   panels: [
     stateTimeline({
@@ -79,6 +80,7 @@ const recommender: Row = {
 };
 
 const outputs: Row = {
+  number: 5,
   title: "Model outputs",
   panels: [
     timeSeries({
@@ -112,6 +114,7 @@ const outputs: Row = {
 };
 
 const router: Row = {
+  number: 6,
   title: "LLM router",
   panels: [
     timeSeries({

@@ -7,6 +7,7 @@ const OF = `job=~"$service"`;
 
 export const overview: readonly Row[] = [
   {
+    number: 1,
     title: "All services",
     panels: [
       stateTimeline({
@@ -70,6 +71,7 @@ export const overview: readonly Row[] = [
     ],
   },
   {
+    number: 2,
     title: "Product page",
     panels: [
       timeSeries({

@@ -5,6 +5,8 @@ import type { Sized } from "./panels.ts";
 const PAGE = 24;
 
 export interface Row {
+  /** Its own on the dashboard, for good: panels are numbered by it. */
+  readonly number: number;
   readonly title: string;
   /** Variable of which the row is repeated for each value. */
   readonly repeat?: string;
@@ -12,13 +14,13 @@ export interface Row {
 }
 
 /**
- * Puts rows and their panels on the page, from left to right and from top to bottom. Panels are numbered by row (the
- * second panel of the third row is 302), so that links to them outlast changes elsewhere.
+ * Puts rows and their panels on the page, from left to right and from top to bottom. Panels are numbered by the
+ * number of their row (the second panel of row 3 is 302), so that links to them outlast changes elsewhere.
  */
 export function addRows(dashboard: DashboardBuilder, rows: readonly Row[]): DashboardBuilder {
   let y = 0;
-  rows.forEach((row, k) => {
-    const number = 100 * (k + 1);
+  for (const row of rows) {
+    const number = 100 * row.number;
     const heading = new RowBuilder(row.title).id(number).gridPos({ x: 0, y, w: PAGE, h: 1 });
     if (row.repeat !== undefined) heading.repeat(row.repeat);
     dashboard.withRow(heading);
@@ -36,6 +38,6 @@ export function addRows(dashboard: DashboardBuilder, rows: readonly Row[]): Dash
       height = Math.max(height, h);
     });
     y += height;
-  });
+  }
   return dashboard;
 }

@@ -4,6 +4,7 @@ import { prom, promNow, promTable } from "../kit/queries.ts";
 
 export const decisions: readonly Row[] = [
   {
+    number: 5,
     title: "Decisions",
     panels: [
       timeSeries({

@@ -46,6 +46,7 @@ function signal(options: {
 /** Repeated for each chosen target. */
 export const forecast: readonly Row[] = [
   {
+    number: 3,
     title: "Forecast: $target",
     repeat: "target",
     panels: [
@@ -56,6 +57,7 @@ export const forecast: readonly Row[] = [
     ],
   },
   {
+    number: 4,
     title: "Risk",
     panels: [
       stateTimeline({

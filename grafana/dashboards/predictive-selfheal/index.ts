@@ -1,5 +1,4 @@
 import {
-  AnnotationQueryBuilder,
   type Dashboard,
   DashboardBuilder,
   DashboardCursorSync,
@@ -7,13 +6,14 @@ import {
   DashboardLinkType,
 } from "@grafana/grafana-foundation-sdk/dashboard";
 import { addRows } from "../kit/layout.ts";
-import { LOKI, loki } from "../kit/queries.ts";
-import { BLUE, ORANGE, PURPLE } from "../kit/styles.ts";
+import { marks } from "../kit/marks.ts";
 import { labelVariable } from "../kit/variables.ts";
+import { containment } from "./containment.ts";
 import { decisions } from "./decisions.ts";
 import { forecast } from "./forecast.ts";
+import { guards } from "./guards.ts";
 import { events } from "./logs.ts";
-import { AUTOMATIC, MANUAL, mitigations } from "./mitigations.ts";
+import { mitigations } from "./mitigations.ts";
 import { monitor } from "./monitor.ts";
 import { quality } from "./quality.ts";
 
@@ -53,61 +53,24 @@ export function predictiveSelfheal(): Dashboard {
         of: "signal",
       }),
     );
-  for (const annotation of annotations()) dashboard.annotation(annotation);
+  dashboard.withVariable(
+    labelVariable({
+      name: "region",
+      label: "Region",
+      description: "Regions whose devices publish telemetry.",
+      metric: "telemetry_rate_limit",
+      of: "region",
+    }),
+  );
+  for (const mark of marks("$target")) dashboard.annotation(mark);
   return addRows(dashboard, [
     ...mitigations,
     ...forecast,
     ...decisions,
+    ...guards,
+    ...containment,
     ...quality,
     ...monitor,
     ...events,
   ]).build();
-}
-
-/** Marks across all plots for what was done, by whom. */
-function annotations(): AnnotationQueryBuilder[] {
-  const mark = (options: {
-    readonly name: string;
-    readonly expr: string;
-    readonly color: string;
-    readonly title: string;
-    readonly text: string;
-    readonly tags: string;
-  }) =>
-    new AnnotationQueryBuilder()
-      .name(options.name)
-      .datasource(LOKI)
-      .enable(true)
-      .iconColor(options.color)
-      .expr(options.expr)
-      .target(loki(options.expr).builder("Anno"))
-      .titleFormat(options.title)
-      .textFormat(options.text)
-      .tagKeys(options.tags);
-  return [
-    mark({
-      name: "Automatic mitigations",
-      expr: AUTOMATIC,
-      color: PURPLE,
-      title: "Automatic: {{target}} {{metric}}",
-      text: "{{decision_detail}}",
-      tags: "outcome,decision",
-    }),
-    mark({
-      name: "Manual mitigations",
-      expr: MANUAL,
-      color: BLUE,
-      title: "Manual: {{job}}",
-      text: "called by hand",
-      tags: "job",
-    }),
-    mark({
-      name: "Injected faults",
-      expr: `{job=~"$target"} |= "fault injected" | json | message="fault injected"`,
-      color: ORANGE,
-      title: "Fault: {{job}}",
-      text: "{{mode}}",
-      tags: "job,mode",
-    }),
-  ];
 }

@@ -1,10 +1,11 @@
+import { automatic, CYCLES, manual } from "../kit/events.ts";
 import type { Row } from "../kit/layout.ts";
 import { logs } from "../kit/panels.ts";
 import { loki } from "../kit/queries.ts";
-import { AUTOMATIC, CYCLES, MANUAL } from "./mitigations.ts";
 
 export const events: readonly Row[] = [
   {
+    number: 8,
     title: "Logs: Auto / Manual / Prediction",
     panels: [
       logs({
@@ -13,7 +14,7 @@ export const events: readonly Row[] = [
           "Mitigations that the monitor carried out: why, and what came of it. A line opens to all its fields.",
         queries: [
           loki(
-            `${AUTOMATIC} | line_format "{{.target}} {{.metric}}: {{.decision_detail}} -> {{.outcome}} ({{.outcome_detail}})"`,
+            `${automatic("$target")} | line_format "{{.target}} {{.metric}}: {{.decision_detail}} -> {{.outcome}} ({{.outcome_detail}})"`,
           ),
         ],
         size: [12, 8],
@@ -21,7 +22,7 @@ export const events: readonly Row[] = [
       logs({
         title: "Logs: Manual",
         description: "Mitigations that people called by hand, as the services logged them.",
-        queries: [loki(`${MANUAL} | line_format "{{.job}}: {{.message}}"`)],
+        queries: [loki(`${manual("$target")} | line_format "{{.job}}: {{.message}}"`)],
         size: [12, 8],
       }),
       logs({

@@ -1,14 +1,11 @@
+import { automatic, CYCLES, manual } from "../kit/events.ts";
 import type { Row } from "../kit/layout.ts";
 import { stat, timeSeries } from "../kit/panels.ts";
 import { lokiNow, prom } from "../kit/queries.ts";
 import { BLUE, DASHED, DOTTED, GREY, line, ORANGE } from "../kit/styles.ts";
 
-/** Actions of the monitor that were carried out; shadow mode logs the same message with another `mode`. */
-export const AUTOMATIC = `{job="predictive-monitor"} |= "mitigation executed" | json | mode="auto" | target=~"$target"`;
-/** What a service logs when a person called, not the monitor. */
-export const MANUAL = `{job=~"$target"} |= "manual mitigation executed" | json | message="manual mitigation executed"`;
-/** Exactly the closing field: there is also a message that begins like it. */
-export const CYCLES = `{job="predictive-monitor"} |= \`"message":"prediction cycle"\``;
+const AUTOMATIC = automatic("$target");
+const MANUAL = manual("$target");
 
 const P95 = `job:http_request_duration_seconds:p95_rate1m{job=~"$target"} >= 0`;
 const REQUESTS = `sum by (job) (rate(http_requests_total{job=~"$target"}[1m]))`;
@@ -22,6 +19,7 @@ const rightAxis = [
 /** The panels that operators know, under the titles that they know. */
 export const mitigations: readonly Row[] = [
   {
+    number: 1,
     title: "Mitigações",
     panels: [
       stat({
@@ -68,6 +66,7 @@ export const mitigations: readonly Row[] = [
     ],
   },
   {
+    number: 2,
     title: "Serviço",
     panels: [
       stat({

@@ -7,6 +7,7 @@ const dashedLine = [{ id: "custom.lineStyle", value: { fill: "dash", dash: [...D
 
 export const monitor: readonly Row[] = [
   {
+    number: 7,
     title: "The monitor itself",
     panels: [
       stateTimeline({

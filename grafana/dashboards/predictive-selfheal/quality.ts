@@ -13,6 +13,7 @@ const byDecile = (metric: string) =>
 
 export const quality: readonly Row[] = [
   {
+    number: 6,
     title: "How good the forecasts are",
     panels: [
       timeSeries({
