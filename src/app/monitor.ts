@@ -24,6 +24,7 @@ import {
 import { alertsApi } from "./alerts.ts";
 import { tellRefusals } from "./api-audit.ts";
 import { systemClock } from "./clock.ts";
+import { controlsApi } from "./controls.ts";
 import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
 import { loopSettings, type OpenEscalator, openActions, openEscalator, openSources } from "./wiring.ts";
@@ -284,6 +285,7 @@ function serve(input: {
     port,
     api: {
       ...alertsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
+      controls: controlsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
       registry: parts.registry,
       tokens: parts.webTokens,
       onRefusal: tellRefusals(parts.log.logger),

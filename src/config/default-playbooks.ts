@@ -51,7 +51,9 @@ export function defaultPlaybooks(targets: readonly Target[]): PlaybookConfig[] {
     {
       name: "retrain-model",
       alert: { name: "XaiDivergenceHigh", labels: { job: jobOf(RECOMMENDER) } },
-      undo_on_resolved: true,
+      // During a forced fallback nothing is explained, so this alert can end without the model being right: the pause
+      // lasts its time.
+      undo_on_resolved: false,
       steps: [step("pause-stream", RECOMMENDER, { seconds: 1800 }), step("retrain", RECOMMENDER)],
     },
   ];

@@ -134,6 +134,6 @@ export interface Decision {
   readonly cooldownActive: boolean;
   /** Wall-clock milliseconds until which a gate holds, where it knows. */
   readonly untilMs: number | undefined;
-  /** What was wrong with the data, where that is the reason. */
+  /** What was wrong with the data, or why a guard holds, where that is the reason. */
   readonly detail: string | undefined;
 }

@@ -1,9 +1,10 @@
-import express, { type NextFunction, type Request, type RequestHandler, type Response } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type AlertState, AlertsFullError, type Webhook } from "../domain/containment.ts";
 import { StoreError } from "../domain/store.ts";
 import { addressOf } from "./auth.ts";
 import { ApiError } from "./errors.ts";
+import { jsonBody } from "./json-body.ts";
 
 /** What the webhook needs of the monitor. */
 export interface AlertsApi {
@@ -65,20 +66,11 @@ export function alertWebhook(api: AlertsApi, registry: Registry): RequestHandler
     rejected.inc({ reason }, count);
     api.onAlertsRejected({ reason, address: addressOf(request), error, count });
   };
-  const read = express.json({ limit: MAX_BODY_BYTES, inflate: false, type: () => true });
-  const body = (request: Request, response: Response, next: NextFunction) => {
-    const type = request.headers["content-type"] ?? "none";
-    if (!/^application\/json\s*(;|$)/i.test(type)) {
-      reject(request, "not_json", "the body is not JSON by its content-type");
-      throw new ApiError(415, "content-type must be application/json", { headers: { connection: "close" } });
-    }
-    read(request, response, (error?: unknown) => {
-      if (error === undefined) return next();
-      const problem = bodyProblem(error);
-      reject(request, problem.status === 413 ? "too_large" : "not_json", problem.message);
-      next(problem);
-    });
-  };
+  const body = jsonBody(MAX_BODY_BYTES, (request, problem) =>
+    problem.status === 415 && problem.message.startsWith("content-type")
+      ? reject(request, "not_json", "the body is not JSON by its content-type")
+      : reject(request, problem.status === 413 ? "too_large" : "not_json", problem.message),
+  );
   const take = async (request: Request, response: Response) => {
     const webhook = api.readAlerts(request.body);
     const { alerts, problems, truncated } = webhook;
@@ -133,16 +125,6 @@ function invalidAnswer({ alerts, problems }: Webhook): ApiError {
   return new ApiError(400, `${first?.field} ${first?.message}${more}`, {
     details: { problems: problems.slice(0, MAX_LISTED), heard: alerts.length },
   });
-}
-
-/** What the body parser found, in our words: its own quote the body. */
-function bodyProblem(error: unknown): ApiError {
-  const { status = 400, type } = error as { status?: number; type?: string };
-  const close = { headers: { connection: "close" } };
-  if (status === 413) return new ApiError(413, `the body must be at most ${MAX_BODY_BYTES} bytes`, close);
-  if (status === 415) return new ApiError(415, "the body must be UTF-8 and not compressed", close);
-  if (type === "request.aborted") return new ApiError(400, "the body ended early", close);
-  return new ApiError(400, "the body must be a JSON object", close);
 }
 
 function webhookMetrics(api: AlertsApi, registry: Registry) {

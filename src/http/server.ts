@@ -9,6 +9,7 @@ import type { TokenSet } from "../security/tokens.ts";
 import { pace, sharedText } from "../telemetry/shared-text.ts";
 import { type AlertsApi, alertWebhook } from "./alerts.ts";
 import { type Auth, createAuth } from "./auth.ts";
+import { type ControlsApi, routeControls } from "./controls.ts";
 import { ApiError } from "./errors.ts";
 
 /** What the endpoints need of the monitor. */
@@ -26,6 +27,7 @@ export interface MonitorApi extends AlertsApi {
   /** Told of callers without one of them. */
   onRefusal(event: RefusalEvent): void;
   readonly registry: Registry;
+  readonly controls: ControlsApi;
 }
 
 export interface MonitorServer {
@@ -142,6 +144,7 @@ function routes(api: MonitorApi, auth: Auth): Express {
     .route("/api/v1/alerts/webhook")
     .post(auth.require, noParameters, ...alertWebhook(api, api.registry))
     .all(only("POST"));
+  routeControls(app, { controls: api.controls, guard: auth.require, noParameters, only });
   for (const [path, file] of Object.entries({
     "/": "index.html",
     "/page.css": "page.css",

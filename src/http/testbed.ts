@@ -32,5 +32,14 @@ export function quietApi(): MonitorApi & {
     hearAlerts: async (alerts) => void heard.push(...alerts),
     firingAlerts: () => heard.filter(({ status }) => status === "firing").length,
     onAlertsRejected: (event) => void rejections.push(event),
+    controls: {
+      nowMs: () => 0,
+      pause: () => ({ result: {}, unkept: undefined }),
+      resume: () => ({ result: true, unkept: undefined }),
+      silences: () => [],
+      silence: () => ({ result: {}, unkept: undefined }),
+      liftSilence: () => ({ result: "lifted", unkept: undefined }),
+      acknowledge: () => ({ result: true, unkept: undefined }),
+    },
   };
 }

@@ -1,32 +1,23 @@
 import type { Intent } from "../domain/action.ts";
-import type { Actuated, AlertState } from "../domain/containment.ts";
+import type { AlertState } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { MetricSource, Observation } from "../domain/observation.ts";
 import type { Series } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import type { AlertChange } from "../policy/alerts/index.ts";
-import { cooldownLeftMs } from "../policy/cooldown.ts";
-import { coverByMostUrgent, decideSeries, type TargetSituation, urgency } from "../policy/decide.ts";
+import { decideSeries, type TargetSituation } from "../policy/decide.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
-import { type ActContext, actOn, isShadow, reconcile } from "./act.ts";
-import { type Contained, contain, hearAlerts, readParts } from "./containment/index.ts";
+import { type ActContext, isShadow, reconcile } from "./act.ts";
+import { actOnAll, situationOf } from "./act-on-all.ts";
+import { hearAlerts, readParts } from "./containment/index.ts";
 import type { Containment } from "./containment/state.ts";
 import { type Controls, createControls } from "./guards/controls.ts";
-import { advanceBrakes, createKeeper, type Keeper, reportGuards } from "./guards/keeper.ts";
+import { reportGuards } from "./guards/keeper.ts";
 import { JOURNAL_READ, resumeBrakes, saveBrakes } from "./guards/state.ts";
-import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
+import type { Verified } from "./healing/index.ts";
 import { resumeHealed, saveHealing } from "./healing/state.ts";
 import { nonsense, observe } from "./observe.ts";
-import {
-  actuatedOf,
-  changedRows,
-  knownTarget,
-  type LoopState,
-  makeState,
-  resume,
-  type SeriesRow,
-  type TargetState,
-} from "./state.ts";
+import { changedRows, type LoopState, makeState, resume, type SeriesRow, type TargetState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { type Complaints, complaintsOf, hear, scoresOf, showSample } from "./witnesses.ts";
@@ -225,92 +216,6 @@ function decideAll(
     });
   });
 }
-
-function situationOf(state: LoopState, target: Actuated, now: Instant): TargetSituation {
-  const memory = knownTarget(state, target.name);
-  const real = cooldownLeftMs(memory.lastActionMonoMs, target.cooldownMs, now);
-  const imagined = isShadow(target, state.settings)
-    ? cooldownLeftMs(memory.lastShadowMonoMs, target.cooldownMs, now)
-    : 0;
-  return { cooldownLeftMs: Math.max(real, imagined), intentUnresolved: memory.unresolved.length > 0 };
-}
-
-interface ActedOn {
-  readonly decisions: readonly Decision[];
-  readonly actions: readonly ActionRecord[];
-  readonly playbooks: readonly PlaybookDecision[];
-  readonly verified: readonly Verified[];
-}
-
-/** At most one action a target, by a playbook or a plain mitigation; targets in parallel. */
-async function actOnAll(input: {
-  decided: readonly Decision[];
-  observations: readonly Observation[];
-  now: Instant;
-  ctx: ActContext;
-}): Promise<ActedOn> {
-  const { now, ctx } = input;
-  const { state, ports } = ctx;
-  const verified = advanceVerification({ ...input, state, ports, decisions: input.decided });
-  const actions: ActionRecord[] = [];
-  const record = (made: ActionRecord) => {
-    actions.push(made);
-    ctx.ports.reporter.action(made);
-  };
-  const byTarget = Map.groupBy(input.decided, (d) => d.target);
-  advanceBrakes(ctx.state, input.decided, now);
-  const keeper = createKeeper(
-    state,
-    now,
-    (target) => void verified.push(...concludeFor(state, ports, target, now)),
-  );
-  const contained = contain({
-    decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
-    observations: input.observations,
-    situationOf: (name) => {
-      const on = actuatedOf(ctx.state, name);
-      return on === undefined ? FREE : situationOf(ctx.state, on, now);
-    },
-    now,
-    keeper,
-    ctx,
-  });
-  const forecasts = guardMitigations(contained, keeper, ctx.state);
-  const mitigate = async (decision: Decision): Promise<Decision> => {
-    const target = ctx.state.configured.get(decision.target);
-    if (!decision.act || target === undefined || contained.answers(decision)) return decision;
-    const acted = await actOn(decision, target, now, ctx);
-    if ("blocked" in acted) return { ...decision, act: false, reason: acted.blocked };
-    record(acted.record);
-    return decision;
-  };
-  const [decisions] = await Promise.all([
-    Promise.all(forecasts.map(mitigate)),
-    contained.carry(record),
-    tellPeople(state, ports),
-  ]);
-  return { decisions, actions, playbooks: contained.decisions, verified };
-}
-
-/** The plain mitigations as the guards let them through, the most urgent first. */
-function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState): Decision[] {
-  const wishes = contained.forecasts
-    .filter((d) => d.act && !contained.answers(d))
-    .sort((a, b) => urgency(b) - urgency(a));
-  const held = new Map<Decision, Decision>();
-  for (const d of wishes) {
-    const target = state.configured.get(d.target);
-    if (target === undefined) continue;
-    const shadow = isShadow(target, state.settings);
-    const found = keeper.admit({ on: [target], signal: d.signal, action: "mitigate", shadow });
-    if (found === undefined) continue;
-    const { hold, detail, untilMs } = found;
-    held.set(d, { ...d, act: false, reason: hold, detail, untilMs });
-  }
-  return contained.forecasts.map((d) => held.get(d) ?? d);
-}
-
-const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };
 
 /** Saves what changed. A failure is told and tried again next tick: it is no reason to stop watching. */
 function save(ports: LoopPorts, state: LoopState): void {

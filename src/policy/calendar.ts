@@ -76,20 +76,22 @@ export function weeklyAt(
   return undefined;
 }
 
+/** Made once: making one takes a hundred times as long as using it, and every silence is told with a time. */
+const UTC = new Intl.DateTimeFormat("en-US", {
+  timeZone: "UTC",
+  hourCycle: "h23",
+  year: "numeric",
+  month: "2-digit",
+  day: "2-digit",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+
 /** `2026-01-31T23:59:30Z`; `unknown` for what is not a time of the calendar's first ten thousand years. */
 export function isoUtc(ms: number): string {
   if (!(ms > -62e12 && ms < 253e12)) return "unknown";
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone: "UTC",
-    hourCycle: "h23",
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  });
-  const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type as string, value]));
+  const parts = new Map(UTC.formatToParts(ms).map(({ type, value }) => [type as string, value]));
   const at = (type: string, digits = 2) => (parts.get(type) ?? "").padStart(digits, "0");
   return `${at("year", 4)}-${at("month")}-${at("day")}T${at("hour")}:${at("minute")}:${at("second")}Z`;
 }

@@ -1,3 +1,4 @@
+import type { Pause, Silence } from "../domain/guards.ts";
 import type { Controls } from "../loop/guards/controls.ts";
 import type { TickReport } from "../loop/types.ts";
 
@@ -10,20 +11,8 @@ export function guardStatus(latest: TickReport | undefined, { guards }: Known): 
     holding: latest?.guards.holding ?? [],
     held_back: latest?.guards.heldBack ?? [],
     budgets: latest?.guards.budgets ?? [],
-    paused:
-      pause === undefined
-        ? null
-        : {
-            by: pause.by,
-            reason: pause.reason,
-            since: iso(pause.since.wallMs),
-            until: orNull(pause.untilMs),
-          },
-    silences: silences.map(({ startsAtMs, endsAtMs, ...silence }) => ({
-      ...silence,
-      starts_at: iso(startsAtMs),
-      ends_at: iso(endsAtMs),
-    })),
+    paused: pause === undefined ? null : pauseFields(pause),
+    silences: silences.map(silenceFields),
     calendar: calendar.map(({ hold, target, signal, action, detail }) => ({
       hold,
       target,
@@ -35,6 +24,16 @@ export function guardStatus(latest: TickReport | undefined, { guards }: Known): 
       ? { since: orNull(storm.sinceMs), unwell: storm.unwellCount, targets: storm.total }
       : null,
   };
+}
+
+/** A pause as the API shows it. */
+export function pauseFields({ by, reason, since, untilMs }: Pause): Record<string, unknown> {
+  return { by, reason, since: iso(since.wallMs), until: orNull(untilMs) };
+}
+
+/** A silence as the API shows it. */
+export function silenceFields({ startsAtMs, endsAtMs, ...silence }: Silence): Record<string, unknown> {
+  return { ...silence, starts_at: iso(startsAtMs), ends_at: iso(endsAtMs) };
 }
 
 /** Targets on which the monitor has stopped, and who has answered. */

@@ -94,6 +94,7 @@ const event = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("reboot" as const),
       ms: fc.integer({ min: 0, max: 4 * MINUTE }),
+      uptimeMs: fc.integer({ min: 0, max: 1e8 }),
     }),
   },
 );
@@ -113,7 +114,7 @@ describe("never more than the cap", () => {
           if (e.kind === "wait") host.wait(e.ms);
           else if (e.kind === "wall") host.setWall(e.ms);
           else if (e.kind === "restart" || e.kind === "reboot") {
-            if (e.kind === "reboot") host.reboot(e.ms);
+            if (e.kind === "reboot") host.reboot(e.ms, e.uptimeMs);
             state = resumeGuards(stored(state), { settings, now: host.now(), bootId: host.bootId });
           } else {
             const next = admit(state, [subjectOf(e.target)], contextOf(host.now(), { settings }));
@@ -142,6 +143,19 @@ describe("never more than the cap", () => {
         expect(gated.filter((g) => g.open)).toHaveLength(Math.min(10, count));
       }),
     );
+  });
+
+  it.each([0, 1e9])("nor closed for longer than a window after a reboot, up for %d ms", (uptimeMs) => {
+    const settings = guardSettings({ targetCap: { actions: 1, windowMs: 10 * MINUTE } });
+    const host = machine();
+    let { state } = admit(freshGuards(host.bootId), [subjectOf()], contextOf(host.now(), { settings }));
+    host.reboot(MINUTE, uptimeMs);
+    state = resumeGuards(stored(state), { settings, now: host.now(), bootId: host.bootId });
+    const open = () => admit(state, [subjectOf()], contextOf(host.now(), { settings })).gated[0]?.open;
+    host.wait(10 * MINUTE - 1);
+    expect(open()).toBe(false);
+    host.wait(1);
+    expect(open()).toBe(true);
   });
 
   it("and never less: without restarts an action is let through as soon as both windows allow it", () => {

@@ -59,6 +59,14 @@ describe("storm hold", () => {
     expect(stormHold(state, settings, at(119 * MINUTE))?.untilMs).toBeUndefined();
   });
 
+  it("goes on while nothing is known of those that were at risk", () => {
+    let state = see(CALM, "+++-", 0);
+    for (let n = 1; n < 120; n++) state = see(state, "????", n * MINUTE);
+    expect(state).toMatchObject({ active: true, unwellCount: 3 });
+    for (let n = 120; n < 131; n++) state = see(state, "----", n * MINUTE);
+    expect(state.active).toBe(false);
+  });
+
   it("ends only after an unbroken calm, and says until when", () => {
     let state = see(CALM, "+++-", 0);
     for (let n = 1; n <= 5; n++) state = see(state, "----", n * MINUTE);

@@ -12,7 +12,8 @@ export interface Machine {
   now(): Instant;
   wait(ms: number): void;
   setWall(byMs: number): void;
-  reboot(downMs: number): void;
+  /** @param uptimeMs what the monotonic clock shows afterwards: another machine's may have run for long. */
+  reboot(downMs: number, uptimeMs?: number): void;
 }
 
 const START_MS = 1_760_000_000_000;
@@ -36,9 +37,9 @@ export function machine(): Machine {
     setWall(byMs) {
       wallOffset += byMs;
     },
-    reboot(downMs) {
+    reboot(downMs, uptimeMs = 1000) {
       trueMs += downMs;
-      bootedAt = trueMs - 1000 * boots;
+      bootedAt = trueMs - uptimeMs;
       boots += 1;
     },
   };
