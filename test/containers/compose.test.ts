@@ -178,12 +178,25 @@ test("every variable that compose sets is read, and the token is the same on bot
   for (const [name, service] of own) {
     for (const variable of Object.keys(service.environment ?? {})) expect(known, name).toContain(variable);
     if (oneShot.has(name)) continue;
-    expect(service.secrets).toEqual(["admin_token"]);
+    expect(service.secrets).toEqual(
+      name === "predictive-monitor" ? ["admin_token", "web_token"] : ["admin_token"],
+    );
     expect(service.environment?.ADMIN_TOKEN_FILE).toBe("/run/secrets/admin_token");
     const chosen = readCompose({ NODE_ENV: "production" }).services[name];
     expect(chosen?.environment).toMatchObject({ NODE_ENV: "production" });
   }
-  expect(readRepository(compose.secrets.admin_token?.file ?? "").trim()).toBe(DEVELOPMENT_TOKEN);
+  // The development ones are refused in production, whichever file they come from.
+  for (const name of ["admin_token", "web_token"])
+    expect(readRepository(compose.secrets[name]?.file ?? "").trim()).toBe(DEVELOPMENT_TOKEN);
+});
+
+test("Alertmanager holds the token that it presents to the monitor, and no admin token", () => {
+  const { alertmanager, "predictive-monitor": monitor } = compose.services;
+  expect(alertmanager?.secrets).toEqual(["web_token"]);
+  expect(monitor?.command).toContain("--web.token-file=/run/secrets/web_token");
+  const config = readRepository("alertmanager/alertmanager.yml");
+  expect(config).toContain("credentials_file: /run/secrets/web_token");
+  expect(config).not.toContain("admin_token");
 });
 
 test("secrets are files that exist, are given to those who name them, and come from elsewhere on demand", () => {

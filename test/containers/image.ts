@@ -102,7 +102,16 @@ export function healthcheck(service: string, port: number): string[] {
 
 export function commandOf(service: string): string[] {
   const { entrypoint: own, command = [] } = compose.services[service] ?? {};
-  return [...(own ?? entrypoint), ...command];
+  // Secrets lie elsewhere on this machine.
+  const words = command.map((word) =>
+    word.replace(/(?<==)\/run\/secrets\/(\w+)$/, (_, secret: string) => secretFile(secret)),
+  );
+  return [...(own ?? entrypoint), ...words];
+}
+
+/** The file of a secret on this machine. */
+function secretFile(secret: string): string {
+  return inRepository(compose.secrets[secret]?.file ?? "");
 }
 
 /** What compose gives a service, with its secrets and its log where they are on this machine, and other addresses. */
@@ -113,7 +122,7 @@ export function environmentOf(
   const given = Object.entries(compose.services[service]?.environment ?? {});
   const moved = (value: string): string => {
     const secret = /^\/run\/secrets\/(\w+)$/.exec(value)?.[1];
-    if (secret !== undefined) return inRepository(compose.secrets[secret]?.file ?? "");
+    if (secret !== undefined) return secretFile(secret);
     if (value.startsWith("/logs/")) return join(at.folder, value);
     const host = /^\w+:\/\/([^/]+)/.exec(value)?.[1] ?? "";
     return value.replace(host, at.addresses?.[host] ?? host);

@@ -30,7 +30,7 @@ async function alertmanager(
   const shipped = readRepository("alertmanager/alertmanager.yml");
   const config = shipped
     .replace("http://predictive-monitor:9105", to.monitorUrl)
-    .replace("credentials_file: /run/secrets/admin_token", "credentials_file: token");
+    .replace("credentials_file: /run/secrets/web_token", "credentials_file: token");
   expect(config).toContain(to.monitorUrl);
   expect(config).toContain("credentials_file: token");
   const running = await startAlertmanager({
