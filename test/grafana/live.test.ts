@@ -85,12 +85,12 @@ function selectors(expr: string): Selector[] {
   return found;
 }
 
-/** An alert that the playbook `retrain-model` answers; once it has acted, the alert ends, and the pause is taken back. */
+/** An alert that the playbook `contain-backlog` answers; once it has acted, the alert ends, and that is taken back. */
 async function contain({ tell, logged }: Stage): Promise<void> {
   const acted = logged().some(
-    ({ line }) => line.includes('"action":"pause-stream"') && line.includes("executed"),
+    ({ line }) => line.includes('"playbook":"contain-backlog"') && line.includes("mitigation executed"),
   );
-  const alert = { name: "XaiDivergenceHigh", job: "recommender-service" } as const;
+  const alert = { name: "PipelineBacklogHigh", job: "telemetry-gateway" } as const;
   expect(await tell({ ...alert, status: acted ? "resolved" : "firing" })).toBe(200);
 }
 
