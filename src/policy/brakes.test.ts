@@ -7,7 +7,6 @@ import {
   freshGuards,
   type GateContext,
   resumeGuards,
-  toStore,
 } from "./guards/index.ts";
 import { readGuards } from "./guards/read.ts";
 import { guardSettings, machine, stored, subjectOf } from "./guards/testbed.ts";
@@ -50,7 +49,7 @@ function fleet(names: readonly string[]) {
   const restart = () => {
     const now = host.now();
     const context = { settings: guards, now, bootId: host.bootId };
-    const read = [readGuards(stored(toStore(g))), readHealing(stored(h))] as const;
+    const read = [readGuards(stored(g)), readHealing(stored(h))] as const;
     if (!("state" in read[0]) || !("state" in read[1])) throw new Error("the state cannot be read back");
     g = countStart(resumeGuards(read[0].state, context), now);
     h = resumeHealing(read[1].state, now, host.bootId);

@@ -5,6 +5,7 @@ import { bedOf, GATEWAY, playbookOf, stepOf } from "../containment/testbed.ts";
 import {
   GUARDS,
   scriptedSource,
+  settingsOf,
   targetOf,
   VERIFICATION,
   type VirtualTime,
@@ -166,6 +167,25 @@ describe("an escalation", () => {
     expect(
       again.loop.controls.answerEscalation({ target: "nobody", by: "ana", reason: "x", goOn: true }),
     ).toBe(false);
+  });
+
+  it("ends when its target is taken out of the configuration, and people are told so", async () => {
+    const { told, escalator } = recorder();
+    const w = world({ helps: false, escalator });
+    await w.cycles(200);
+    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
+    w.loop.reconfigure(settingsOf({ ...SETTINGS, targets: [targetOf("other", { autoHeal: false })] }));
+    await w.cycle();
+    expect(w.told.notices.find((n) => n.event === "escalation ended")?.fields).toEqual({
+      target: "product-api",
+      by: "gone",
+      detail: "product-api is no longer configured",
+    });
+    expect(told.at(-1)).toMatchObject([{ labels: { target: "product-api" } }]);
+    expect(told.at(-1)?.[0]?.endsAtMs).toBeLessThanOrEqual(w.time.clock.now().wallMs);
+    const sent = told.length;
+    await w.cycles(20);
+    expect(told).toHaveLength(sent);
   });
 
   it("ends by itself once the target has been well for long enough", async () => {

@@ -6,13 +6,15 @@ import {
   advanceHealing,
   concludeEarly,
   dueToTell,
+  type EndedEscalation,
   escalationAlerts,
   forgetOldEnds,
+  forgetTargets,
   type HealingStep,
   told,
 } from "../../policy/verify/index.ts";
 import { observedTargets } from "../guards/keeper.ts";
-import type { LoopState } from "../state.ts";
+import { actuatedOf, type LoopState } from "../state.ts";
 import type { LoopPorts } from "../types.ts";
 import { judgeRuns, noteVerdict } from "./runs.ts";
 
@@ -53,8 +55,23 @@ export function advanceVerification(input: {
     healthy: atRisk !== false ? (atRisk === undefined ? undefined : false) : wholly(signals),
   }));
   const settings = state.settings.verification;
+  forgetGone(state, ports, now);
   const step = advanceHealing(state.healing.state, { samples, health, settings, now });
   return [...take(state, ports, step), ...judgeRuns(state, { now, bootId: ports.clock.bootId })];
+}
+
+/** What a reload or a restart has taken out of the configuration waits for nobody any more. */
+function forgetGone(state: LoopState, ports: LoopPorts, now: Instant): void {
+  const known = Object.keys(state.healing.state.targets);
+  const keep = new Set(known.filter((name) => actuatedOf(state, name) !== undefined));
+  const { state: next, ended } = forgetTargets(state.healing.state, keep, now);
+  state.healing.state = next;
+  noticeEnds(ports, ended);
+}
+
+function noticeEnds(ports: LoopPorts, ended: readonly EndedEscalation[]): void {
+  for (const { escalation, by, detail } of ended)
+    ports.reporter.notice("escalation ended", { target: escalation.target, by, detail });
 }
 
 /** Health of a target of which a signal is unknown is unknown; one that merely has no series is not counted. */
@@ -74,8 +91,7 @@ function take(state: LoopState, ports: LoopPorts, step: HealingStep): Verified[]
   state.healing.state = step.state;
   for (const { target, signal, cause, tries } of step.escalated)
     ports.reporter.notice("target escalated", { target, signal, cause, tries: tries.length });
-  for (const { escalation, by, detail } of step.ended)
-    ports.reporter.notice("escalation ended", { target: escalation.target, by, detail });
+  noticeEnds(ports, step.ended);
   for (const { verification, judged } of step.verdicts) noteVerdict(state, verification.intentId, judged);
   return step.verdicts.map(({ verification, judged }) => ({
     intentId: verification.intentId,

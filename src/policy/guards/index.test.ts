@@ -1,18 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Decision, GUARD_HOLDS } from "../../domain/decision.ts";
-import { explain } from "../explain.ts";
+import { GUARD_HOLDS } from "../../domain/decision.ts";
 import {
   admit,
   advanceGuards,
   freshGuards,
   gate,
   guardReport,
-  heldBy,
   lookAtClocks,
   lostGuards,
   resumeGuards,
-  toStore,
   withActions,
 } from "./index.ts";
 import { createPause } from "./pause.ts";
@@ -93,50 +90,6 @@ describe("gate", () => {
   it("says the same of a state that has been stored", () => {
     const { state, context } = besieged();
     expect(gate(stored(state), subjectOf(), context)).toEqual(gate(state, subjectOf(), context));
-  });
-});
-
-describe("heldBy", () => {
-  const decision: Decision = {
-    target: "product-api",
-    signal: "p95_latency",
-    act: true,
-    reason: "trend",
-    trigger: "trend",
-    witness: "trend",
-    source: "prometheus",
-    current: 250,
-    verdicts: [],
-    slo: 300,
-    limit: 5000,
-    inRisk: true,
-    cooldownActive: false,
-    untilMs: undefined,
-    detail: undefined,
-  };
-
-  it("leaves a decision alone that nothing holds", () => {
-    expect(heldBy(decision, { open: true, hold: undefined, all: [] })).toBe(decision);
-  });
-
-  it("gives it the guard as its reason, and people a sentence with everything in it", () => {
-    const { state, context } = besieged();
-    const held = heldBy(decision, gate({ ...state, pause: undefined }, subjectOf(), context));
-    expect(held).toMatchObject({ act: false, reason: "silenced", trigger: "trend" });
-    expect(explain(held)).toBe(
-      "holding: trend would act, but a silence covers it (every target by a until 2025-10-09T08:54:20Z: r) until 08:54:20 UTC",
-    );
-  });
-});
-
-describe("toStore", () => {
-  it("keeps what has to outlast a restart: the same guards hold once a cycle has been seen", () => {
-    const { state, context } = besieged();
-    const { settings, now } = context;
-    const again = lookAtClocks(stored(toStore(state)), settings, now);
-    const holds = (s: GuardState) => gate(s, subjectOf(), context).all.map((h) => h.hold);
-    expect(holds(again)).toEqual(holds(state).filter((h) => h !== "data_partial"));
-    expect(JSON.stringify(toStore(state))).not.toContain("backlog");
   });
 });
 

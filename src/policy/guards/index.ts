@@ -1,4 +1,4 @@
-import { type Decision, GUARD_HOLDS, type GuardHold } from "../../domain/decision.ts";
+import { GUARD_HOLDS, type GuardHold } from "../../domain/decision.ts";
 import type { GuardSettings } from "../../domain/guards.ts";
 import type { Instant } from "../../domain/time.ts";
 import type { Escalation, Try } from "../../domain/verification.ts";
@@ -82,14 +82,6 @@ export function resumeGuards(
   };
 }
 
-/**
- * What of the state has to outlast a restart. The rest is seen anew in the first cycle, and would make the document
- * grow with the fleet.
- */
-export function toStore(state: GuardState): GuardState {
-  return { ...state, seen: {}, data: { targets: {} }, calendar: [] };
-}
-
 /** State in place of one that could not be read: budgets count as used up for one window. */
 export function lostGuards(bootId: string, now: Instant): GuardState {
   return { ...freshGuards(bootId), lostMonoMs: now.monoMs };
@@ -159,13 +151,6 @@ export function gate(state: GuardState, subject: GateSubject, context: GateConte
   if (subject.undo) return { open: true, hold: undefined, all: [] };
   const all = GUARD_HOLDS.flatMap((name) => RULES[name](state, subject, context) ?? []);
   return { open: all.length === 0, hold: all[0], all };
-}
-
-/** The decision as the guards leave it: unchanged when they are open, else with the first of them as its reason. */
-export function heldBy(decision: Decision, { hold }: Gated): Decision {
-  if (hold === undefined) return decision;
-  const { hold: reason, untilMs, detail } = hold;
-  return { ...decision, act: false, reason, untilMs, detail };
 }
 
 /**

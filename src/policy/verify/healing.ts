@@ -173,6 +173,7 @@ export function forgetTargets(
   now: Instant,
 ): { state: HealingState; ended: EndedEscalation[] } {
   const ended: EndedEscalation[] = [];
+  if (Object.keys(state.targets).every((target) => keep.has(target))) return { state, ended };
   const targets: Record<string, TargetRecord> = {};
   for (const [target, record] of Object.entries(state.targets)) {
     if (keep.has(target)) targets[target] = record;
