@@ -7,6 +7,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { DEVELOPMENT_TOKEN } from "../../src/security/tokens.ts";
 import { services as heliusServices } from "../../src/services/registry.ts";
 import { addresses, type ComposeService, inRepository, readCompose, readRepository } from "./compose.ts";
+import { composeFile } from "./compose-file.ts";
 import { copies, environment, execForm, isIgnored, lastStage, only, parseDockerfile } from "./dockerfile.ts";
 
 const compose = readCompose();
@@ -32,6 +33,13 @@ test("compose starts every service, the monitor, and what they stand on and are 
       ...["prometheus", "alertmanager", "loki", "alloy", "grafana"],
     ].sort(),
   );
+});
+
+test("the file has only keys of the Compose specification, each of its type", () => {
+  expect(composeFile.safeParse(compose).error?.issues).toBeUndefined();
+  const wrong = structuredClone(compose) as unknown as { services: Record<string, Record<string, unknown>> };
+  wrong.services.loki = { ...wrong.services.loki, mem_limt: "1g" };
+  expect(composeFile.safeParse(wrong).success).toBe(false);
 });
 
 test.each(services)("%s is hardened", (_name, service: ComposeService) => {
