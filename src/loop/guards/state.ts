@@ -22,7 +22,6 @@ const JOURNAL_READ = 2000;
 
 /** What must outlive a restart. Actions are in the journal; what was seen is seen again. */
 function lasting(guards: GuardState): GuardState {
-  const { turned: _turned, atRisk: _atRisk, ...storm } = guards.storm;
   const counts = { turnedCount: 0, unwellCount: 0, total: 0 };
   return {
     ...guards,
@@ -30,7 +29,7 @@ function lasting(guards: GuardState): GuardState {
     seen: {},
     data: { targets: {} },
     calendar: [],
-    storm: { ...storm, ...counts, turned: {}, atRisk: [] },
+    storm: { ...guards.storm, ...counts },
   };
 }
 
