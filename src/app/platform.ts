@@ -58,9 +58,18 @@ export interface PlatformOptions {
   readonly print: (line: string) => void;
 }
 
+/** One service that was started, to take away and to bring back. */
+export interface ServiceProcess {
+  /** Asks it to stop; with 0 ms it is made to at once. It stays down until `start`. */
+  stop(waitMs?: number): Promise<void>;
+  /** Starts it again, with these variables beside its own, and waits until it answers. */
+  start(env?: Readonly<Record<string, string>>): Promise<void>;
+}
+
 export interface RunningPlatform {
   /** Base URLs by name. */
   readonly urls: ReadonlyMap<string, string>;
+  readonly services: ReadonlyMap<string, ServiceProcess>;
   /** Files the services' JSON logs are in. */
   readonly logs: readonly string[];
   stop(): Promise<void>;
@@ -81,10 +90,10 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   if (options.addresses.has("telemetry-gateway"))
     await checkFree({ host: at("telemetry-gateway").host, port: options.mqttPort }, "--mqtt.port");
   const urls = new Map(wanted.map(({ name }) => [name, `http://${at(name).host}:${at(name).port}`]));
-  const children: ManagedChild[] = [];
+  const children = new Map<string, ManagedChild>();
   const sinks: DescriptorSink[] = [];
   const stop = async () => {
-    await Promise.all(children.map((child) => child.stop(STOP_MS)));
+    await Promise.all([...children.values()].map((child) => child.stop(STOP_MS)));
     for (const sink of sinks) sink.close();
   };
   const logs: string[] = [];
@@ -94,7 +103,8 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     const sink = DescriptorSink.onFile(log, { maxBytes: LOG_FILE_MAX_BYTES });
     logs.push(log);
     sinks.push(sink);
-    children.push(
+    children.set(
+      name,
       keepRunning({
         args: ["service", name, `--web.listen-address=${host}:${port}`],
         env: {
@@ -118,7 +128,20 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
     );
   }
   await Promise.all([...urls.values()].map((url) => answers(`${url}/health`)));
-  return { urls, logs, stop };
+  const services = new Map(
+    [...children].map(([name, child]) => [name, control(child, urls.get(name) ?? "")]),
+  );
+  return { urls, services, logs, stop };
+}
+
+function control(child: ManagedChild, url: string): ServiceProcess {
+  return {
+    stop: (waitMs = STOP_MS) => child.stop(waitMs),
+    async start(env = {}) {
+      child.start(env);
+      await answers(`${url}/health`);
+    },
+  };
 }
 
 /** Waits until a service answers, within bounds: the monitor's first look should not be at a closed door. */

@@ -33,6 +33,11 @@ const commands: readonly Entry[] = [
     load: async () => (await import("./replay.ts")).replayCommand,
   },
   {
+    name: "drill",
+    summary: "stage an incident on this machine, with and without healing, and measure",
+    load: async () => (await import("./drill.ts")).drillCommand,
+  },
+  {
     name: "check-config",
     summary: "check a configuration file and show what it comes to",
     load: async () => (await import("./check-config.ts")).checkConfigCommand,

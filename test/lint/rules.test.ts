@@ -129,6 +129,17 @@ const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly s
       "../config/types.ts",
     ],
   },
+  drill: {
+    allowed: ["undici", "../services/registry.ts", "../sources/scrape/parser.ts"],
+    forbidden: [
+      "../app/monitor.ts",
+      "../loop/loop.ts",
+      "../actions/index.ts",
+      "../store/sqlite/index.ts",
+      "../sources/scrape/index.ts",
+      "../http/server.ts",
+    ],
+  },
   http: {
     allowed: ["express", "../domain/time.ts", "../security/gate.ts"],
     forbidden: ["../loop/loop.ts", "../store/sqlite/index.ts", "../app/monitor.ts", "../report/log.ts"],

@@ -16,6 +16,12 @@ export interface LoadOptions {
   readonly logger?: Logger;
   /** Deadline of one request, milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
+  /** Told of each answer: what was asked, whether it came in time and below 500, and how long it took, milliseconds. */
+  readonly onAnswer?: (answer: {
+    readonly kind: LoadRequest["kind"];
+    readonly ok: boolean;
+    readonly ms: number;
+  }) => void;
 }
 
 export interface LoadStats {
@@ -62,9 +68,11 @@ export function startLoad(options: LoadOptions): RunningLoad {
       counts.shed += 1;
       return;
     }
+    const beganMs = performance.now();
     const sent: Promise<void> = send({ agent, origin, request, timeoutMs, logger: options.logger }).then(
       (ok) => {
         counts[ok ? "ok" : "failed"] += 1;
+        options.onAnswer?.({ kind: request.kind, ok, ms: performance.now() - beganMs });
         underWay.delete(sent);
       },
     );

@@ -1,0 +1,81 @@
+import type { Drill } from "../drill.ts";
+import { comparedGoal, healedGoal, seconds } from "../goal.ts";
+import type { Pace } from "../pace.ts";
+import { SLO_QUEUE } from "../slo.ts";
+import { REGIONS } from "../traffic.ts";
+
+const FLOODED = "us-east-1";
+/** Messages a second of a region on an ordinary day. */
+const ORDINARY = 1;
+/** The faulty release reaches twice as many devices every so often, seconds of a real installation. */
+const DOUBLING_S = 300;
+/** What the gateway can deliver above an ordinary day, and what the first faulty devices add; messages a second. */
+const SLACK = 8;
+const FIRST = 4;
+/** All devices are faulty: the flood grows no further, messages a second. */
+const LARGEST = 600;
+/** How often the rate follows, seconds. */
+const STEP_S = 0.25;
+/** How much shorter the longest queue is to be. */
+const SHORTER = 160;
+
+const ordinary = ORDINARY * REGIONS.length;
+/** Rates are a drill's: with the speed they grow as times shrink, so that the queue is the same. */
+const scaled = (rate: number, pace: Pace) => (rate * pace.speed) / 30;
+
+/** One region's devices take a faulty release, in doubling waves, and publish far more than the gateway can deliver. */
+export const mqttBackpressure: Drill = {
+  name: "mqtt-backpressure",
+  title: "one region floods the gateway with more than it can deliver",
+  level: () => ({
+    title: "messages waiting in the gateway",
+    unit: "messages",
+    slo: SLO_QUEUE,
+    contained: "peak",
+  }),
+  services: ["product-api", "telemetry-gateway"],
+  surroundings: {},
+  targets: ["telemetry-gateway"],
+  extraHeals: ["alerts"],
+  quietS: 750,
+  incidentS: 2550,
+  telemetryRate: ORDINARY,
+  env: (pace) => ({ GATEWAY_CONSUME_RATE: String(ordinary + Math.max(1, Math.round(scaled(SLACK, pace)))) }),
+  // On alerts alone no forecast may speak.
+  signals: (heal): Record<string, Record<string, unknown>> =>
+    heal === "alerts" ? { "telemetry-gateway": { backlog: { linear: false, trend: false } } } : {},
+  async incident({ fleets, pace, after }) {
+    const beganMs = performance.now();
+    const flood = () => {
+      const elapsedS = (performance.now() - beganMs) / 1_000;
+      const more = Math.min(
+        scaled(LARGEST, pace),
+        scaled(FIRST, pace) * 2 ** (elapsedS / pace.s(DOUBLING_S)),
+      );
+      fleets.get(FLOODED)?.setRate(ORDINARY + more);
+      after(STEP_S, flood);
+    };
+    flood();
+  },
+  meter: (instruments) => () => instruments.queue(),
+  goals: (results) => [
+    ...comparedGoal(results, `longest queue at least ${SHORTER} times shorter`, (healed, unhealed) => {
+      const [with_, without] = [healed.figures.maxQueue, unhealed.figures.maxQueue];
+      if (with_ === undefined || without === undefined) return { came: "not known", reached: false };
+      const times = without / Math.max(1, with_);
+      return { came: `${without} → ${with_}, ${times.toFixed(0)} times`, reached: times >= SHORTER };
+    }),
+    ...healedGoal(results, "0 s above the SLO after containment", ({ figures }) => ({
+      came: seconds(figures.secondsAboveAfter),
+      reached: figures.secondsAboveAfter === 0,
+    })),
+    ...healedGoal(results, "containment begins before the queue passes its SLO", ({ figures }) => ({
+      came: `queue ${figures.queueAtDetection ?? "not known"} at detection, longest ${figures.maxQueue ?? "not known"}`,
+      reached:
+        figures.queueAtDetection !== undefined &&
+        figures.queueAtDetection <= SLO_QUEUE &&
+        figures.maxQueue !== undefined &&
+        figures.maxQueue <= SLO_QUEUE,
+    })),
+  ],
+};

@@ -1,0 +1,98 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { runDrill } from "../../src/app/drill.ts";
+import type { Drill } from "../../src/drill/drill.ts";
+import { latencyRamp } from "../../src/drill/drills/latency-ramp.ts";
+import { modelDrift } from "../../src/drill/drills/model-drift.ts";
+import { figuresOf } from "../../src/drill/figures.ts";
+import { paceOf } from "../../src/drill/pace.ts";
+import { descendantsOf, isAlive, spawnHelius } from "../e2e/kit/process.ts";
+import { waitFor } from "../setup/ports.ts";
+
+// Two drills as they are, on real processes, with less quiet and a shorter watch.
+
+const folder = mkdtempSync(join(tmpdir(), "helius-drill-test-"));
+const { TMPDIR } = process.env;
+beforeAll(() => {
+  process.env.TMPDIR = folder;
+});
+afterAll(() => {
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function healed(drill: Drill, part: { quietS: number; incidentS: number }) {
+  const notes: string[] = [];
+  const phases = new Set<string>();
+  const recording = await runDrill({
+    drill: { ...drill, ...part },
+    heal: "on",
+    pace: paceOf(60),
+    prometheus: false,
+    folder: undefined,
+    stop: new AbortController().signal,
+    onProgress: ({ phase }) => void phases.add(phase),
+    onNote: (line) => void notes.push(line),
+  });
+  expect([...phases]).toEqual(["starting", "quiet", "incident", "counting"]);
+  const figures = figuresOf(recording);
+  process.stdout.write(
+    `figure drill ${drill.name}: detected ${figures.detectS?.toFixed(1)} s, contained ${figures.containS?.toFixed(1)} s, ${recording.messages.acked} acknowledged, ${recording.messages.lost} lost; longest stall ${recording.longestStallMs.toFixed(0)} ms\n`,
+  );
+  return { recording, figures, notes };
+}
+
+test("latency is foreseen and drift is contained, at the same time beside each other, and nothing is left behind", async () => {
+  const [ramp, drift] = await Promise.all([
+    healed(latencyRamp, { quietS: 480, incidentS: 1200 }),
+    healed(modelDrift, { quietS: 480, incidentS: 1200 }),
+  ]);
+  for (const { recording, figures, notes } of [ramp, drift]) {
+    expect(
+      recording.acts.some(({ carriedOut }) => carriedOut),
+      notes.join("\n"),
+    ).toBe(true);
+    expect(figures.detectS, notes.join("\n")).toBeDefined();
+    expect(figures.containS).toBeDefined();
+    expect(recording.messages.acked).toBeGreaterThan(50);
+    expect(recording.messages).toMatchObject({ lost: 0, deadLettered: 0 });
+    expect(figures.availability).toBe(1);
+  }
+  // At the end of the watch the ramp would be at 1.2 s.
+  expect(ramp.figures.maxLevel).toBeLessThan(1000);
+  expect(drift.figures).toMatchObject({ invalidRatioAfter: 0, predictionAvailability: 1 });
+  expect(drift.figures.invalidRatio).toBeGreaterThan(0);
+  expect(drift.notes).toContainEqual(expect.stringContaining("alert HighInvalidModelOutputs firing"));
+  expect(readdirSync(folder)).toEqual([]);
+  expect(descendantsOf(process.pid).filter(isService)).toEqual([]);
+});
+
+/** A service that a drill started; the test runner has children of its own. */
+function isService(pid: number): boolean {
+  return isAlive(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.ts\0service");
+}
+
+test("Ctrl-C in the middle ends everything and leaves nothing behind", async () => {
+  const drill = spawnHelius({
+    args: ["drill", "memory-leak", "--heal=on"],
+    cwd: folder,
+    env: { TMPDIR: folder },
+  });
+  try {
+    await waitFor(() => drill.stderr().includes("quiet"), { what: "the quiet phase", timeoutMs: 60_000 });
+    const children = descendantsOf(drill.pid);
+    expect(children.length).toBeGreaterThanOrEqual(2);
+    expect(readdirSync(folder)).toHaveLength(1);
+    const { code } = await drill.end("SIGINT", 20_000);
+    expect(code).toBe(130);
+    expect(drill.stderr()).toContain("interrupted, everything is stopped");
+    expect(children.filter(isAlive)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([]);
+  } finally {
+    for (const pid of descendantsOf(drill.pid)) process.kill(pid, "SIGKILL");
+    await drill.destroy();
+  }
+});
