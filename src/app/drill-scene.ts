@@ -74,7 +74,7 @@ export async function setScene(options: RunOptions, folder: string, undo: (() =>
     urls: platform.urls,
     mqttUrl: `mqtt://127.0.0.1:${mqttPort}`,
     failover: drill.failover ?? {},
-    telemetryRate: drill.telemetryRate,
+    telemetryRate: options.pace.rate(drill.telemetryRate),
   });
   const traffic = { ...running, stop: once(() => running.stop()) };
   undo.push(traffic.stop);

@@ -45,7 +45,7 @@ export interface Drill {
   /** Quiet time before the onset and length of the incident, seconds of a real installation. */
   readonly quietS: number;
   readonly incidentS: number;
-  /** Telemetry of an ordinary day, messages a second of each region. */
+  /** Telemetry of an ordinary day, messages a second of each region at speed 30. */
   readonly telemetryRate: number;
   /** Variables of the services. */
   env(pace: Pace): Readonly<Record<string, string>>;

@@ -17,6 +17,8 @@ export interface Pace {
   readonly horizonS: number;
   /** Seconds of the drill for so many seconds of a real installation. */
   readonly s: (realS: number) => number;
+  /** Messages a second where it is `perSecond` at the usual speed: what waits in a queue is then the same. */
+  readonly rate: (perSecond: number) => number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function paceOf(speed: number): Pace {
     cooldownS: Math.max(1, REAL.cooldownS / speed),
     horizonS: REAL.horizonS,
     s: (realS) => realS / speed,
+    rate: (perSecond) => (perSecond * speed) / SPEEDS.usual,
   };
 }
 

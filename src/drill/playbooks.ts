@@ -9,7 +9,7 @@ const RECOMMENDER = "recommender-service";
  */
 const CONTAINED_S = 3600;
 const FALLBACK_S = 1800;
-/** Messages a second that a region may send while the gateway is contained: more than on an ordinary day. */
+/** Messages a second, at speed 30, that a region may send while the gateway is contained: more than on an ordinary day. */
 const PER_SECOND = 6;
 
 /**
@@ -41,7 +41,7 @@ export function playbooksOf(
         {
           action: "set-rate-limit",
           on: GATEWAY,
-          parameters: { per_second: PER_SECOND, seconds: seconds(CONTAINED_S) },
+          parameters: { per_second: pace.rate(PER_SECOND), seconds: seconds(CONTAINED_S) },
         },
       ],
     },

@@ -20,8 +20,8 @@ export function plotScale(recordings: readonly Recording[]): PlotScale {
 }
 
 /**
- * The level of one run over time, logarithmic above one tenth of the SLO so that tens and thousands both show: blocks for the highest level in each
- * column, dots for the SLO, a gap where nothing is known. Below it the times of detection, containment and recovery.
+ * The level of one run over time: blocks for the highest level in each column, dots for the SLO, a gap before anything is
+ * known. Below it the times of detection, containment and recovery.
  */
 export function plotRun(
   recording: Recording,

@@ -9,11 +9,14 @@ const STALL_MS = 250;
 
 const HEADS: Readonly<Record<Heal, string>> = { off: "not healed", on: "healed", alerts: "alerts only" };
 
+type Row = readonly [name: string, cell: Cell];
 type Cell = (figures: Figures, messages: Messages) => string;
 
 /** Rows of the table: what, how it is shown, and whether the drill at hand has it. */
-function rowsFor(recording: Recording): (readonly [string, Cell])[] {
+function rowsFor(recordings: readonly Recording[], recording: Recording): Row[] {
   const { title, unit, slo } = recording.level;
+  // A drill without recommender and router has no whole page to lose.
+  const whole = recordings.some(({ pages }) => pages.some((page) => page.whole === true));
   const queueIsLevel = unit === "messages";
   const predictions = recording.predictions.length > 0;
   const level = (value: number | undefined) => (value === undefined ? "–" : `${shown(value, unit)}`);
@@ -23,23 +26,25 @@ function rowsFor(recording: Recording): (readonly [string, Cell])[] {
     ["time to recover", (f) => (f.recoverS === 0 ? "never above" : seconds(f.recoverS))],
     ["  cycles from detection", (f) => (f.recoverCycles === undefined ? "–" : f.recoverCycles.toFixed(1))],
     ["longest queue", (f) => (f.maxQueue === undefined ? "–" : String(f.maxQueue))],
-    ...(queueIsLevel
-      ? ([["  queue at detection", (f) => String(f.queueAtDetection ?? "–")]] as (readonly [string, Cell])[])
-      : ([[`highest ${title}`, (f) => level(f.maxLevel)]] as (readonly [string, Cell])[])),
+    ...only(queueIsLevel, ["  queue at detection", (f) => String(f.queueAtDetection ?? "–")]),
+    ...only(!queueIsLevel, [`highest ${title}`, (f) => level(f.maxLevel)]),
     [`time above ${shown(slo, unit)}`, (f) => seconds(f.secondsAbove)],
     ["  after containment", (f) => seconds(f.secondsAboveAfter)],
     ["messages acknowledged", (_, m) => String(m.acked)],
     ["  delivered", (_, m) => String(m.delivered)],
     ["  dead-lettered", (_, m) => String(m.deadLettered)],
     ["  lost", (_, m) => String(m.lost)],
+    ["messages refused", (_, m) => String(m.refused)],
     [predictions ? "invalid predictions served" : "invalid pages served", (f) => percent(f.invalidRatio)],
     ["  after containment", (f) => percent(f.invalidRatioAfter)],
-    ...(predictions
-      ? ([["predictions available", (f) => percent(f.predictionAvailability)]] as (readonly [string, Cell])[])
-      : []),
+    ...only(predictions, ["predictions available", (f) => percent(f.predictionAvailability)]),
     ["pages available", (f) => percent(f.availability)],
-    ["  whole", (f) => percent(f.wholePages)],
+    ...only(whole, ["  whole", (f) => percent(f.wholePages)]),
   ];
+}
+
+function only(shown: boolean, row: Row): Row[] {
+  return shown ? [row] : [];
 }
 
 /** The runs of one drill beside each other, a plot of each, and what the drill is to show. */
@@ -47,7 +52,7 @@ export function renderDrill(recordings: readonly Recording[], goals: readonly Go
   const [first] = recordings;
   if (first === undefined) return "";
   const computed = recordings.map((r) => ({ r, f: figuresOf(r) }));
-  const rows = rowsFor(first).map(([name, cell]) => [
+  const rows = rowsFor(recordings, first).map(([name, cell]) => [
     name,
     ...computed.map(({ r, f }) => cell(f, r.messages)),
   ]);

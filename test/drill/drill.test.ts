@@ -47,8 +47,8 @@ async function healed(drill: Drill, part: { quietS: number; incidentS: number })
 
 test("latency is foreseen and drift is contained, at the same time beside each other, and nothing is left behind", async () => {
   const [ramp, drift] = await Promise.all([
-    healed(latencyRamp, { quietS: 480, incidentS: 1200 }),
-    healed(modelDrift, { quietS: 480, incidentS: 1200 }),
+    healed(latencyRamp, { quietS: 360, incidentS: 780 }),
+    healed(modelDrift, { quietS: 360, incidentS: 780 }),
   ]);
   for (const { recording, figures, notes } of [ramp, drift]) {
     expect(
@@ -61,8 +61,8 @@ test("latency is foreseen and drift is contained, at the same time beside each o
     expect(recording.messages).toMatchObject({ lost: 0, deadLettered: 0 });
     expect(figures.availability).toBe(1);
   }
-  // At the end of the watch the ramp would be at 1.2 s.
-  expect(ramp.figures.maxLevel).toBeLessThan(1000);
+  // At the end of the watch the ramp would be at 780 ms.
+  expect(ramp.figures.maxLevel).toBeLessThan(600);
   expect(drift.figures).toMatchObject({ invalidRatioAfter: 0, predictionAvailability: 1 });
   expect(drift.figures.invalidRatio).toBeGreaterThan(0);
   expect(drift.notes).toContainEqual(expect.stringContaining("alert HighInvalidModelOutputs firing"));

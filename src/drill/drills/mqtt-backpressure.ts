@@ -5,23 +5,30 @@ import { SLO_QUEUE } from "../slo.ts";
 import { REGIONS } from "../traffic.ts";
 
 const FLOODED = "us-east-1";
-/** Messages a second of a region on an ordinary day. */
+/** Messages a second of a region on an ordinary day, and what the gateway can deliver of all of them; at speed 30. */
 const ORDINARY = 1;
-/** The faulty release reaches twice as many devices every so often, seconds of a real installation. */
-const DOUBLING_S = 300;
-/** What the gateway can deliver above an ordinary day, and what the first faulty devices add; messages a second. */
-const SLACK = 8;
-const FIRST = 4;
-/** All devices are faulty: the flood grows no further, messages a second. */
+const DELIVERED = 23;
+/** The first wave takes this share of what the gateway has to spare. */
+const FIRST_WAVE = 0.9;
+/** What comes on top of it, messages a second at speed 30: twice as much every so often (seconds of a real installation). */
+const NEXT = 1;
+const DOUBLING_S = 240;
+/** All devices are faulty: the flood grows no further. */
 const LARGEST = 600;
 /** How often the rate follows, seconds. */
 const STEP_S = 0.25;
 /** How much shorter the longest queue is to be. */
 const SHORTER = 160;
 
-const ordinary = ORDINARY * REGIONS.length;
-/** Rates are a drill's: with the speed they grow as times shrink, so that the queue is the same. */
-const scaled = (rate: number, pace: Pace) => (rate * pace.speed) / 30;
+/** Whole messages a second: the gateway takes no other rate. */
+const deliveredAt = (pace: Pace) => Math.ceil(pace.rate(DELIVERED));
+
+/** Messages a second that faulty devices add, `elapsedS` after the onset. */
+function floodAt(pace: Pace, elapsedS: number): number {
+  const spare = deliveredAt(pace) - REGIONS.length * pace.rate(ORDINARY);
+  const more = NEXT * 2 ** (elapsedS / pace.s(DOUBLING_S));
+  return FIRST_WAVE * spare + pace.rate(Math.min(LARGEST, more));
+}
 
 /** One region's devices take a faulty release, in doubling waves, and publish far more than the gateway can deliver. */
 export const mqttBackpressure: Drill = {
@@ -38,9 +45,9 @@ export const mqttBackpressure: Drill = {
   targets: ["telemetry-gateway"],
   extraHeals: ["alerts"],
   quietS: 750,
-  incidentS: 2550,
+  incidentS: 2580,
   telemetryRate: ORDINARY,
-  env: (pace) => ({ GATEWAY_CONSUME_RATE: String(ordinary + Math.max(1, Math.round(scaled(SLACK, pace)))) }),
+  env: (pace) => ({ GATEWAY_CONSUME_RATE: String(deliveredAt(pace)) }),
   // On alerts alone no forecast may speak.
   signals: (heal): Record<string, Record<string, unknown>> =>
     heal === "alerts" ? { "telemetry-gateway": { backlog: { linear: false, trend: false } } } : {},
@@ -48,11 +55,7 @@ export const mqttBackpressure: Drill = {
     const beganMs = performance.now();
     const flood = () => {
       const elapsedS = (performance.now() - beganMs) / 1_000;
-      const more = Math.min(
-        scaled(LARGEST, pace),
-        scaled(FIRST, pace) * 2 ** (elapsedS / pace.s(DOUBLING_S)),
-      );
-      fleets.get(FLOODED)?.setRate(ORDINARY + more);
+      fleets.get(FLOODED)?.setRate(pace.rate(ORDINARY) + floodAt(pace, elapsedS));
       after(STEP_S, flood);
     };
     flood();
