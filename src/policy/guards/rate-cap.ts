@@ -26,7 +26,8 @@ export function rateCap(input: {
   const blocking = inWindow[inWindow.length - cap.actions]?.monoMs ?? Number.NEGATIVE_INFINITY;
   const untilMonoMs = Math.max(blocking + cap.windowMs, lost ? lostUntil : 0);
   const of = scope === undefined ? "over all targets" : `on ${scope}`;
-  const count = lost && inWindow.length < cap.actions ? "earlier actions are not known, so" : inWindow.length;
+  const count =
+    lost && inWindow.length < cap.actions ? "earlier actions are not known, so all" : inWindow.length;
   return {
     hold: scope === undefined ? "rate_cap_fleet" : "rate_cap_target",
     untilMs: now.wallMs + (untilMonoMs - now.monoMs),
