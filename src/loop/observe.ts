@@ -7,6 +7,9 @@ import { within } from "./within.ts";
 /** How far a sample may lie ahead of our clock, milliseconds. Sources are stricter; this catches a clock that jumps. */
 const MAX_FUTURE_MS = 60_000;
 
+/** No measurement is larger, in any unit: 8 PiB, 285,000 years. One such value would also spoil every line through it. */
+const MAX_VALUE = Number.MAX_SAFE_INTEGER;
+
 export interface Observed {
   /** When the last source had answered: what samples' ages count from. */
   readonly at: Instant;
@@ -55,6 +58,7 @@ export async function observe(input: {
 export function nonsense(sample: { value: number; timestampMs: number }, now: Instant): string | undefined {
   if (!(sample.value >= 0 && sample.value < Number.POSITIVE_INFINITY))
     return `value ${sample.value} is not a finite number of at least 0`;
+  if (sample.value > MAX_VALUE) return `value ${sample.value} is larger than any measurement`;
   if (!Number.isFinite(sample.timestampMs)) return `timestamp ${sample.timestampMs} is not a time`;
   const aheadMs = sample.timestampMs - now.wallMs;
   return aheadMs > MAX_FUTURE_MS ? `timestamp is ${Math.round(aheadMs / 1000)} s in the future` : undefined;

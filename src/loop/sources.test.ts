@@ -120,6 +120,7 @@ describe("a source", () => {
 
   it.each([
     ["NaN", { value: Number.NaN }],
+    ["larger than any measurement", { value: 2 ** 53 }],
     ["infinite", { value: Number.POSITIVE_INFINITY }],
     ["negative", { value: -1 }],
     ["without a time", { timestampMs: Number.NaN }],

@@ -210,6 +210,7 @@ describe("an answer that cannot be trusted", () => {
     ],
     ["null", respondJson("null"), /not a JSON object/],
     ["warnings", respondJson(vector([{ value: "4" }], { warnings: ["store down"] })), /warning: store down/],
+    ["warnings that are no list", respondJson(vector([{ value: "4" }], { warnings: "x" })), /no list/],
     ["partial infos", respondJson(vector([{ value: "4" }], { infos: ["Partial response"] })), /is partial/],
     ["negative", answers(respondJson(vector([{ value: "-4" }]))), /negative/],
     ["a bare number", answers(respondJson(vector([{ value: 4 }]))), /not a number/],

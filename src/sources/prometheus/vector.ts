@@ -56,6 +56,7 @@ export function parseVectorAnswer(text: string): VectorAnswer {
 /** Why an answer says of itself that it is not to be trusted, if it does. */
 export function distrust(answer: Readonly<Record<string, unknown>>): string | undefined {
   if (hasItems(answer.warnings)) return `answer carries a warning: ${oneLine(String(answer.warnings[0]))}`;
+  if (!isAbsent(answer.warnings)) return "answer carries warnings that are no list";
   if (hasItems(answer.infos)) {
     // Infos are mostly hints about naming; only those about partial data matter.
     const partial = answer.infos.find((info) => /partial/i.test(String(info)));
@@ -180,6 +181,11 @@ function readingOf(row: VectorRow): JobReading {
 
 function duplicate(what: string): JobReading {
   return { ok: false, status: "invalid", detail: `more than one series for ${what}` };
+}
+
+/** An empty list says as much as none. */
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || Array.isArray(value);
 }
 
 function hasItems(value: unknown): value is readonly unknown[] {
