@@ -7,7 +7,7 @@ import {
   parseTemplate,
   placeOfBody,
 } from "../actions/http-call.ts";
-import { name, seconds, text } from "./fields.ts";
+import { described, name, seconds, text } from "./fields.ts";
 import type { Complain } from "./resolve.ts";
 import type { Config } from "./types.ts";
 
@@ -42,18 +42,48 @@ const status = z
   });
 
 const httpCall = z.strictObject({
-  name: name(),
-  url: text("an http:// or https:// URL"),
-  method: z
-    .enum(["POST", "PUT", "PATCH", "DELETE"], { error: "must be POST, PUT, PATCH or DELETE" })
-    .default("POST"),
-  headers: z.record(z.string(), text("the value of a header")).default({}),
-  headers_from_files: z.record(z.string(), text("a file that holds the value of a header")).default({}),
-  body: text("the body of the call").optional(),
-  timeout_seconds: seconds(0.1, MAX_TIMEOUT_S).default(DEFAULT_TIMEOUT_S),
-  expect_status: z.array(status, { error: "must be a list of statuses" }).default([]),
-  reconcile: text("an http:// or https:// URL").optional(),
-  idempotent: z.boolean({ error: "must be true or false" }).optional(),
+  name: described(name(), "unique, and not the name of a target; a step names it"),
+  url: described(text("an http:// or https:// URL"), "template; placeholders in its path and query only"),
+  method: described(
+    z
+      .enum(["POST", "PUT", "PATCH", "DELETE"], { error: "must be POST, PUT, PATCH or DELETE" })
+      .default("POST"),
+    "of the call",
+  ),
+  headers: described(
+    z.record(z.string(), text("the value of a header")).default({}),
+    "plain text; with a body, `content-type` is `application/json` by default",
+    "none",
+  ),
+  headers_from_files: described(
+    z.record(z.string(), text("a file that holds the value of a header")).default({}),
+    "headers whose value is the first line of a file, read at each call: for secrets",
+    "none",
+  ),
+  body: described(
+    text("the body of the call").optional(),
+    "template: JSON with placeholders inside strings, or a form",
+    "none",
+  ),
+  timeout_seconds: described(
+    seconds(0.1, MAX_TIMEOUT_S).default(DEFAULT_TIMEOUT_S),
+    "deadline of one attempt",
+  ),
+  expect_status: described(
+    z.array(status, { error: "must be a list of statuses" }).default([]),
+    "statuses that say that it was done; 404, 409 and 410 may be among them: it was done before",
+    "any 2xx",
+  ),
+  reconcile: described(
+    text("an http:// or https:// URL").optional(),
+    "template of a URL to `GET` after a lost answer: 2xx it was done, 404 it never arrived",
+    "none",
+  ),
+  idempotent: described(
+    z.boolean({ error: "must be true or false" }).optional(),
+    "true: it may be repeated although it may have arrived, e.g. because the receiver honours the key",
+    "true for `PUT` and `DELETE`",
+  ),
 });
 
 type HttpCallConfig = z.output<typeof httpCall>;

@@ -1,5 +1,13 @@
 import { z } from "zod";
 
+/**
+ * What a key is for, as docs/configuration.md says it; the last call on a schema, which would else forget it.
+ * @param shownDefault for a default that is no plain value, e.g. that of another key.
+ */
+export function described<T extends z.ZodType>(schema: T, meaning: string, shownDefault?: string): T {
+  return schema.meta({ description: meaning, ...(shownDefault === undefined ? {} : { shownDefault }) }) as T;
+}
+
 /** A number with its range and unit in the message, so that an error says what would be right. */
 export function number(spec: { min: number; max: number; unit: string; integer?: boolean; above?: boolean }) {
   const kind = spec.integer === true ? "a whole number" : "a number";

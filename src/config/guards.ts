@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { baseUrl, name, number, seconds, share, text } from "./fields.ts";
+import { baseUrl, described, name, number, seconds, share, text } from "./fields.ts";
 
 const count = (min: number, max: number, unit: string) => number({ min, max, unit, integer: true });
 const window = (max = 86_400) => number({ min: 1, max, unit: "seconds" });
@@ -13,7 +13,11 @@ const pattern = () =>
     })
     .default("*");
 
-const matcher = { target: pattern(), signal: pattern(), action: pattern() };
+const matcher = {
+  target: described(pattern(), "targets that it is about"),
+  signal: described(pattern(), "signals that it is about"),
+  action: described(pattern(), "kinds of action that it is about"),
+};
 
 /** A moment as text; without a zone it would mean something else on every machine. */
 const moment = () =>
@@ -53,29 +57,39 @@ function isTimeZone(value: string): boolean {
 }
 
 const silence = z.strictObject({
-  id: name(),
+  id: described(name(), "unique"),
   ...matcher,
-  author: text("who gives the silence"),
-  reason: text("why"),
-  starts_at: moment(),
-  ends_at: moment(),
+  author: described(text("who gives the silence"), "who gives it"),
+  reason: described(text("why"), "why"),
+  starts_at: described(moment(), "from when"),
+  ends_at: described(moment(), "until when; at most 90 days later"),
 });
 
 const maintenance = z
   .strictObject({
-    name: name(),
+    name: described(name(), "unique"),
     ...matcher,
-    reason: text("why"),
-    days: z
-      .array(z.enum(WEEKDAYS, { error: `must be ${WEEKDAYS.join(", ")}` }))
-      .min(1, "must list at least one day")
-      .refine((days) => new Set(days).size === days.length, { error: "must not list a day twice" })
-      .optional(),
-    from: clock(/^([01]\d|2[0-3]):[0-5]\d$/, "22:00").optional(),
-    to: clock(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, "02:00").optional(),
-    timezone: timeZone().optional(),
-    starts_at: moment().optional(),
-    ends_at: moment().optional(),
+    reason: described(text("why"), "why"),
+    days: described(
+      z
+        .array(z.enum(WEEKDAYS, { error: `must be ${WEEKDAYS.join(", ")}` }))
+        .min(1, "must list at least one day")
+        .refine((days) => new Set(days).size === days.length, { error: "must not list a day twice" })
+        .optional(),
+      "days on which a weekly window begins",
+      "all",
+    ),
+    from: described(
+      clock(/^([01]\d|2[0-3]):[0-5]\d$/, "22:00").optional(),
+      "when a weekly window begins, in quotes",
+    ),
+    to: described(
+      clock(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, "02:00").optional(),
+      "when it ends, in quotes; what is not after `from` is on the next day",
+    ),
+    timezone: described(timeZone().optional(), "zone of a weekly window", "`UTC`"),
+    starts_at: described(moment().optional(), "instead, for a single window: from when"),
+    ends_at: described(moment().optional(), "until when"),
   })
   .superRefine((w, context) => {
     const weekly = w.from !== undefined && w.to !== undefined;

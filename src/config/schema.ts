@@ -3,7 +3,18 @@ import type { SignalDefinition } from "../domain/signal.ts";
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import { signalDefinitions } from "../signals/index.ts";
 import { actionsSchema } from "./actions.ts";
-import { baseUrl, flag, listenAddress, metricName, name, number, seconds, share, text } from "./fields.ts";
+import {
+  baseUrl,
+  described,
+  flag,
+  listenAddress,
+  metricName,
+  name,
+  number,
+  seconds,
+  share,
+  text,
+} from "./fields.ts";
 import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 
@@ -72,15 +83,31 @@ function threshold(definition: SignalDefinition) {
 
 function signalOverride(definition: SignalDefinition) {
   return z.strictObject({
-    enabled: flag().optional(),
+    enabled: described(flag().optional(), "false: not observed at all", "true"),
     slo: threshold(definition),
     exit: threshold(definition),
     limit: threshold(definition),
-    linear: flag().optional(),
-    trend: flag().optional(),
-    query: text("a PromQL expression with $jobs, $by and $window").optional(),
-    support_query: text("a PromQL expression with $jobs, $by and $window").optional(),
-    scrape: scrapeRecipe.optional(),
+    linear: described(
+      flag().optional(),
+      "false: the linear witness forecasts and is shown, and never triggers",
+      "true; false for memory",
+    ),
+    trend: described(flag().optional(), "the same for the trend witness", "true"),
+    query: described(
+      text("a PromQL expression with $jobs, $by and $window").optional(),
+      "PromQL with `$jobs`, `$by` and `$window`",
+      "of the signal",
+    ),
+    support_query: described(
+      text("a PromQL expression with $jobs, $by and $window").optional(),
+      "PromQL, same placeholders: requests in the window behind a value",
+      "of the signal",
+    ),
+    scrape: described(
+      scrapeRecipe.optional(),
+      "how to compute it from a page: `{kind: gauge, metric: …, combine: max}`, `{kind: rate_ratio, numerator: …, denominator: …}` or `{kind: histogram_quantile, metric: …, quantile: 0.95, scale: 1000}`",
+      "of the signal",
+    ),
   });
 }
 
@@ -103,19 +130,42 @@ const parts = z.strictObject({
 
 const target = z
   .strictObject({
-    name: name(),
-    job: text("the value of the job label").optional(),
-    url: baseUrl().optional(),
-    urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
-    admin_url: baseUrl().optional(),
-    admin_urls: z.array(baseUrl()).min(1, "must list at least one URL").optional(),
-    aggregate: z
-      .enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' })
-      .default("job"),
-    cooldown_seconds: seconds(0, 86_400).optional(),
-    auto_heal: flag().default(true),
-    signals: signalsObject(),
-    parts: parts.optional(),
+    name: described(name(), "unique"),
+    job: described(
+      text("the value of the job label").optional(),
+      "value of the `job` label in Prometheus",
+      "the name",
+    ),
+    url: described(baseUrl().optional(), "base URL of its one instance; either this or `urls`"),
+    urls: described(
+      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+      "base URLs of its instances",
+    ),
+    admin_url: described(
+      baseUrl().optional(),
+      "base URL of its admin plane, where `ADMIN_LISTEN_ADDRESS` puts it elsewhere",
+      "the same as `url`",
+    ),
+    admin_urls: described(
+      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+      "the same for `urls`: one an instance, in their order",
+      "the same as `urls`",
+    ),
+    aggregate: described(
+      z.enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' }).default("job"),
+      "`job`: one value over all instances; `worst_instance`: the worst of their values",
+    ),
+    cooldown_seconds: described(
+      seconds(0, 86_400).optional(),
+      "pause after a mitigation",
+      "`predict.cooldown_seconds`",
+    ),
+    auto_heal: described(flag().default(true), "false: shadow mode for this target"),
+    signals: described(signalsObject(), "overrides for this target, as below", " "),
+    parts: described(
+      parts.optional(),
+      "how its parts are told apart, e.g. the regions of the gateway, as below",
+    ),
   })
   .refine((t) => (t.url === undefined) !== (t.urls === undefined), {
     error: "must have either url (one instance) or urls (several)",
