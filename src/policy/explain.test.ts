@@ -7,6 +7,15 @@ const REASONS: Reason[] = [
   "pre_timeout",
   "strong",
   "confirmed",
+  "trend",
+  "level",
+  "envelope",
+  "no_excess_expected",
+  "explained_by_traffic",
+  "awaiting_cycles",
+  "covered_by_playbook",
+  "already_contained",
+  "undo_under_way",
   "witness_off",
   "insufficient_samples",
   "r2_below_min",
@@ -119,7 +128,7 @@ describe("explain", () => {
 
   it("says acting exactly for the reasons that act", () => {
     const acting = REASONS.filter((reason) => explain({ ...BASE, reason }).startsWith("acting"));
-    expect(acting).toEqual(["pre_timeout", "strong", "confirmed"]);
+    expect(acting).toEqual(["pre_timeout", "strong", "confirmed", "trend", "level", "envelope"]);
   });
 });
 

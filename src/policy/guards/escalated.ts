@@ -11,7 +11,7 @@ export function escalatedHold(escalation: Escalation | undefined, now: Instant):
   const why =
     cause === "refused"
       ? "the target refuses the action"
-      : `${tries.length} actions did not help, the last one ${oneLine(tries.at(-1)?.detail ?? "")}`;
+      : `${tries.length === 1 ? "an action" : `${tries.length} actions`} did not help, the last one ${oneLine(tries.at(-1)?.detail ?? "")}`;
   const seen = ack !== undefined && !(ack.untilMonoMs !== undefined && now.monoMs >= ack.untilMonoMs);
   const who = seen ? `seen by ${oneLine(ack.by, 80)}: ${oneLine(ack.reason)}` : "nobody has answered yet";
   return { hold: "escalated", detail: `since ${isoUtc(since.wallMs)}, ${why}; ${who}` };
