@@ -281,6 +281,27 @@ describe("replay", () => {
     expect(told[1]).toBeLessThan(30_000);
   });
 
+  test("unrelated targets that turn at risk together are a storm in one loop, and none target by target", async () => {
+    const names = ["a", "b", "c", "d"];
+    const samples = ramp({ fromS: 0, count: 60, rampAt: 20, perStep: 20 });
+    const history = historyOf(names.map((target) => ({ target, samples })));
+    const acted = async (guards: GuardScope) => {
+      const actions = await replay({
+        history,
+        targets: names.map((name) => targetNamed(name)),
+        guards,
+        maxSampleAgeMs: MAX_AGE_MS,
+        ports: {
+          openStore: (clock) => createMemoryStore({ clock }),
+          settingsFor: (targets) => ({ ...loaded, targets }),
+        },
+      });
+      return new Set(actions.map((a) => a.target)).size;
+    };
+    expect(await acted("all")).toBeLessThan(names.length);
+    expect(await acted("per-target")).toBe(names.length);
+  });
+
   test("a silence is followed until every sample is stale", () => {
     expect(silenceMs(30_000, 90_000)).toBe(300_000);
     expect(silenceMs(2000, 60_000)).toBe(64_000);

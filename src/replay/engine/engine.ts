@@ -69,7 +69,15 @@ export function silenceMs(cycleMs: number, maxSampleAgeMs: number): number {
  * Runs the monitor's own loop over the past, time being an argument, and collects the actions that it would have
  * taken, in order of time. Every action counts as applied at once. Same input, same answer.
  */
-export async function replay(input: ReplayInput): Promise<ReplayedAction[]> {
+export async function replay(given: ReplayInput): Promise<ReplayedAction[]> {
+  const { settingsFor } = given.ports;
+  const input =
+    given.guards === "all"
+      ? given
+      : {
+          ...given,
+          ports: { ...given.ports, settingsFor: (some: readonly Target[]) => alone(settingsFor(some)) },
+        };
   const units = input.guards === "all" ? wholeFleet(input) : targetByTarget(input);
   const done = { ticks: 0, sinceBreath: 0, total: units.reduce((n, u) => n + u.ticks.length, 0) };
   const actions: ReplayedAction[] = [];
@@ -77,6 +85,21 @@ export async function replay(input: ReplayInput): Promise<ReplayedAction[]> {
   return actions.sort(
     (a, b) => a.atMs - b.atMs || compare(a.target, b.target) || compare(a.signal, b.signal),
   );
+}
+
+/** Settings under which no guard looks beyond a target: those that count over the fleet never have enough to count. */
+function alone(settings: LoopSettings): LoopSettings {
+  const { fleetCap, storm, completeness } = settings.guards;
+  const never = Number.MAX_SAFE_INTEGER;
+  return {
+    ...settings,
+    guards: {
+      ...settings.guards,
+      fleetCap: { ...fleetCap, actions: never },
+      storm: { ...storm, minTargets: never },
+      completeness: { ...completeness, minSeries: never },
+    },
+  };
 }
 
 function compare(a: string, b: string): number {
