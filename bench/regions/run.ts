@@ -56,6 +56,8 @@ export interface Verdict {
 
 const SLO_BACKLOG = 100;
 const STEP_S = 1;
+/** Nobody looks yet: a coarser step will do, seconds. */
+const UNSEEN_STEP_S = 30;
 const ORIGIN: Instant = { wallMs: 1_700_000_000_000, monoMs: 77_000_000 };
 
 function at(seconds: number): Instant {
@@ -72,8 +74,11 @@ export function runIncident(incident: Incident, label: string): Verdict {
   const first = random.between(0, incident.cycleS);
   let nextCycle = Math.max(-incident.pastS, incident.watchFromS ?? -Infinity) + first;
   let nextScrape = -incident.pastS;
-  for (let t = -incident.pastS; t <= incident.lengthS; t += STEP_S) {
-    world.step(t);
+  const unseenUntil = (incident.watchFromS ?? -Infinity) - 300;
+  let stepS = STEP_S;
+  for (let t = -incident.pastS; t <= incident.lengthS; t += stepS) {
+    stepS = t + UNSEEN_STEP_S < Math.min(0, unseenUntil) ? UNSEEN_STEP_S : STEP_S;
+    world.step(t, stepS);
     if (tally.alarmAt === undefined && t >= 0 && world.backlog() > SLO_BACKLOG) tally.alarmAt = t;
     if (incident.scrapeS !== undefined && t >= nextScrape) {
       scraped = world.reading(t);
@@ -144,9 +149,9 @@ function createWorld(incident: Incident, random: Random) {
   const gateway = simulateGateway();
   const drift = regions.map(() => random.normal());
   const phase = regions.map(() => random.between(0, 60));
-  const keep = Math.exp(-STEP_S / 60);
   return {
-    step: (t: number) => {
+    step: (t: number, stepS: number) => {
+      const keep = Math.exp(-stepS / 60);
       const arrivals: Record<string, number> = {};
       const downstream: Record<string, number> = {};
       for (const [i, region] of regions.entries()) {
@@ -158,13 +163,13 @@ function createWorld(incident: Incident, random: Random) {
         const inBurst = (t + (phase[i] ?? 0) + 3600) % 60 < 3;
         arrivals[region] = poisson(
           random,
-          mean * STEP_S * (incident.together === true ? (inBurst ? 20 : 0) : 1),
+          mean * stepS * (incident.together === true ? (inBurst ? 20 : 0) : 1),
         );
         const most = incident.downstream?.(i, t);
-        if (most !== undefined) downstream[region] = most * STEP_S;
+        if (most !== undefined) downstream[region] = most * stepS;
       }
       if (incident.restartS === t) gateway.restart();
-      gateway.second({ arrivals, capacity: incident.capacity(t) * STEP_S, downstream });
+      gateway.second({ arrivals, capacity: incident.capacity(t) * stepS, downstream });
     },
     reading: (t: number) => gateway.reading(at(t)),
     backlog: () => gateway.backlog,

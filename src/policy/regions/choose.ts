@@ -26,6 +26,8 @@ const YOUNG_MS = 600_000;
 /** How much more than another region a region must have grown since before the watch; counts that say something. */
 const OUTGREW_TIMES = 4;
 const LEAST_TOTAL = 100;
+/** What the others' counters had counted must be worth so many seconds of their present rate: a young counter tells nothing. */
+const LEAST_AGE_S = 600;
 
 /** Which rule chose a region. */
 export type RegionRule = "flood" | "stalled" | "outgrew";
@@ -186,6 +188,7 @@ function outgrew(view: View, history: RegionHistory, now: Instant): Chosen | und
   const others = view.regions.flatMap((r) => (r === worst ? [] : (grown(r) ?? [])));
   const most = Math.max(0, ...others);
   if (own === undefined || most === 0 || own < OUTGREW_TIMES * most) return undefined;
+  if (most * LEAST_AGE_S > 1) return undefined;
   const than = `${short(own / most)} times more than any other region against all that came before the watch began`;
   return {
     region: worst.region,
