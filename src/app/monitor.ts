@@ -13,7 +13,7 @@ import { createMetricsReporter } from "../report/metrics.ts";
 import { createStatusBoard, type StatusBoard } from "../report/status.ts";
 import type { TokenSet } from "../security/tokens.ts";
 import { openSqliteStore } from "../store/sqlite/index.ts";
-import { type BuildInfo, readBuildInfo } from "../telemetry/build-info.ts";
+import { readBuildInfo } from "../telemetry/build-info.ts";
 import { type Log, openLog } from "../telemetry/logger.ts";
 import {
   createRegistry,
@@ -25,6 +25,7 @@ import { alertsApi } from "./alerts.ts";
 import { tellRefusals } from "./api-audit.ts";
 import { systemClock } from "./clock.ts";
 import { controlsApi } from "./controls.ts";
+import { createViews, type Views } from "./page.ts";
 import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
 import { loopSettings, type OpenEscalator, openActions, openEscalator, openSources } from "./wiring.ts";
@@ -52,7 +53,6 @@ const JOB = "predictive-monitor";
 /** Longest wait for the cycle under way at a stop, milliseconds: an action's deadline and some. */
 const DRAIN_MS = 20_000;
 const RETENTION = { maxEntries: 100_000, maxAgeMs: 90 * 86_400_000 };
-const JOURNAL_SHOWN = 100;
 
 /**
  * The monitor, wired: configuration, journal, sources, actions, loop, endpoints.
@@ -77,7 +77,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       ...(options.quiet === true ? { stream: { write: () => {} } } : {}),
     });
     undo.push(() => log.close());
-    const parts = openParts({ config, log, undo, options });
+    const parts = openParts({ current, log, undo, options });
     await parts.loop.start();
     const reload = reloader({ load, parts, current });
     const server = await serve({ parts, get: () => current.config, reload });
@@ -132,8 +132,8 @@ interface Parts {
   readonly log: Log;
   readonly registry: Registry;
   readonly board: StatusBoard;
+  readonly views: Views;
   readonly loop: Loop;
-  readonly build: BuildInfo;
   readonly missed: Counter;
   readonly reloadOk: Gauge;
   readonly store: ReturnType<typeof openSqliteStore>;
@@ -146,12 +146,13 @@ interface Parts {
 }
 
 function openParts(input: {
-  config: Config;
+  current: { readonly config: Config };
   log: Log;
   undo: (() => unknown)[];
   options: MonitorOptions;
 }): Parts {
-  const { config, log, undo, options } = input;
+  const { current, log, undo, options } = input;
+  const { config } = current;
   const clock = systemClock();
   const registry = createRegistry();
   const build = readBuildInfo(options.input.env);
@@ -175,8 +176,11 @@ function openParts(input: {
   const store = openSqliteStore({ path: join(config.dataDir, "monitor.db"), clock, retention: RETENTION });
   undo.push(() => store.close());
   const board = createStatusBoard(Date.now);
+  const views = createViews({ board, build, store, loop: () => loop, config: () => current.config });
+  undo.push(() => views.replay.close());
+  const told = [board, views.feed, ...(options.reporters ?? [])];
   const reporter = fanOut(
-    [createLogReporter(log.logger), createMetricsReporter(registry), board, ...(options.reporters ?? [])],
+    [createLogReporter(log.logger), createMetricsReporter(registry), ...told],
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
   const sources = openSources(config, clock);
@@ -184,7 +188,7 @@ function openParts(input: {
   undo.push(() => actions.close());
   const escalator = openEscalator(config.escalation);
   undo.push(() => escalator.close());
-  const loop = createLoop(
+  const loop: Loop = createLoop(
     {
       clock,
       sources: sources.list,
@@ -202,8 +206,8 @@ function openParts(input: {
     log,
     registry,
     board,
+    views,
     loop,
-    build,
     missed,
     reloadOk,
     store,
@@ -278,6 +282,7 @@ function serve(input: {
   reload: () => Promise<string | undefined>;
 }): Promise<MonitorServer> {
   const { parts, get } = input;
+  const { views } = parts;
   const startedMs = parts.clock.now().monoMs;
   const { host, port } = get().web;
   return startMonitorServer({
@@ -285,7 +290,7 @@ function serve(input: {
     port,
     api: {
       ...alertsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
-      controls: controlsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
+      controls: views.shown(controlsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger })),
       registry: parts.registry,
       tokens: parts.webTokens,
       onRefusal: tellRefusals(parts.log.logger),
@@ -300,17 +305,9 @@ function serve(input: {
         const allowedMs = 5 * get().cycleMs + DRAIN_MS;
         return idleMs > allowedMs ? `no cycle ended for ${Math.round(idleMs / 1000)} s` : undefined;
       },
-      status: () =>
-        parts.board.status({
-          settings: parts.loop.settings,
-          version: parts.build.version,
-          revision: parts.build.revision,
-          epoch: parts.store.epoch,
-          journal: parts.store.recent(JOURNAL_SHOWN),
-          containment: parts.loop.containment,
-          controls: parts.loop.controls,
-          configFile: get().file,
-        }),
+      status: () => views.status(),
+      page: views.page,
+      replay: views.replay,
     },
   });
 }

@@ -49,12 +49,12 @@ const SILENCE = z.strictObject({
   ends_at: moment,
 });
 
-export const readSaid = (body: unknown) => read(SAID, body);
-export const readPause = (body: unknown) => read(PAUSE, body);
+export const readSaid = (body: unknown) => readBody(SAID, body);
+export const readPause = (body: unknown) => readBody(PAUSE, body);
 
 /** @throws ApiError 400 naming every field that is wrong */
 export function readAcknowledge(body: unknown): z.output<typeof ACKNOWLEDGE> {
-  const given = read(ACKNOWLEDGE, body);
+  const given = readBody(ACKNOWLEDGE, body);
   if (given.resume && given.for_seconds !== undefined)
     throw invalid([
       {
@@ -70,7 +70,7 @@ export function readAcknowledge(body: unknown): z.output<typeof ACKNOWLEDGE> {
  * @throws ApiError 400 naming every field that is wrong
  */
 export function readSilence(body: unknown, nowMs: number) {
-  const { starts_at: startsAtMs = nowMs, ends_at: endsAtMs, ...given } = read(SILENCE, body);
+  const { starts_at: startsAtMs = nowMs, ends_at: endsAtMs, ...given } = readBody(SILENCE, body);
   const latest = new Date(nowMs + MAX_AHEAD_MS).toISOString();
   const wrong: Problem[] = [];
   if (endsAtMs <= nowMs)
@@ -87,7 +87,7 @@ interface Problem {
   readonly message: string;
 }
 
-function read<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+export function readBody<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const result = schema.safeParse(body ?? {});
   if (result.success) return result.data;
   throw invalid(

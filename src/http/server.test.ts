@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -159,7 +159,13 @@ describe("the monitor's endpoints", () => {
     ["/metrics", "POST", "GET, HEAD"],
     ["/api/v1/status", "DELETE", "GET, HEAD"],
     ["/", "POST", "GET, HEAD"],
-    ["/page.js", "PATCH", "GET, HEAD"],
+    ["/page/main.js", "PATCH", "GET, HEAD"],
+    ["/api/v1/fleet", "POST", "GET, HEAD"],
+    ["/api/v1/series", "POST", "GET, HEAD"],
+    ["/api/v1/decisions", "DELETE", "GET, HEAD"],
+    ["/api/v1/events", "HEAD", "GET"],
+    ["/api/v1/events", "POST", "GET"],
+    ["/api/v1/replay", "GET", "POST"],
     ["/-/reload", "GET", "POST, PUT"],
     ["/-/reload", "HEAD", "POST, PUT"],
     ["/-/reload", "DELETE", "POST, PUT"],
@@ -192,11 +198,16 @@ describe("the monitor's endpoints", () => {
 });
 
 describe("the status page", () => {
+  const FILES = readdirSync(new URL("./page/", import.meta.url)).filter((name) => !name.includes(".test."));
+
   it("is served with a policy that forbids everything from elsewhere and everything inline", async () => {
     for (const [path, type] of [
       ["/", "text/html"],
-      ["/page.css", "text/css"],
-      ["/page.js", "text/javascript"],
+      ["/page/page.css", "text/css"],
+      ["/page/main.js", "text/javascript"],
+      ["/page/icon.svg", "image/svg+xml"],
+      ["/page/uplot.js", "text/javascript"],
+      ["/page/uplot.css", "text/css"],
     ] as const) {
       const answer = await ask(path);
       expect(answer.status).toBe(200);
@@ -207,8 +218,34 @@ describe("the status page", () => {
       expect(policy).not.toMatch(/unsafe|\*|https?:/);
       expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
       expect(answer.headers.get("x-powered-by")).toBeNull();
-      expect(answer.headers.get("cache-control")).toBe("no-store");
     }
+  });
+
+  it("is compressed, and sent again only when it has changed", async () => {
+    const first = await ask("/page/main.js");
+    expect([first.headers.get("content-encoding"), first.headers.get("cache-control")]).toEqual([
+      "gzip",
+      "no-cache",
+    ]);
+    const etag = first.headers.get("etag") ?? "";
+    const again = await fetch(`${server.url}/page/main.js`, { headers: { "if-none-match": etag } });
+    expect([again.status, await again.text()]).toEqual([304, ""]);
+    const other = await fetch(`${server.url}/page/main.js`, { headers: { "if-none-match": 'W/"other"' } });
+    expect(other.status).toBe(200);
+    const plain = await fetch(`${server.url}/page/main.js`, { headers: { "accept-encoding": "identity" } });
+    expect(plain.headers.get("content-encoding")).toBeNull();
+    expect(await plain.text()).toBe(await first.text());
+  });
+
+  it("serves its own files and no others", async () => {
+    for (const path of [
+      "/page/",
+      "/page/main.test.ts",
+      "/page/..%2fserver.ts",
+      "/page/../server.ts",
+      "/page/none.js",
+    ])
+      expect((await ask(path)).status, path).toBe(404);
   });
 
   it("keeps to that policy: nothing inline, nothing from elsewhere, no HTML out of data", () => {
@@ -216,8 +253,12 @@ describe("the status page", () => {
     const html = read("index.html");
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/);
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
-    expect(read("page.js")).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b/);
-    expect(read("page.css")).not.toMatch(/@import|url\(/);
+    const scripts = FILES.filter((name) => name.endsWith(".js"));
+    expect(scripts.length).toBeGreaterThan(10);
+    for (const file of scripts)
+      expect(read(file), file).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b/);
+    for (const file of FILES.filter((name) => name.endsWith(".css")))
+      expect(read(file)).not.toMatch(/@import|url\(/);
   });
 });
 

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
@@ -8,9 +7,14 @@ import { printable } from "../security/text.ts";
 import type { TokenSet } from "../security/tokens.ts";
 import { pace, sharedText } from "../telemetry/shared-text.ts";
 import { type AlertsApi, alertWebhook } from "./alerts.ts";
+import { routeAssets } from "./assets.ts";
 import { type Auth, createAuth } from "./auth.ts";
+import { createJsonMemory, sendJson } from "./compressed.ts";
 import { type ControlsApi, routeControls } from "./controls.ts";
 import { ApiError } from "./errors.ts";
+import { type EventStream, eventStream } from "./events.ts";
+import { type ReplayApi, routeReplay } from "./replay.ts";
+import { type PageApi, routeViews } from "./views.ts";
 
 /** What the endpoints need of the monitor. */
 export interface MonitorApi extends AlertsApi {
@@ -19,6 +23,9 @@ export interface MonitorApi extends AlertsApi {
   /** Undefined when ready, else what is still missing. */
   unready(): string | undefined;
   status(): Record<string, unknown>;
+  /** What the status page shows beyond the status. */
+  readonly page: PageApi;
+  readonly replay: ReplayApi;
   /** Undefined when the new configuration is in force, else why not. */
   reload(): Promise<string | undefined>;
   readonly lifecycle: boolean;
@@ -75,10 +82,11 @@ export async function startMonitorServer(options: {
   const { api } = options;
   const { registry, tokens } = api;
   const auth = createAuth({ registry, tokens, monoMs, onRefusal: (event) => api.onRefusal(event) });
+  const events = eventStream({ source: api.page, registry });
   const server = createBoundedServer({
     patience: PATIENCE,
     maxConnections: MAX_CONNECTIONS,
-    handler: routes(api, auth),
+    handler: routes(api, auth, events),
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => {
@@ -99,7 +107,7 @@ export async function startMonitorServer(options: {
   };
 }
 
-function routes(api: MonitorApi, auth: Auth): Express {
+function routes(api: MonitorApi, auth: Auth, events: EventStream): Express {
   const app = express();
   app.disable("x-powered-by");
   app.set("query parser", "simple");
@@ -136,26 +144,19 @@ function routes(api: MonitorApi, auth: Auth): Express {
     perSecond: STATUS_PER_SECOND,
     monoMs,
   });
+  const memory = createJsonMemory();
   app
     .route("/api/v1/status")
-    .get(noParameters, async (_req, res) => void res.type("json").send(await status()))
+    .get(noParameters, async (req, res) => sendJson(req, res, await status(), memory))
     .all(only("GET, HEAD"));
   app
     .route("/api/v1/alerts/webhook")
     .post(auth.require, noParameters, ...alertWebhook(api, api.registry))
     .all(only("POST"));
   routeControls(app, { controls: api.controls, guard: auth.require, noParameters, only });
-  for (const [path, file] of Object.entries({
-    "/": "index.html",
-    "/page.css": "page.css",
-    "/page.js": "page.js",
-  })) {
-    const text = readFileSync(new URL(`./page/${file}`, import.meta.url), "utf8");
-    app
-      .route(path)
-      .get((_req, res) => void res.type(file.split(".").at(-1) ?? "text").send(text))
-      .all(only("GET, HEAD"));
-  }
+  routeViews(app, { page: api.page, events: events.handle, noParameters, only });
+  routeReplay(app, { api: api.replay, guard: auth.require, noParameters, only });
+  routeAssets(app, only);
   app.use(
     (req, res) =>
       void res.status(404).json({ status: "error", error: `nothing at ${printable(req.path, 200)}` }),

@@ -32,6 +32,15 @@ export function quietApi(): MonitorApi & {
     hearAlerts: async (alerts) => void heard.push(...alerts),
     firingAlerts: () => heard.filter(({ status }) => status === "firing").length,
     onAlertsRejected: (event) => void rejections.push(event),
+    page: {
+      kinds: ["acted", "quiet"],
+      fleet: () => ({}),
+      series: () => undefined,
+      decisions: () => ({ decisions: [], more: false }),
+      since: () => [],
+      subscribe: () => () => {},
+    },
+    replay: { replay: async () => ({}) },
     controls: {
       nowMs: () => 0,
       pause: () => ({ result: {}, unkept: undefined }),

@@ -12,6 +12,10 @@ export interface StatusBoard extends Reporter {
   /** The newest report; undefined before the first cycle. */
   latest(): TickReport | undefined;
   status(context: StatusContext): Record<string, unknown>;
+  /** The same without the series. */
+  overview(context: StatusContext): Record<string, unknown>;
+  /** Actions on one target, newest first, each with what it turned out to have done. */
+  actionsOn(target: string, context: StatusContext): Record<string, unknown>[];
 }
 
 export interface StatusContext {
@@ -31,9 +35,9 @@ const MAX_SHADOW = 50;
 /** Keeps the newest cycle and the newest notices; everything bounded. */
 export function createStatusBoard(now: () => number): StatusBoard {
   let latest: TickReport | undefined;
-  const notices: Record<string, unknown>[] = [];
-  const shadow: Record<string, unknown>[] = [];
-  const keep = (list: Record<string, unknown>[], max: number, item: Record<string, unknown>) => {
+  const notices: Fields[] = [];
+  const shadow: Fields[] = [];
+  const keep = (list: Record<string, unknown>[], max: number, item: Fields) => {
     list.unshift(item);
     if (list.length > max) list.pop();
   };
@@ -50,30 +54,62 @@ export function createStatusBoard(now: () => number): StatusBoard {
     notice(event, fields) {
       keep(notices, MAX_NOTICES, { at: new Date(now()).toISOString(), event, ...fields });
     },
-    status(context) {
-      const journal = context.journal.map((e) => actionFields(e.intent, e.outcome, "auto"));
-      return {
-        service: "helius-self-heal",
-        version: context.version,
-        revision: context.revision,
-        config_file: context.configFile ?? null,
-        epoch: context.epoch,
-        mode: context.settings.autoHeal ? "auto" : "shadow",
-        cycle_seconds: context.settings.cycleMs / 1000,
-        horizon_seconds: context.settings.rules.horizonS,
-        guards: guardStatus(latest, context.controls),
-        escalations: escalationStatus(context.controls),
-        verified: latest === undefined ? [] : recentTries(context.controls),
-        alerts: [...context.containment.inbox.values()].map(alertFields),
-        playbooks: context.settings.playbooks.map((p) =>
-          playbookStatus(p, context.containment.runs.get(p.name), latest),
-        ),
-        last_cycle: latest === undefined ? null : cycleFields(latest),
-        actions: [...shadow, ...journal].sort((a, b) => String(b.at).localeCompare(String(a.at))),
-        notices,
-      };
+    status: (context) => {
+      const series = latest === undefined ? [] : seriesOf(latest);
+      const { last_cycle, ...rest } = overview({ latest, shadow, notices, context });
+      return { ...rest, last_cycle: last_cycle === null ? null : { ...(last_cycle as object), series } };
+    },
+    overview: (context) => overview({ latest, shadow, notices, context }),
+    actionsOn(target, context) {
+      const verdicts = new Map(recentTries(context.controls).map((t) => [t.intent, t]));
+      return actionsOf(shadow, context.journal)
+        .filter((a) => a.target === target)
+        .map((a) => {
+          const verdict = verdicts.get(a.id);
+          return {
+            ...a,
+            verified: verdict === undefined ? null : { outcome: verdict.outcome, detail: verdict.detail },
+          };
+        });
     },
   };
+}
+
+type Fields = Record<string, unknown>;
+
+function overview(input: {
+  readonly latest: TickReport | undefined;
+  readonly shadow: readonly Fields[];
+  readonly notices: readonly Fields[];
+  readonly context: StatusContext;
+}): Fields {
+  const { latest, context } = input;
+  return {
+    service: "helius-self-heal",
+    version: context.version,
+    revision: context.revision,
+    config_file: context.configFile ?? null,
+    epoch: context.epoch,
+    mode: context.settings.autoHeal ? "auto" : "shadow",
+    cycle_seconds: context.settings.cycleMs / 1000,
+    horizon_seconds: context.settings.rules.horizonS,
+    guards: guardStatus(latest, context.controls),
+    escalations: escalationStatus(context.controls),
+    verified: latest === undefined ? [] : recentTries(context.controls),
+    alerts: [...context.containment.inbox.values()].map(alertFields),
+    playbooks: context.settings.playbooks.map((p) =>
+      playbookStatus(p, context.containment.runs.get(p.name), latest),
+    ),
+    last_cycle: latest === undefined ? null : cycleFields(latest),
+    actions: actionsOf(input.shadow, context.journal),
+    notices: input.notices,
+  };
+}
+
+/** Newest first. */
+function actionsOf(shadow: readonly Fields[], journal: readonly JournalEntry[]): Fields[] {
+  const real = journal.map((e) => actionFields(e.intent, e.outcome, "auto"));
+  return [...shadow, ...real].sort((a, b) => String(b.at).localeCompare(String(a.at)));
 }
 
 function cycleFields(report: TickReport): Record<string, unknown> {
@@ -91,8 +127,11 @@ function cycleFields(report: TickReport): Record<string, unknown> {
       judgement_detail: judgement.detail,
       ...summary,
     })),
-    series: [...report.decisions].sort((a, b) => rank(b) - rank(a)).map(seriesFields),
   };
+}
+
+function seriesOf(report: TickReport): Fields[] {
+  return [...report.decisions].sort((a, b) => rank(b) - rank(a)).map(seriesFields);
 }
 
 function actionFields(intent: Intent, outcome: Outcome | undefined, mode: string): Record<string, unknown> {
