@@ -122,8 +122,9 @@ function actsTo(onAct: (act: Act) => void): Reporter {
   };
 }
 
-function actOf({ intent, mode, outcome }: ActionRecord): Act {
-  const asked = `${intent.signal} ${intent.trigger} (${intent.witness})`;
+function actOf({ intent, mode, outcome, decision }: ActionRecord): Act {
+  const source = decision === undefined ? "" : `, seen by ${decision.source}`;
+  const asked = `${intent.signal} ${intent.trigger} (${intent.witness}${source})`;
   const given = Object.entries(intent.parameters ?? {}).map(([name, value]) => ` ${name}=${value}`);
   return {
     atS: (intent.at.monoMs - ORIGIN_MS) / 1000,

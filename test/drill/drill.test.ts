@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runDrill } from "../../src/app/drill.ts";
 import type { Drill } from "../../src/drill/drill.ts";
@@ -10,28 +10,34 @@ import { figuresOf } from "../../src/drill/figures.ts";
 import { paceOf } from "../../src/drill/pace.ts";
 import { descendantsOf, isAlive, spawnHelius } from "../e2e/kit/process.ts";
 import { waitFor } from "../setup/ports.ts";
+import { requireServer } from "../setup/require-server.ts";
 
 // Two drills as they are, on real processes, with less quiet and a shorter watch.
 
 const folder = mkdtempSync(join(tmpdir(), "helius-drill-test-"));
-const { TMPDIR } = process.env;
+const { TMPDIR, PATH } = process.env;
 beforeAll(() => {
   process.env.TMPDIR = folder;
 });
 afterAll(() => {
   if (TMPDIR === undefined) delete process.env.TMPDIR;
   else process.env.TMPDIR = TMPDIR;
+  process.env.PATH = PATH;
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function healed(drill: Drill, part: { quietS: number; incidentS: number }) {
+async function healed(
+  drill: Drill,
+  part: { readonly quietS: number; readonly incidentS: number; readonly prometheus: boolean },
+) {
+  const { prometheus, ...times } = part;
   const notes: string[] = [];
   const phases = new Set<string>();
   const recording = await runDrill({
-    drill: { ...drill, ...part },
+    drill: { ...drill, ...times },
     heal: "on",
     pace: paceOf(60),
-    prometheus: false,
+    prometheus,
     folder: undefined,
     stop: new AbortController().signal,
     onProgress: ({ phase }) => void phases.add(phase),
@@ -45,10 +51,12 @@ async function healed(drill: Drill, part: { quietS: number; incidentS: number })
   return { recording, figures, notes };
 }
 
-test("latency is foreseen and drift is contained, at the same time beside each other, and nothing is left behind", async () => {
+test("latency is foreseen without Prometheus, drift is contained with it, and nothing is left behind", async (context) => {
+  const programs = (["prometheus", "alertmanager"] as const).map((name) => requireServer(name, context));
+  process.env.PATH = [...programs.map(dirname), PATH].join(delimiter);
   const [ramp, drift] = await Promise.all([
-    healed(latencyRamp, { quietS: 360, incidentS: 780 }),
-    healed(modelDrift, { quietS: 360, incidentS: 780 }),
+    healed(latencyRamp, { quietS: 360, incidentS: 780, prometheus: false }),
+    healed(modelDrift, { quietS: 360, incidentS: 780, prometheus: true }),
   ]);
   for (const { recording, figures, notes } of [ramp, drift]) {
     expect(
@@ -65,7 +73,9 @@ test("latency is foreseen and drift is contained, at the same time beside each o
   expect(ramp.figures.maxLevel).toBeLessThan(600);
   expect(drift.figures).toMatchObject({ invalidRatioAfter: 0, predictionAvailability: 1 });
   expect(drift.figures.invalidRatio).toBeGreaterThan(0);
-  expect(drift.notes).toContainEqual(expect.stringContaining("alert HighInvalidModelOutputs firing"));
+  expect(drift.notes).toContainEqual(
+    expect.stringContaining("force-fallback recommender-service seconds=30: HighInvalidModelOutputs alert"),
+  );
   expect(readdirSync(folder)).toEqual([]);
   expect(descendantsOf(process.pid).filter(isService)).toEqual([]);
 });
