@@ -87,6 +87,7 @@ const EXPECTED = new Set([
   "ServiceConfigError",
   "StoreError",
   "LedgerInUseError",
+  "ProgramMissingError",
 ]);
 
 function stackOf(error: unknown): string {

@@ -113,6 +113,17 @@ export function silenceOf(read: () => Promise<number | undefined>): () => Promis
   };
 }
 
+/** A page that cannot be read says nothing. */
+async function known(
+  read: () => Promise<number | undefined> | number | undefined,
+): Promise<number | undefined> {
+  try {
+    return await read();
+  } catch {
+    return undefined;
+  }
+}
+
 export interface Observer {
   /** What was seen so far; `atS` is monotonic time. */
   looks(): readonly Look[];
@@ -131,7 +142,7 @@ export function startObserver(options: {
   const run = async () => {
     while (!stopped) {
       const atMs = performance.now();
-      const [queue, level] = await Promise.all([options.instruments.queue(), options.meter()]);
+      const [queue, level] = await Promise.all([known(options.instruments.queue), known(options.meter)]);
       looks.push({
         atS: atMs / 1_000,
         ...(queue === undefined ? {} : { queue }),
