@@ -14,7 +14,7 @@ interface Entry {
 const commands: readonly Entry[] = [
   {
     name: "up",
-    summary: "start a service, a gentle load and the monitor on this machine",
+    summary: "start every service, load and the monitor on this machine",
     load: async () => (await import("./up.ts")).upCommand,
   },
   {

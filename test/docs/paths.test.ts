@@ -98,6 +98,15 @@ describe.each(documents)("%s", (document) => {
   });
 });
 
+test("docs/README.md leads to every document", () => {
+  const linked = relativeLinks(read("docs/README.md")).map((link) =>
+    join("docs", link.split("#")[0] as string),
+  );
+  const all = documents.filter((path) => /^docs\/(?:services\/)?[\w-]+\.md$/.test(path));
+  expect(all.length).toBeGreaterThan(20);
+  expect(all.filter((path) => path !== "docs/README.md" && !linked.includes(path))).toEqual([]);
+});
+
 test("the judges of these tests can say no", () => {
   const text =
     "# A title\n`src/nowhere.ts` and `docs/none.md:3`, [x](none.md), [y](#a-title) `npm run nothing`";
