@@ -153,6 +153,36 @@ describe("startScheduler", () => {
     });
   });
 
+  describe("when the wall clock is set", () => {
+    beforeEach(() => void vi.useFakeTimers({ now: 1_760_000_000_000 }));
+    afterEach(() => void vi.useRealTimers());
+
+    it.each([
+      ["back by a day", -86_400_000],
+      ["back by an hour", -3_600_000],
+      ["forward by a day", 86_400_000],
+    ])("%s, no cycle is left out", async (_how, jumpMs) => {
+      let runs = 0;
+      const scheduler = startScheduler({
+        cycleMs: 2000,
+        monoMs: () => performance.now(),
+        run: async () => {
+          runs += 1;
+        },
+        onMissed: () => {},
+        onError: () => {},
+      });
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(runs).toBeGreaterThanOrEqual(5);
+      vi.setSystemTime(Date.now() + jumpMs);
+      const before = runs;
+      await vi.advanceTimersByTimeAsync(20_000);
+      expect(runs - before).toBeGreaterThanOrEqual(9);
+      expect(runs - before).toBeLessThanOrEqual(11);
+      await scheduler.stop(0);
+    });
+  });
+
   it("beats on real seconds when no others are given", async () => {
     const began = performance.now();
     let runs = 0;

@@ -1,5 +1,3 @@
-import cron from "node-cron";
-
 export interface Scheduler {
   /** Cycles that were due and did not start: another was still running, or the process was held up past them. */
   missed(): number;
@@ -11,16 +9,34 @@ export interface Scheduler {
 /** What calls back about every second, until it is destroyed. */
 export type Beats = (beat: () => void) => { destroy(): unknown };
 
-/** On node-cron's seconds. Beats it missed are counted below; its own warnings are no log lines. */
-const cronBeats: Beats = (beat) =>
-  cron.schedule("* * * * * *", beat, { name: "cycle", suppressMissedWarning: true });
+const BEAT_MS = 1000;
+
+/**
+ * Seconds of the monotonic clock, without drift: each is armed from where it should have been. Not node-cron, which
+ * counts on the wall clock: set back by a day it sleeps for a day, set forward it walks through 86,400 missed seconds.
+ */
+const monotonicBeats: Beats = (beat) => {
+  let dueMs = performance.now() + BEAT_MS;
+  let timer: NodeJS.Timeout;
+  const arm = () => {
+    timer = setTimeout(onSecond, Math.max(0, dueMs - performance.now()));
+  };
+  const onSecond = () => {
+    const late = Math.max(0, Math.floor((performance.now() - dueMs) / BEAT_MS));
+    dueMs += BEAT_MS * (1 + late);
+    arm();
+    beat();
+  };
+  arm();
+  return { destroy: () => clearTimeout(timer) };
+};
 
 /** A beat may come this much early and still count as the next second, milliseconds. */
 const SLACK_MS = 500;
 
 /**
- * Calls `run` every `cycleMs`, never twice at once. The timer is node-cron's second beat, so any whole number of
- * seconds is possible; which beat is due is decided on monotonic time, so that a jump of the wall clock neither
+ * Calls `run` every `cycleMs`, never twice at once. The timer beats every second, so any whole number of seconds
+ * is possible; which beat is due is decided on monotonic time, so that a jump of the wall clock neither
  * skips nor bunches cycles.
  */
 export function startScheduler(options: {
@@ -29,7 +45,7 @@ export function startScheduler(options: {
   run: () => Promise<void>;
   onMissed: () => void;
   onError: (error: unknown) => void;
-  /** Default: node-cron. */
+  /** Default: seconds of the monotonic clock. */
   beats?: Beats;
 }): Scheduler {
   let { cycleMs } = options;
@@ -55,7 +71,7 @@ export function startScheduler(options: {
       });
   }
 
-  const task = (options.beats ?? cronBeats)(beat);
+  const task = (options.beats ?? monotonicBeats)(beat);
   beat();
   return {
     missed: () => missed,
