@@ -22,6 +22,8 @@ export interface Spawned {
   readonly exited: Promise<Exit>;
   running(): boolean;
   signal(name: NodeJS.Signals): void;
+  /** Closes our end of its standard output: what it writes from then on breaks. */
+  closeStdout(): void;
   /** Sends a signal, waits for the end; fails when that takes longer than `limitMs`. */
   end(name: NodeJS.Signals, limitMs?: number): Promise<Exit & { readonly tookMs: number }>;
   /** SIGKILL without fail, and waits. */
@@ -76,6 +78,7 @@ export function spawnHelius({ args, env = {}, cwd }: SpawnOptions): Spawned {
     exited,
     running,
     signal: (name) => void child.kill(name),
+    closeStdout: () => void child.stdout.destroy(),
     async end(name, limitMs = 10_000) {
       const began = performance.now();
       child.kill(name);
