@@ -125,7 +125,7 @@ export function createWorld(): World {
         HELIUS_DATA_DIR: folder,
         ...env,
       });
-      const { port } = await process.line("service listening");
+      const { port } = await process.line("service listening", { timeoutMs: 60_000 });
       return serviceHandle({ process, name: `127.0.0.1:${port}`, token: env.ADMIN_TOKEN ?? TOKEN });
     },
     async monitor({ config, env = {}, flags = [], port = 0, data = "monitor" }) {
