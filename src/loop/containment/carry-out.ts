@@ -57,10 +57,17 @@ async function carryStep(input: CarryInput, index: number): Promise<Partial<RunS
   if (step === undefined || step.kind !== run.steps[index]?.kind)
     return { status: "skipped", detail: "the playbook has changed since it was started" };
   const why = unmet(step, { region: run.region, regionWhy: run.regionWhy, value: input.value });
-  if (why !== undefined) return { status: "skipped", detail: why };
   const parameters = callOf(step.parameters, run.region);
+  const awaitsRegion =
+    run.region === undefined &&
+    (parameters === undefined || step.preconditions.some(({ kind }) => kind === "region_known"));
+  if (why !== undefined) return { status: "skipped", detail: why, awaitsRegion };
   if (parameters === undefined)
-    return { status: "skipped", detail: `no region stands out: ${run.regionWhy ?? "not known"}` };
+    return {
+      status: "skipped",
+      detail: `no region stands out: ${run.regionWhy ?? "not known"}`,
+      awaitsRegion,
+    };
   const done = await order(input, {
     ...evidenceOf(run),
     id: stepId(run, index),
