@@ -8,6 +8,7 @@ import type { Scenario } from "../types.ts";
 
 const PAUSE_MS = 30_000;
 const BRIEF_PAUSE_MS = 8000;
+const ARRIVAL_MS = 4000;
 
 /** The process is frozen for half a minute and goes on: as if nothing had been, and nothing twice. */
 export const stopped: Scenario = (options) =>
@@ -21,13 +22,14 @@ export const stopped: Scenario = (options) =>
     await lane.moreEffects(2);
     const pauseMs = options.brief === true ? BRIEF_PAUSE_MS : PAUSE_MS;
     lane.monitor().signal("SIGSTOP");
+    // Calls to all targets may have been on their way when it was stopped: they still arrive.
+    await sleep(ARRIVAL_MS);
     const before = lane.effects().length;
-    await sleep(pauseMs);
-    // One call may have been on its way when it was stopped.
+    await sleep(pauseMs - ARRIVAL_MS);
     const meanwhile = lane.effects().length - before;
     lane.monitor().signal("SIGCONT");
     await lane.moreEffects(2);
-    const violations = meanwhile > 3 ? [`${meanwhile} effects while it was stopped`] : [];
+    const violations = meanwhile > 0 ? [`${meanwhile} effects while it was stopped`] : [];
     return stage.conclude(`SIGSTOP ${pauseMs / 1000} s, SIGCONT`, { times: 1, violations });
   });
 
