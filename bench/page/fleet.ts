@@ -103,7 +103,7 @@ async function listen(server: Server): Promise<number> {
 
 /** Milliseconds that the slowest of twenty requests takes now. */
 function latencyOf(member: Member, nowMs: number): number {
-  const usual = 90 + 8 * (member.phase % 9) + 15 * Math.sin(nowMs / 40_000 + member.phase);
+  const usual = 90 + 8 * (member.phase % 9) + 2 * Math.sin(nowMs / 97_000 + 3 * member.phase);
   const ramp = member.rampFromMs === undefined ? 0 : ((nowMs - member.rampFromMs) / 1000) * member.rampPerS;
   return usual + ramp;
 }
@@ -120,7 +120,7 @@ function pageOf(member: Member, nowMs: number): string {
     member.counts[b] = (member.counts[b] as number) + requests * Math.min(1, le / (slowS / 0.95));
   });
   const memory = 90e6 + 3e6 * (member.phase % 20) + 4e6 * ((nowMs / 60_000 + member.phase) % 1);
-  const queue = Math.max(0, Math.round(6 + 5 * Math.sin(nowMs / 30_000 + member.phase)));
+  const queue = Math.max(0, Math.round(6 + 5 * Math.sin(nowMs / 300_000 + member.phase)));
   return [
     "# TYPE http_request_duration_seconds histogram",
     ...BUCKETS_S.map((le, b) => `http_request_duration_seconds_bucket{le="${le}"} ${member.counts[b]}`),

@@ -71,6 +71,9 @@ async function reader(port: number, query = "", headers: Record<string, string> 
   return { got, leave: () => call.destroy() };
 }
 
+/** Looks again and again, for as long as a busy machine may need. */
+const eventually = <T>(look: () => T | Promise<T>, timeout = 15_000) => expect.poll(look, { timeout });
+
 describe("the stream of events", () => {
   it("tells everyone every frame, and nobody when nobody listens", async () => {
     const { port, send, listeners, count } = await setup();
@@ -84,11 +87,11 @@ describe("the stream of events", () => {
     expect(listeners.size).toBe(1);
     send("1", '{"x":1}');
     const text = 'retry: 2000\n\nid: 1\nevent: delta\ndata: {"x":1}\n\n';
-    await expect.poll(() => [a.got.text, b.got.text]).toEqual([text, text]);
+    await eventually(() => [a.got.text, b.got.text]).toEqual([text, text]);
     expect(await count("predict_event_clients")).toBe(2);
     a.leave();
     b.leave();
-    await expect.poll(() => listeners.size).toBe(0);
+    await eventually(() => listeners.size).toBe(0);
     expect(await count("predict_event_clients")).toBe(0);
   });
 
@@ -96,12 +99,12 @@ describe("the stream of events", () => {
     const { port, send } = await setup();
     for (const id of ["1", "2", "3"]) send(id);
     const known = await reader(port, "", { "last-event-id": "1" });
-    await expect.poll(() => known.got.text.match(/^id: .*$/gm)).toEqual(["id: 2", "id: 3"]);
+    await eventually(() => known.got.text.match(/^id: .*$/gm)).toEqual(["id: 2", "id: 3"]);
     // What the browser says itself is newer than the address it was given.
     const both = await reader(port, "?after=1", { "last-event-id": "2" });
-    await expect.poll(() => both.got.text.match(/^id: .*$/gm)).toEqual(["id: 3"]);
+    await eventually(() => both.got.text.match(/^id: .*$/gm)).toEqual(["id: 3"]);
     const lost = await reader(port, "?after=0");
-    await expect.poll(() => lost.got.text).toContain("event: reset\ndata: {}\n\n");
+    await eventually(() => lost.got.text).toContain("event: reset\ndata: {}\n\n");
   });
 
   it("takes so many readers and no more", async () => {
@@ -110,11 +113,11 @@ describe("the stream of events", () => {
     await reader(port);
     const third = await reader(port);
     expect(third.got.status).toBe(503);
-    await expect.poll(() => third.got.text).toContain("2 readers follow already");
+    await eventually(() => third.got.text).toContain("2 readers follow already");
     expect(third.got.headers["retry-after"]).toBe("10");
     expect(await count('predict_event_clients_dropped_total{reason="full"}')).toBe(1);
     first.leave();
-    await expect.poll(() => count("predict_event_clients")).toBe(1);
+    await eventually(() => count("predict_event_clients")).toBe(1);
     expect((await reader(port)).got.status).toBe(200);
   });
 
@@ -127,7 +130,7 @@ describe("the stream of events", () => {
     await new Promise<void>((resolve) => slow.once("connect", resolve));
     slow.pause();
     slow.write("GET /events HTTP/1.1\r\nhost: x\r\n\r\n");
-    await expect.poll(() => count("predict_event_clients")).toBe(2);
+    await eventually(() => count("predict_event_clients")).toBe(2);
     // More than the buffers of a connection hold.
     const data = `"${"x".repeat(100_000)}"`;
     for (let i = 0; i < 400 && (await count("predict_event_clients")) === 2; i++) {
@@ -137,15 +140,15 @@ describe("the stream of events", () => {
     expect(await count("predict_event_clients")).toBe(1);
     expect(await count('predict_event_clients_dropped_total{reason="slow"}')).toBe(1);
     send("last", '"here"');
-    await expect.poll(() => good.got.text.endsWith('data: "here"\n\n'), { timeout: 10_000 }).toBe(true);
+    await eventually(() => good.got.text.endsWith('data: "here"\n\n'), 10_000).toBe(true);
   });
 
   it("shows that it lives when nothing happens, and ends with the server", async () => {
     const { port, stream, listeners } = await setup({ heartbeatMs: 20 });
     const { got } = await reader(port);
-    await expect.poll(() => got.text.split(":\n\n").length).toBeGreaterThan(3);
+    await eventually(() => got.text.split(":\n\n").length).toBeGreaterThan(3);
     stream.close();
-    await expect.poll(() => got.ended).toBe(true);
+    await eventually(() => got.ended).toBe(true);
     expect(listeners.size).toBe(0);
   });
 });

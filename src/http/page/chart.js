@@ -220,17 +220,16 @@ function palette() {
 
 /** What a chart says, in words. */
 export function chartText({ metric, past, horizonS }) {
-  const observed = past.observed.at(-1);
-  const expected = past.trend.at(-1) ?? past.linear.at(-1);
-  const [low, high] = [past.low.at(-1), past.high.at(-1)];
+  const last = (name) => past[name].at(-1) ?? undefined;
+  const write = (name) => shown(metric, last(name));
   const interval =
-    low === null || low === undefined || high === null || high === undefined
+    last("low") === undefined || last("high") === undefined
       ? ""
-      : ` (90 %: ${shown(metric, low)} to ${shown(metric, high)})`;
+      : ` (90 %: ${write("low")} to ${write("high")})`;
   const known = past.observed.filter((v) => v !== null);
   const span =
     known.length === 0
       ? "nothing known"
       : `between ${shown(metric, Math.min(...known))} and ${shown(metric, Math.max(...known))}`;
-  return `now ${shown(metric, observed)}, in ${digits(horizonS)} s ${shown(metric, expected)} expected${interval}, SLO ${shown(metric, past.slo)}; ${span} in what is shown`;
+  return `now ${write("observed")}; in ${digits(horizonS)} s the trend expects ${write("trend")}${interval}, the line ${write("linear")}; SLO ${shown(metric, past.slo)}; ${span} in what is remembered`;
 }

@@ -61,9 +61,8 @@ export function table({
       cell.dataset.label = head[i]?.[0] ?? "";
     });
   }
-  return h(
-    "div.scroll",
-    { tabindex: "0", role: "region", "aria-label": caption },
+  return scroller(
+    caption,
     h(
       "table",
       { role: "table", class: [stack ? "stack" : "", className].join(" ").trim() || undefined },
@@ -80,6 +79,19 @@ export function table({
       h("tbody", { role: "rowgroup" }, rows),
     ),
   );
+}
+
+let watcher;
+
+/** What is scrolled by itself can be reached by keyboard, while there is something to scroll. */
+export function scroller(label, child) {
+  watcher ??= new ResizeObserver((entries) => {
+    for (const { target } of entries)
+      setAttribute(target, "tabindex", target.scrollWidth > target.clientWidth ? "0" : undefined);
+  });
+  const element = h("div.scroll", { role: "group", "aria-label": label }, child);
+  watcher.observe(element);
+  return element;
 }
 
 /** A row of a table: texts, nodes, or `[content, class]`. */

@@ -82,7 +82,7 @@ function silenceTable(silences) {
   return table({
     caption: "Silences, also those to come and those that are over",
     hidden: true,
-    head: [["What"], ["From"], ["Until"], ["By"], ["Why"], [""]],
+    head: [["What"], ["From"], ["Until"], ["By"], ["Why"], ["To do"]],
     rows: silences.map((s) =>
       row(
         [
@@ -110,7 +110,7 @@ function escalationTable() {
   return table({
     caption: "Targets on which the monitor has stopped",
     hidden: true,
-    head: [["Target"], ["Since"], ["Because"], ["Tries"], ["Answer"], [""]],
+    head: [["Target"], ["Since"], ["Because"], ["Tries"], ["Answer"], ["To do"]],
     rows: state.parts.escalations.map((e) =>
       row(
         subject(e.target, e.metric),

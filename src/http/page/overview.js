@@ -1,4 +1,4 @@
-import { h, row, section, setText, table } from "./dom.js";
+import { h, row, scroller, section, setText, table } from "./dom.js";
 import { calm, KINDS, plain, shown, signalTitle } from "./format.js";
 import { state, targets } from "./live.js";
 import { badge, countdown, drawSpark, spark, subject, targetLink, verdict, when, why } from "./parts.js";
@@ -61,9 +61,8 @@ export function overview() {
 
 function fleetTable(body) {
   const head = ["State", "Target", "Now", "Expected", "Of its SLO", "Why"];
-  return h(
-    "div.scroll",
-    { tabindex: "0", role: "region", "aria-label": "Targets" },
+  return scroller(
+    "Targets",
     h(
       "table.fleet",
       { role: "table" },

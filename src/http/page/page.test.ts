@@ -113,7 +113,7 @@ describe("a chart", () => {
   it("can be read out", () => {
     const text = chart.chartText({ metric: "p95_latency", past, horizonS: 180 });
     expect(text).toBe(
-      "now 40 ms, in 180 s 23 ms expected (90 %: 18 ms to 28 ms), SLO 100 ms; between 10 ms and 40 ms in what is shown",
+      "now 40 ms; in 180 s the trend expects 23 ms (90 %: 18 ms to 28 ms), the line 53 ms; SLO 100 ms; between 10 ms and 40 ms in what is remembered",
     );
   });
 });
