@@ -13,6 +13,8 @@ export interface AlertmanagerSettings {
   readonly random: () => number;
   /** Wall clock, milliseconds. */
   readonly now: () => number;
+  /** Connections to use instead of its own; the caller then closes them. */
+  readonly dispatcher?: Dispatcher;
 }
 
 /** Tries of one call, the first included. */
@@ -35,7 +37,10 @@ type Answer =
  */
 export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Escalator {
   const { url, timeoutMs, maxRetryDelayMs, random, now } = settings;
-  const agent = new Agent({ connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
+  const own = settings.dispatcher
+    ? undefined
+    : new Agent({ connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
+  const dispatcher = settings.dispatcher ?? (own as Dispatcher);
   const policy = retry(
     handleWhenResult((result) => isRetryable(result)),
     {
@@ -48,7 +53,7 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
 
   const post = async (alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<Answer> => {
     const body = JSON.stringify(alerts.map((alert) => payload(alert, skewMs)));
-    const once = () => call({ dispatcher: agent, url: `${url}/api/v2/alerts`, body, signal, now });
+    const once = () => call({ dispatcher, url: `${url}/api/v2/alerts`, body, signal, now });
     try {
       return await policy.execute(once, signal);
     } catch (error) {
@@ -77,7 +82,9 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
       }
       return { status: "delivered", skewMs };
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      await own?.destroy();
+    },
   };
 }
 

@@ -149,7 +149,26 @@ async function carryOut(intent: Intent, target: Actuated, ctx: ActContext): Prom
   const outcomes = await Promise.all(
     target.instances.map((i) => told(ports, i, limits, (deadline) => action.execute(intent, i, deadline))),
   );
+  countFromEnd(intent, ctx);
   return settle(intent, target, outcomes, ctx);
+}
+
+/**
+ * A call that took long, or that a process which stood still made late, may have taken effect at its very end: then the
+ * cooldown counts from there.
+ */
+function countFromEnd({ target, origin }: Intent, ctx: ActContext): void {
+  const { clock, store } = ctx.ports;
+  const memory = ctx.present().state.known.get(target);
+  const at = clock.now();
+  const late = at.monoMs - (memory?.lastActionMonoMs ?? at.monoMs) > GRACE_MS;
+  if (memory === undefined || origin?.undoes !== undefined || !late) return;
+  memory.lastActionMonoMs = at.monoMs;
+  try {
+    store.recordCall({ target, at, bootId: clock.bootId });
+  } catch (error) {
+    ctx.ports.reporter.notice("journal unavailable", { target, error: text(error) });
+  }
 }
 
 interface Limits {
@@ -266,7 +285,9 @@ export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> 
       target.instances.map(async (instance) => {
         const known = await told(ports, instance, limits, (d) => action.reconcile(intent, instance, d));
         if (known.status !== "failed" || mayNotCallLate(intent, ctx) !== undefined) return known;
-        return callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));
+        const came = await callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));
+        countFromEnd(intent, ctx);
+        return came;
       }),
     );
     outcome = concluded(intent, target, outcomes, ctx);

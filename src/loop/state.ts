@@ -156,7 +156,7 @@ export function resume(state: LoopState, persisted: Persisted, now: Instant, boo
       target.settledMonoMs = now.monoMs;
     }
   }
-  resumeContainment(state.containment, persisted.documents);
+  resumeContainment(state.containment, persisted.documents, { now, bootId });
   for (const intent of persisted.openIntents) {
     const target = knownTarget(state, intent.target);
     target.unresolved = [...target.unresolved, intent];

@@ -380,4 +380,28 @@ describe("a restart", () => {
     await second.cycle();
     expect(second.effects().slice(2)).toEqual(["unlimit", "release us-east-1"]);
   });
+
+  it("of the machine: what a run did counts from there, once, and ends", async () => {
+    const disk = createMemoryDisk();
+    const first = await flooded({ store: createMemoryStore({ disk }) });
+    first.fire();
+    await first.cycle();
+    expect(first.effects()).toEqual(["isolate us-east-1", "limit"]);
+    disk.crash();
+    const time = virtualTime("boot-2");
+    const source = gatewaySource(time);
+    const second = bedOf({ store: createMemoryStore({ disk, clock: time.clock }), time, source });
+    await second.loop.start();
+    const reasons = new Set<string>();
+    for (let n = 0; n < 30; n += 1) {
+      if (n % 5 === 0) second.fire();
+      await second.cycle();
+      const decision = last(second);
+      reasons.add(decision?.reason ?? "none");
+    }
+    expect([...reasons]).toContain("already_contained");
+    // Ten minutes after the start it is over, and what still fires is contained anew, once.
+    expect(second.effects()).toEqual(["isolate us-east-1", "limit"]);
+    expect(second.fleet.effects[0]?.monoMs).toBeGreaterThanOrEqual(1_000_000 + 600_000);
+  });
 });

@@ -1,7 +1,8 @@
+import type { HeardAt } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { StoredDocument } from "../../domain/store.ts";
 import { EMPTY_INBOX, type Inbox, restoreInbox } from "../../policy/alerts/index.ts";
-import { type Run, readRun } from "../../policy/playbooks/run.ts";
+import { type Run, readRun, resumeRun } from "../../policy/playbooks/run.ts";
 import type { RegionHistory } from "../../policy/regions/index.ts";
 
 /** What the loop remembers for its playbooks. */
@@ -20,12 +21,19 @@ export function createContainment(): Containment {
   return { inbox: EMPTY_INBOX, runs: new Map(), unsaved: new Set(), regions: new Map() };
 }
 
-/** Takes over what the store kept. */
-export function resumeContainment(containment: Containment, documents: readonly StoredDocument[]): void {
+/** Takes over what the store kept. Runs of an earlier boot are saved anew, on this boot's clock. */
+export function resumeContainment(
+  containment: Containment,
+  documents: readonly StoredDocument[],
+  { now, bootId }: HeardAt,
+): void {
   containment.inbox = restoreInbox(documents).inbox;
   for (const { kind, body } of documents) {
     const run = kind === "run" ? readRun(body) : undefined;
-    if (run !== undefined) containment.runs.set(run.playbook, run);
+    if (run === undefined) continue;
+    const resumed = resumeRun(run, now, bootId);
+    containment.runs.set(run.playbook, resumed);
+    if (resumed !== run) containment.unsaved.add(run.playbook);
   }
 }
 

@@ -78,6 +78,16 @@ export function readRun(body: unknown): Run | undefined {
 }
 
 /**
+ * A run of an earlier boot on this boot's clock: nobody can tell how long ago its effects began, so that they count from
+ * now. Call it once a start: what counted from each new now would never end.
+ */
+export function resumeRun(run: Run, now: Instant, bootId: string): Run {
+  if (run.bootId === bootId) return run;
+  const steps = run.steps.map((step) => (step.at === undefined ? step : { ...step, at: now }));
+  return { ...run, bootId, startedAt: now, steps };
+}
+
+/**
  * Monotonic time until which something of a run is in effect; `undefined` when nothing ends by itself any more.
  * After a reboot nobody can tell how long ago an effect began, so that it counts from now.
  */

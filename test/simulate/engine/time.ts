@@ -1,0 +1,177 @@
+/** A call that is due at a moment of virtual time. */
+export interface Due {
+  readonly atMs: number;
+  cancelled: boolean;
+}
+
+interface Entry extends Due {
+  readonly order: number;
+  readonly run: () => void;
+  /** Nothing waits for it: the event loop need not come to rest before the next one. */
+  readonly quiet: () => boolean;
+}
+
+/** Wall clock at the start of every world: 2026-03-02T00:00:00Z, a Monday. */
+export const EPOCH_MS = Date.UTC(2026, 2, 2);
+
+const LOUD = () => false;
+
+/**
+ * The one clock of a world, in milliseconds since its start, and everything that is due on it. Time moves only in
+ * `runUntil`, from one due call to the next, and only once all that the last one set off has come to rest.
+ */
+export class VirtualTime {
+  now = 0;
+  #order = 0;
+  #stopped = false;
+  readonly #heap: Entry[] = [];
+  readonly #settle: () => Promise<void>;
+
+  /** @param settle resolves once the event loop has come to rest; real, whatever was installed in its place. */
+  constructor(settle: () => Promise<void> = settleOnce) {
+    this.#settle = settle;
+  }
+
+  /** Calls `run` after `ms`, in the order of becoming due, then of being asked for. */
+  after(ms: number, run: () => void, quiet: () => boolean = LOUD): Due {
+    const atMs = this.now + Math.max(0, ms);
+    this.#order += 1;
+    const entry: Entry = { atMs, order: this.#order, run, quiet, cancelled: false };
+    this.#push(entry);
+    return entry;
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.after(ms, resolve));
+  }
+
+  /** Nothing further is called: `runUntil` returns at the next opportunity. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  async runUntil(endMs: number): Promise<void> {
+    await this.#settle();
+    for (;;) {
+      const next = this.#heap[0];
+      if (next === undefined || next.atMs > endMs || this.#stopped) break;
+      this.#pop();
+      if (next.cancelled) continue;
+      this.now = Math.max(this.now, next.atMs);
+      const quiet = next.quiet();
+      next.run();
+      if (!quiet) await this.#settle();
+    }
+    if (!this.#stopped) this.now = endMs;
+  }
+
+  #push(entry: Entry): void {
+    const heap = this.#heap;
+    let i = heap.length;
+    heap.push(entry);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!before(entry, heap[parent] as Entry)) break;
+      heap[i] = heap[parent] as Entry;
+      i = parent;
+    }
+    heap[i] = entry;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Entry;
+    if (heap.length === 0) return;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Entry, heap[child] as Entry)) child += 1;
+      if (!before(heap[child] as Entry, last)) break;
+      heap[i] = heap[child] as Entry;
+      i = child;
+    }
+    heap[i] = last;
+  }
+}
+
+function before(a: Entry, b: Entry): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
+
+const realImmediate = setImmediate;
+
+/** One turn of the event loop: every microtask and tick callback has run by then. */
+function settleOnce(): Promise<void> {
+  return new Promise((resolve) => void realImmediate(resolve));
+}
+
+/** Two turns: streams put off what they do at their end by one. */
+export async function settleTwice(): Promise<void> {
+  await settleOnce();
+  await settleOnce();
+}
+
+/** A timer as Node's: what the clients ask of it. */
+class VirtualTimer {
+  readonly due: Due;
+  constructor(due: Due) {
+    this.due = due;
+  }
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
+  hasRef(): boolean {
+    return true;
+  }
+}
+
+/**
+ * Puts virtual time in the place of this thread's timers, `performance.now`, `Date.now` and `AbortSignal.timeout`, so
+ * that the clients' deadlines and waits run on it unchanged. `setImmediate` stays: it is no time.
+ * @param time the world's clock, asked anew at each call; @returns puts the real ones back.
+ */
+export function installTime(time: () => VirtualTime): () => void {
+  const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+  const timeout = AbortSignal.timeout;
+  const dateNow = Date.now;
+  const put = (name: string, value: unknown) =>
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  const clear = (timer: unknown) => {
+    if (timer instanceof VirtualTimer) timer.due.cancelled = true;
+  };
+  put(
+    "setTimeout",
+    (run: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
+      new VirtualTimer(time().after(ms, () => run(...args))),
+  );
+  put("clearTimeout", clear);
+  put("setInterval", () => {
+    throw new Error("nothing in a simulated process repeats by itself");
+  });
+  put("clearInterval", clear);
+  Object.defineProperty(performance, "now", { value: () => time().now, configurable: true });
+  Date.now = () => EPOCH_MS + time().now;
+  AbortSignal.timeout = (ms: number) => {
+    const controller = new AbortController();
+    const late = () => controller.abort(new DOMException("The operation timed out", "TimeoutError"));
+    time().after(ms, late);
+    return controller.signal;
+  };
+  return () => {
+    put("setTimeout", setTimeout);
+    put("clearTimeout", clearTimeout);
+    put("setInterval", setInterval);
+    put("clearInterval", clearInterval);
+    Reflect.deleteProperty(performance, "now");
+    Date.now = dateNow;
+    AbortSignal.timeout = timeout;
+  };
+}

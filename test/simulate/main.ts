@@ -1,0 +1,178 @@
+import { HELP, type Options, readOptions } from "./options.ts";
+import { PLANTS, plantNamed } from "./plants/index.ts";
+import { createPool, type Pool } from "./pool.ts";
+import { catalogueText, summarize, type Tally, table, violationText } from "./report.ts";
+import type { SeedResult } from "./run.ts";
+import { drawScenario, only } from "./scenario.ts";
+import { type Kept, shrink, spell } from "./shrink.ts";
+
+const print = (text: string) => void process.stdout.write(`${text}\n`);
+
+/** Told on a terminal how far it is; elsewhere now and then. */
+function progress(total: number): (done: number, note: string) => void {
+  const { stderr } = process;
+  let toldMs = Date.now();
+  return (done, note) => {
+    const everyMs = stderr.isTTY ? 200 : 20_000;
+    if (done < total && Date.now() - toldMs < everyMs) return;
+    toldMs = Date.now();
+    const text = `${done} of ${total} seeds${note === "" ? "" : `, ${note}`}`;
+    if (stderr.isTTY) stderr.write(`\r\u001b[K${text}${done === total ? "\n" : ""}`);
+    else stderr.write(`${text}\n`);
+  };
+}
+
+/** Plays all seeds, some of them twice. */
+async function playAll(options: Options, pool: Pool): Promise<Tally> {
+  const { seeds, from, hours, twice } = options;
+  const began = Date.now();
+  const cpu = process.cpuUsage();
+  const results: SeedResult[] = [];
+  const unlike: number[] = [];
+  let repeated = 0;
+  let done = 0;
+  const tell = progress(seeds);
+  const one = async (seed: number) => {
+    const result = await pool.play({ seed, hours });
+    results.push(result);
+    if (twice > 0 && seed % twice === 0) {
+      const again = await pool.play({ seed, hours });
+      repeated += 1;
+      if (again.hash !== result.hash) unlike.push(seed);
+    }
+    done += 1;
+    const broken = results.filter((r) => r.violation !== undefined).length;
+    tell(done, broken === 0 ? "" : `${broken} broke a promise`);
+  };
+  await Promise.all(Array.from({ length: seeds }, (_, n) => one(from + n)));
+  const { user, system } = process.cpuUsage(cpu);
+  return { results, hours, unlike, repeated, wallMs: Date.now() - began, cpuMs: (user + system) / 1000 };
+}
+
+/** Finds a shortest list of events that still breaks the same promise, and prints how to play it again. */
+async function explain(first: SeedResult, options: Options, pool: Pool): Promise<void> {
+  const { hours, lines, plant } = options;
+  const { seed, violation } = first;
+  const { events } = drawScenario(seed, hours);
+  const before = events.filter((e) => e.atMs <= (violation?.atMs ?? 0));
+  const fails = async (kept: readonly Kept[]) => {
+    const again = await pool.play({ seed, hours, plant, events: spell(kept) });
+    return again.violation?.promise === violation?.promise;
+  };
+  const whole = before.map(({ id, forMs }) => ({ id, forMs }));
+  const shortest = (await fails(whole))
+    ? await shrink(whole, fails, options.shrink)
+    : events.map(({ id, forMs }) => ({ id, forMs }));
+  const shown = await pool.play({ seed, hours, plant, events: spell(shortest), keepLines: lines });
+  print(violationText(shown));
+  const planted = plant === undefined ? "" : ` --plant ${plant}`;
+  print(`  shortest: ${shortest.length} of ${events.length} events; to play it again:`);
+  print(
+    `  npm run simulate -- --seed ${seed} --hours ${hours} --events ${spell(shortest) || '""'}${planted}`,
+  );
+}
+
+async function playOne(options: Options, seed: number, pool: Pool): Promise<boolean> {
+  const { hours, events, plant, lines } = options;
+  const scenario = drawScenario(seed, hours);
+  const { events: list } = events === undefined ? scenario : only(scenario, events);
+  const kinds = list.map((e) => `${e.id} ${e.kind}`).join(", ");
+  print(`seed ${seed}: ${scenario.targets.map((t) => `${t.name} (${t.signals.join(", ")})`).join(", ")}`);
+  print(`events: ${kinds}`);
+  const result = await pool.play({ seed, hours, events, plant, keepLines: lines });
+  if (result.violation === undefined) print(result.lines.map((line) => `| ${line}`).join("\n"));
+  else print(violationText(result));
+  print(`trace hash ${result.hash}`);
+  return result.violation === undefined;
+}
+
+/** The first seed that catches a bug; undefined: none of them does. */
+async function catchPlant(name: string, options: Options, pool: Pool): Promise<SeedResult | undefined> {
+  const { seeds, from, hours, workers } = options;
+  for (let n = 0; n < seeds; n += workers) {
+    const batch = Array.from({ length: Math.min(workers, seeds - n) }, (_, k) => from + n + k);
+    const results = await Promise.all(batch.map((seed) => pool.play({ seed, hours, plant: name })));
+    const caught = results.find((r) => r.violation !== undefined);
+    if (caught !== undefined) return caught;
+  }
+  return undefined;
+}
+
+async function catchAll(options: Options, pool: Pool): Promise<boolean> {
+  const began = Date.now();
+  const width = Math.max(...PLANTS.map((p) => p.name.length));
+  const found: { plant: string; seed?: number; promise?: number }[] = [];
+  for (const { name, about, breaks } of PLANTS) {
+    const caught = await catchPlant(name, options, pool);
+    const { violation, seed } = caught ?? {};
+    const by = violation === undefined ? "NOT CAUGHT" : `promise ${violation.promise}, seed ${seed}`;
+    const other =
+      violation !== undefined && !breaks.includes(violation.promise) ? " (another than foreseen)" : "";
+    found.push(
+      violation === undefined
+        ? { plant: name }
+        : { plant: name, seed: seed ?? 0, promise: violation.promise },
+    );
+    if (!options.json)
+      print(`${name.padEnd(width)}  ${(by + other).padEnd(24)}  ${violation?.text ?? about}`);
+  }
+  const caught = found.filter((f) => f.seed !== undefined).length;
+  if (options.json) print(JSON.stringify({ plants: found }));
+  else print(`${caught} of ${PLANTS.length} bugs caught in ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  return caught === PLANTS.length;
+}
+
+async function many(options: Options, pool: Pool): Promise<boolean> {
+  const tally = await playAll(options, pool);
+  const summary = summarize(tally);
+  const first = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed)[0];
+  if (!options.json) print(table(tally));
+  for (const seed of tally.unlike) print(`seed ${seed} left another trace when it was played again`);
+  if (first !== undefined && !options.json) await explain(first, options, pool);
+  if (options.json) print(JSON.stringify(summary));
+  return summary.violations === 0;
+}
+
+async function onePlant(name: string, options: Options, pool: Pool): Promise<boolean> {
+  const { about } = plantNamed(name);
+  const caught = await catchPlant(name, options, pool);
+  if (caught === undefined) {
+    print(`${name} (${about}) is caught by none of ${options.seeds} seeds`);
+    return false;
+  }
+  await explain(caught, options, pool);
+  return true;
+}
+
+async function main(): Promise<number> {
+  let options: Options;
+  try {
+    options = readOptions(process.argv.slice(2));
+    if (options.plant !== undefined) plantNamed(options.plant);
+    if (options.seed !== undefined && options.events !== undefined)
+      only(drawScenario(options.seed, options.hours), options.events);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 2;
+  }
+  if (options.help || options.catalogue) {
+    print(options.help ? HELP : catalogueText());
+    return 0;
+  }
+  const pool = createPool(options.workers);
+  try {
+    const { seed, plant, plants } = options;
+    const good = plants
+      ? await catchAll(options, pool)
+      : seed !== undefined
+        ? await playOne(options, seed, pool)
+        : plant !== undefined
+          ? await onePlant(plant, options, pool)
+          : await many(options, pool);
+    return good ? 0 : 1;
+  } finally {
+    await pool.close();
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,179 @@
+import { seriesKey } from "../../../src/domain/target.ts";
+import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
+import { clockText, isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
+
+/** A verdict may come so many cycles after its window is over. */
+const LATE_CYCLES = 5;
+/** People are told of an escalation within so many cycles, where they can be reached. */
+const PAGE_CYCLES = 5;
+
+interface Past {
+  /** Unhelpful tries by intent, with the world time of the intent. */
+  readonly unhelpful: Map<string, number>;
+  healthySinceMs: number | undefined;
+  escalatedMs: number | undefined;
+  cyclesUntold: number;
+}
+
+/** 6: it verifies what it did; after K that did not help it stops and calls people; no samples, no verdict. */
+export function verifiesChecker({ world }: Sight): Checker {
+  const pasts = new Map<string, Past>();
+  const samples = new Map<string, number[]>();
+  /** Actions whose verdict is due, by intent. */
+  const due = new Map<string, { fact: IntentFact; byMs: number }>();
+  /** Tries that a call came to, not reported yet. */
+  const came: { site: SiteView; target: string; id: string; atMs: number }[] = [];
+  const pastOf = (site: SiteView, target: string): Past => {
+    const key = `${site.name} ${target}`;
+    const known = pasts.get(key);
+    if (known !== undefined) return known;
+    const fresh = {
+      unhelpful: new Map(),
+      healthySinceMs: undefined,
+      escalatedMs: undefined,
+      cyclesUntold: 0,
+    };
+    pasts.set(key, fresh);
+    return fresh;
+  };
+  const forget = (site: SiteView) => {
+    for (const key of [...pasts.keys()]) if (key.startsWith(`${site.name} `)) pasts.delete(key);
+  };
+  return {
+    promise: 6,
+    title: "it verifies what it did, and stops and calls people when that does not help",
+    start(site) {
+      came.splice(0);
+      for (const [id, { fact }] of due) if (fact.site === site) due.delete(id);
+      const before = site.starts.at(-2) ?? 0;
+      if (site.diskFailedMs >= before || site.lostMs >= before) forget(site);
+    },
+    told({ what, site, target }) {
+      if (what === "go_on" && target !== undefined) pasts.delete(`${site.name} ${target}`);
+    },
+    notice(site, event, fields) {
+      const target = String(fields.target ?? "");
+      if (event === "target escalated") pastOf(site, target).escalatedMs = world.time.now;
+      if (event === "escalation ended") pasts.delete(`${site.name} ${target}`);
+    },
+    intent(fact) {
+      const { intent, site } = fact;
+      if (isUndo(intent) || (intent.origin?.step ?? 0) > 0) return;
+      stopped(fact);
+      void site;
+    },
+    outcome(fact) {
+      const { intent, site, outcomes } = fact;
+      const status = outcomes[0]?.outcome.status;
+      if (intent.origin !== undefined || status === undefined) return;
+      if (status === "failed" || status === "refused")
+        came.push({ site, target: intent.target, id: intent.id, atMs: fact.atMs });
+      if (status === "applied" || status === "partial" || status === "unknown")
+        due.set(intent.id, { fact, byMs: windowEnd(fact) });
+    },
+    cycle(fact) {
+      noteSamples(fact);
+      verdicts(fact);
+      for (const one of came.splice(0)) pastOf(one.site, one.target).unhelpful.set(one.id, one.atMs);
+      health(fact);
+      paged(fact);
+    },
+  };
+
+  function windowEnd({ intent, site }: IntentFact): number {
+    const { verification, cycleMs, rateWindowMs } = site.settings;
+    const cooldownMs = site.settings.targets.find((t) => t.name === intent.target)?.cooldownMs ?? 0;
+    const least = (verification.minSamples + 1) * cycleMs + rateWindowMs;
+    return world.time.now + Math.max(verification.windowMs ?? cooldownMs, least) + LATE_CYCLES * cycleMs;
+  }
+
+  function noteSamples({ site, report, seen }: CycleFact): void {
+    for (const [i, d] of report.decisions.entries()) {
+      const was = seen[i];
+      if (report.observations[i]?.status !== "ok" || was === undefined || was.flaw !== undefined) continue;
+      const key = `${site.name} ${seriesKey(d.target, d.signal)}`;
+      const known = samples.get(key) ?? [];
+      samples.set(key, known);
+      if (known.at(-1) !== was.scrapedMs) known.push(was.scrapedMs);
+      if (known.length > 400) known.splice(0, 200);
+    }
+  }
+
+  function verdicts({ site, report, atMs, beganMs }: CycleFact): void {
+    const { minSamples } = site.settings.verification;
+    for (const v of report.verified) {
+      due.delete(v.intentId);
+      const fact = world.intents.get(`${site.name} ${v.intentId}`);
+      const unhelpful = v.outcome === "ineffective" || v.outcome === "worse";
+      if (unhelpful && fact !== undefined) pastOf(site, v.target).unhelpful.set(v.intentId, fact.atMs);
+      const effectMs = fact?.calls.at(-1)?.atMs;
+      const known = samples.get(`${site.name} ${seriesKey(v.target, v.signal)}`);
+      if (v.outcome === "inconclusive" || effectMs === undefined || known === undefined) continue;
+      const after = known.filter((ms) => ms > effectMs - SLACK_MS).length;
+      if (after < minSamples)
+        world.violate(
+          6,
+          `${site.name} judged ${v.intentId} ${v.outcome} on ${after} samples from after ${clockText(effectMs)}, ${minSamples} are needed`,
+        );
+    }
+    for (const [id, { fact, byMs }] of due) {
+      if (fact.site !== site || atMs <= byMs) continue;
+      due.delete(id);
+      if (site.diskFailedMs >= fact.atMs || site.wentOnMs >= fact.atMs || site.settingsSinceMs >= fact.atMs)
+        continue;
+      if (site.bootedMs >= fact.atMs || fact.lost) continue;
+      world.violate(6, `${site.name} gave no verdict on ${id}, carried out at ${clockText(fact.atMs)}`);
+      void beganMs;
+    }
+  }
+
+  /** No further action on a target on which too little helped. */
+  function stopped({ intent, site, atMs }: IntentFact): void {
+    const { maxIneffective, ineffectiveWindowMs } = site.settings.verification;
+    const past = pastOf(site, intent.target);
+    const recent = [...past.unhelpful.values()].filter(
+      (ms) => atMs - ms < ineffectiveWindowMs - 2 * SLACK_MS,
+    );
+    if (past.escalatedMs !== undefined && atMs > past.escalatedMs)
+      world.violate(
+        6,
+        `${site.name} wrote intent ${intent.id} on ${intent.target}, which was escalated at ${clockText(past.escalatedMs)}`,
+      );
+    else if (recent.length >= maxIneffective)
+      world.violate(
+        6,
+        `${site.name} wrote intent ${intent.id} on ${intent.target} although ${recent.length} actions within ${seconds(ineffectiveWindowMs)} did not help, ${maxIneffective} are allowed`,
+      );
+  }
+
+  /** Health long enough forgives; here a little earlier than there. */
+  function health({ site, report, atMs }: CycleFact): void {
+    const sick = new Set<string>();
+    for (const d of report.decisions)
+      if (d.reason.startsWith("data_") || d.inRisk || d.trigger !== undefined)
+        if (d.reason !== "data_missing") sick.add(d.target);
+    for (const target of new Set(report.decisions.map((d) => d.target))) {
+      const past = pastOf(site, target);
+      if (sick.has(target)) past.healthySinceMs = undefined;
+      else past.healthySinceMs ??= atMs;
+      const wellMs = atMs - (past.healthySinceMs ?? atMs);
+      if (wellMs >= site.settings.verification.healthyMs - 3 * site.settings.cycleMs) past.unhelpful.clear();
+    }
+  }
+
+  function paged({ site, report, atMs, beganMs }: CycleFact): void {
+    const cycleMs = site.settings.cycleMs;
+    for (const { target, escalated } of report.guards.escalated) {
+      const past = pastOf(site, target);
+      const reachable = world.faults.find("pager_down") === undefined && site.wentOnMs < beganMs;
+      const page = world.pages.get(target);
+      const told = page !== undefined && page.atMs >= atMs - 3 * cycleMs;
+      past.cyclesUntold = escalated && reachable && !told ? past.cyclesUntold + 1 : 0;
+      if (past.cyclesUntold > PAGE_CYCLES)
+        world.violate(
+          6,
+          `${site.name} has escalated ${target} and has told nobody for ${past.cyclesUntold} cycles`,
+        );
+    }
+  }
+}

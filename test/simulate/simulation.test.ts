@@ -1,0 +1,56 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+
+function simulate(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { maxBuffer: 2 ** 26 }, (error, out, err) => {
+      const code = error === null ? 0 : Number(error.code ?? 1);
+      resolve({ code, out, err });
+    });
+  });
+}
+
+test("no promise is broken, many kinds of fault strike, and seeds leave the same trace twice", async () => {
+  const { code, out, err } = await simulate("--seeds", "40", "--twice", "10", "--output", "json");
+  const last = JSON.parse(out.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+  expect(last, err + out).toMatchObject({ seeds: 40, hours: 24, violations: 0 });
+  expect(Object.keys(last)).toEqual(["seeds", "hours", "violations", "fault_kinds", "trace_hash"]);
+  expect(last.fault_kinds).toBeGreaterThanOrEqual(100);
+  expect(last.trace_hash).toMatch(/^[0-9a-f]{16}$/);
+  expect(code).toBe(0);
+});
+
+test.each([
+  ["intent_after_call", 3],
+  ["cooldown_ignored", 1],
+  ["unknown_is_zero", 2],
+  ["quiet_decisions_dropped", 4],
+  ["storm_ignored", 5],
+  ["never_verified", 6],
+  ["goes_blind", 7],
+])("the planted bug %s is caught, as a broken promise %d", async (plant, promise) => {
+  const { code, out, err } = await simulate(
+    "--plant",
+    plant,
+    "--seeds",
+    "60",
+    "--shrink",
+    "12",
+    "--lines",
+    "5",
+  );
+  expect(code, err).toBe(0);
+  expect(out).toContain(`promise ${promise} broken at`);
+  expect(out).toContain(`--plant ${plant}`);
+});
+
+test("a wrong option is told of, with what would be right", async () => {
+  const wrong = await simulate("--seeds", "many");
+  expect([wrong.code, wrong.err]).toEqual([2, "--seeds must be a whole number from 1, not many\n"]);
+  expect((await simulate("--events", "3")).code).toBe(2);
+  expect((await simulate("--plant", "nonsense")).err).toContain("--plant must be one of");
+  expect((await simulate("--seed", "1", "--events", "9999")).err).toContain("--events must list ids");
+});
