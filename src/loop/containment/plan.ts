@@ -132,8 +132,11 @@ function advance(containment: Containment, playbook: string, input: PlanInput): 
   const firing = live && configured !== undefined ? causes(configured, input).firing : [];
   next = joined(next, firing);
   const wanted = firing.length > 0 || (live && input.unwell(run.target, run.signal));
-  if (wanted && configured !== undefined)
-    next = withLateRegion(next, regionOf(configured, input.state, input.now));
+  if (wanted && configured !== undefined) {
+    const late = withLateRegion(next, regionOf(configured, input.state, input.now));
+    // A step that comes later is asked of the guards like a run of its own.
+    if (late !== next && guardedBy(configured, input) === undefined) next = late;
+  }
   if (episodesOver(next, containment.inbox))
     next = { ...next, status: next.undoOnResolved && next.mode === "auto" ? "undoing" : "ended" };
   if (next === run) return;
