@@ -26,7 +26,7 @@ export interface Figures {
   readonly queueAtDetection: number | undefined;
 }
 
-/** A level has stopped growing once it rises no further than by this share of its SLO in so many cycles. */
+/** A rise by less than this share of the SLO is none; to have ended it must not have risen for so many cycles. */
 const STEADY_CYCLES = 5;
 const STEADY_RISE = 0.05;
 
@@ -97,21 +97,19 @@ function most(values: readonly (number | undefined)[]): number | undefined {
   );
 }
 
-/** The first moment from detection on after which the level rose by no more than `by` for `forS`; undefined without one. */
+/** When the level last rose by more than `by` above where it had been from detection on; undefined while it still rises. */
 function stoppedGrowing(
   known: readonly Look[],
   when: { fromS: number | undefined; forS: number; by: number; untilS: number },
 ): number | undefined {
   const { fromS, forS, by, untilS } = when;
   if (fromS === undefined) return undefined;
-  return known.find(
-    (look, index) =>
-      look.atS >= fromS &&
-      look.atS + forS <= untilS &&
-      known
-        .slice(index + 1)
-        .every((later) => later.atS > look.atS + forS || (later.level ?? 0) <= (look.level ?? 0) + by),
-  )?.atS;
+  let highest: Look | undefined;
+  for (const look of known) {
+    if (look.atS < fromS) continue;
+    if (highest === undefined || (look.level ?? 0) > (highest.level ?? 0) + by) highest = look;
+  }
+  return highest === undefined || untilS - highest.atS < forS ? undefined : highest.atS;
 }
 
 /** When the last invalid answer was served, 0 without any; undefined when they still came after `latestS`. */

@@ -8,6 +8,8 @@ const RECOMMENDER = "recommender-service";
  * because the devices of a drill do not mend themselves, and a region that is let in again is contained again.
  */
 const CONTAINED_S = 3600;
+/** The rates are cut for less: where no region stood out at first, it is looked for again when the cut ends. */
+const CUT_S = 300;
 const FALLBACK_S = 1800;
 /** Messages a second, at speed 30, that a region may send while the gateway is contained: more than on an ordinary day. */
 const PER_SECOND = 6;
@@ -41,7 +43,7 @@ export function playbooksOf(
         {
           action: "set-rate-limit",
           on: GATEWAY,
-          parameters: { per_second: pace.rate(PER_SECOND), seconds: seconds(CONTAINED_S) },
+          parameters: { per_second: pace.rate(PER_SECOND), seconds: seconds(CUT_S) },
         },
       ],
     },
