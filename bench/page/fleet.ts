@@ -43,8 +43,9 @@ interface Member extends FakeTarget {
 /**
  * Many small targets for one monitor: one server on all addresses of loopback, each target an address of its own. What
  * they tell is what a service tells, with latency, errors, memory and queue that move; requests are counted, not made.
+ * @param options.stubborn a mitigation is accepted, and does not help
  */
-export async function startFleet(count: number): Promise<FakeFleet> {
+export async function startFleet(count: number, options: { stubborn?: boolean } = {}): Promise<FakeFleet> {
   const members = new Map<string, Member>();
   const mitigated: string[] = [];
   const server = createServer((request, response) => {
@@ -56,7 +57,7 @@ export async function startFleet(count: number): Promise<FakeFleet> {
         .end(pageOf(member, Date.now()));
     else if (request.method === "POST" && request.url?.startsWith("/admin/mitigate") === true) {
       mitigated.push(member.name);
-      member.rampFromMs = undefined;
+      if (options.stubborn !== true) member.rampFromMs = undefined;
       response
         .writeHead(200, { "content-type": "application/json" })
         .end('{"reset_latency":true,"freed_chunks":0}');

@@ -12,12 +12,12 @@ import {
 import { freePort, waitFor } from "../setup/ports.ts";
 import { serverPath } from "../setup/require-server.ts";
 import { openBrowser, type Visit, violations, visit } from "./browser.ts";
+import { say } from "./say.ts";
 
 // The real daemon, a real service under load with a real fault, a real Chromium. The tests are one story: each goes on
 // where the one before it ended.
 
 const chromium = serverPath("chromium");
-const SAID = { author: "Ana", reason: "a rehearsal" };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 
 let world: World;
@@ -50,17 +50,6 @@ afterAll(() => world?.end());
 
 /** Looks again and again, for as long as a busy machine may need. */
 const eventually = <T>(look: () => T | Promise<T>, timeout = 15_000) => expect.poll(look, { timeout });
-
-/** Fills the dialog that asks for token, author and reason, and sends it. */
-async function say(page: Page, token = TOKEN, fields: Record<string, string> = {}): Promise<void> {
-  const dialog = page.getByRole("dialog");
-  await dialog.waitFor();
-  await dialog.getByLabel("Author").fill(SAID.author);
-  await dialog.getByLabel("Reason").fill(SAID.reason);
-  await dialog.getByLabel("Token").fill(token);
-  for (const [label, value] of Object.entries(fields)) await dialog.getByLabel(label).fill(value);
-  await dialog.locator("button[type=submit]").click();
-}
 
 const row = (page: Page, name = "product-api") => page.getByRole("row", { name: new RegExp(name) }).first();
 
@@ -134,7 +123,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     // The browser itself notes an answer of 401 in its console.
     expect(complaints.splice(0)).toEqual([expect.stringMatching(/401/)]);
 
-    await say(page);
+    await say(page, TOKEN);
     await page.getByRole("button", { name: "Resume acting…" }).waitFor();
     await eventually(() => textOf(other.page, "#notice")).toMatch(
       /Acting is paused by Ana since .*: a rehearsal\./,
@@ -144,7 +133,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await service.inject(RAMP.query);
     await eventually(() => textOf(other.page, ".fleet tbody tr"), 60_000).toMatch(/■ held.*acting is paused/);
     await page.getByRole("button", { name: "Resume acting…" }).click();
-    await say(page);
+    await say(page, TOKEN);
     await page.getByRole("button", { name: "Pause acting…" }).waitFor();
     await eventually(() => textOf(other.page, "#notice")).toBe("");
     await waitFor(() => monitor.process.all("mitigation executed").length >= 2, {
@@ -183,7 +172,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     const silences = page.getByRole("group", { name: /^Silences/ });
     await eventually(() => silences.textContent()).toMatch(/product-\*.*Ana.*a rehearsal/);
     await page.getByRole("button", { name: "End the silence on product-*" }).click();
-    await say(page);
+    await say(page, TOKEN);
     await eventually(() => silences.count()).toBe(0);
     expect(monitor.process.all("silence lifted")).toHaveLength(1);
     expect(complaints).toEqual([]);
