@@ -117,7 +117,7 @@ describe("pause and resume", () => {
     ]);
     await world.cycles(8);
     expect(world.fleet.calls).toEqual([]);
-    // Back to what is on disk: nothing would be lost.
+    disk.broken = false;
     expect((await call("POST", "resume", SAID)).json.data).toEqual({ paused: null, kept: true });
   });
 });
