@@ -94,7 +94,11 @@ targets:
     expect(await named(flags)).toEqual(new Set(["tight", "plain", "stranger"]));
     const actionsWith = async (cooldown: string) =>
       actionsOf(
-        await run(["--input", file, "--output=json", ...flags, `--predict.cooldown-seconds=${cooldown}`]),
+        await run([
+          ...["--input", file, "--output=json", "--guards=per-target"],
+          ...flags,
+          `--predict.cooldown-seconds=${cooldown}`,
+        ]),
       ).length;
     expect(await actionsWith("60")).toBeGreaterThan(await actionsWith("3000"));
   });
