@@ -66,7 +66,10 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await row(page).waitFor();
     expect(await page.title()).toBe("Fleet – Helius Self-Heal");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Fleet");
-    expect(await textOf(page, ".counts")).toBe("1 target: 1 calm");
+    await waitFor(async () => (await textOf(page, ".counts")) === "1 target: 1 calm", {
+      what: "a fleet that is calm",
+      timeoutMs: 60_000,
+    });
     expect(await textOf(page, "#pulse")).toBe("live · acting · every 1 s, 3 min ahead");
     expect(await row(page).textContent()).toMatch(
       /✓ calmproduct-api (P95 latency|Error rate|Memory|Backlog)\d.* %/,
