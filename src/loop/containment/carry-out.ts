@@ -58,15 +58,11 @@ async function carryStep(input: CarryInput, index: number): Promise<Partial<RunS
     return { status: "skipped", detail: "the playbook has changed since it was started" };
   const why = unmet(step, { region: run.region, regionWhy: run.regionWhy, value: input.value });
   const parameters = callOf(step.parameters, run.region);
-  const awaitsRegion =
-    run.region === undefined &&
-    (parameters === undefined || step.preconditions.some(({ kind }) => kind === "region_known"));
-  if (why !== undefined) return { status: "skipped", detail: why, awaitsRegion };
+  if (why !== undefined) return { status: "skipped", detail: why };
   if (parameters === undefined)
     return {
       status: "skipped",
       detail: `no region stands out: ${run.regionWhy ?? "not known"}`,
-      awaitsRegion,
     };
   const done = await order(input, {
     ...evidenceOf(run),

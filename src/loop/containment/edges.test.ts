@@ -103,33 +103,6 @@ describe("steps without a region", () => {
   });
 });
 
-describe("a region that stands out only later", () => {
-  it("isolates the region later when it only stands out later, once, and takes that back too", async () => {
-    const bed = bedOf({ store: createMemoryStore() });
-    await bed.cycles(4);
-    bed.fire();
-    await bed.cycle();
-    expect(bed.effects()).toEqual(["limit"]);
-    for (let n = 0; n < 10; n++) {
-      bed.fire();
-      await bed.cycle();
-    }
-    expect(bed.effects()).toEqual(["limit", "isolate us-east-1"]);
-    bed.resolve();
-    await bed.cycles(2);
-    expect(bed.effects().slice(2).sort()).toEqual(["release us-east-1", "unlimit"]);
-  });
-
-  it("does not isolate later what nothing asks for any more", async () => {
-    const settings = { alertStaleMs: 60_000, playbooks: [playbookOf()], targets: [GATEWAY] };
-    const bed = bedOf({ store: createMemoryStore(), settings });
-    await bed.cycles(4);
-    bed.fire();
-    await bed.cycles(14);
-    expect(bed.effects()).toEqual(["limit"]);
-  });
-});
-
 describe("preconditions on a signal", () => {
   const only = (above: number, signal = "memory") =>
     settings({

@@ -66,10 +66,6 @@ export function contain(input: {
     bootId: ports.clock.bootId,
     newId: ports.newId,
     keeper: input.keeper,
-    unwell: (target, signal) =>
-      input.decisions.some(
-        (d) => d.target === target && d.signal === signal && (d.inRisk || d.trigger !== undefined),
-      ),
   });
   const of = new Map(plan.decisions.map((d) => [d.playbook, d]));
   const answered = new Set<Decision>();

@@ -4,13 +4,7 @@ import type { Instant } from "../../domain/time.ts";
 import { matches, standing } from "../../policy/alerts/index.ts";
 import type { TargetSituation } from "../../policy/decide.ts";
 import { decidePlaybook, type PlaybookDecision } from "../../policy/playbooks/decide.ts";
-import {
-  effectUntilMono,
-  episodesOver,
-  joined,
-  type Run,
-  withLateRegion,
-} from "../../policy/playbooks/run.ts";
+import { effectUntilMono, episodesOver, joined, type Run } from "../../policy/playbooks/run.ts";
 import { chooseRegion } from "../../policy/regions/index.ts";
 import { evidenceOf, isShadow } from "../act.ts";
 import type { Keeper } from "../guards/keeper.ts";
@@ -35,8 +29,6 @@ export interface PlanInput {
   readonly bootId: string;
   readonly newId: () => string;
   readonly keeper: Keeper;
-  /** Whether a series is in risk, or a rule would act on it, in this cycle. */
-  readonly unwell: (target: string, signal: string) => boolean;
 }
 
 /** Looks at every playbook and every run. What it starts is not carried out yet. */
@@ -129,14 +121,7 @@ function advance(containment: Containment, playbook: string, input: PlanInput): 
   let next = run;
   const live = run.status === "running" || effectUntilMono(run, input.now, input.bootId) !== undefined;
   const configured = input.state.settings.playbooks.find((p) => p.name === playbook);
-  const firing = live && configured !== undefined ? causes(configured, input).firing : [];
-  next = joined(next, firing);
-  const wanted = firing.length > 0 || (live && input.unwell(run.target, run.signal));
-  if (wanted && configured !== undefined) {
-    const late = withLateRegion(next, regionOf(configured, input.state, input.now));
-    // A step that comes later is asked of the guards like a run of its own.
-    if (late !== next && guardedBy(configured, input) === undefined) next = late;
-  }
+  if (live && configured !== undefined) next = joined(next, causes(configured, input).firing);
   if (episodesOver(next, containment.inbox))
     next = { ...next, status: next.undoOnResolved && next.mode === "auto" ? "undoing" : "ended" };
   if (next === run) return;

@@ -24,8 +24,6 @@ export interface RunStep {
   readonly undo?: Step["undo"];
   /** Times that taking it back was tried. */
   readonly undoTries: number;
-  /** It was skipped because no region stood out: it is carried out when one does while the run is in effect. */
-  readonly awaitsRegion?: boolean;
 }
 
 /** One alert episode that a run answers. */
@@ -122,20 +120,6 @@ export function joined(run: Run, firing: readonly AlertState[]): Run {
 }
 
 const MAX_EPISODES = 50;
-
-/** A run whose region is known by now, with the steps that waited for one still to be carried out; the run itself else. */
-export function withLateRegion(
-  run: Run,
-  region: { readonly region?: string; readonly regionWhy?: string },
-): Run {
-  const waits = run.steps.some((step) => step.status === "skipped" && step.awaitsRegion === true);
-  if (run.status !== "done" || !waits || region.region === undefined) return run;
-  const steps = run.steps.map((step): RunStep => {
-    if (step.status !== "skipped" || step.awaitsRegion !== true) return step;
-    return { ...step, status: "pending", detail: "a region stands out now" };
-  });
-  return { ...run, ...region, steps, status: "running" };
-}
 
 /** Steps that can be taken back now, the last one first. */
 export function undoable(run: Run, now: Instant, bootId: string): number[] {
