@@ -182,10 +182,11 @@ function summarise(usual: Usual): void {
   }
   usual.rate = median;
   // The second highest: once is no habit.
-  usual.high = spans.map(({ top }) => top).sort((a, b) => b - a)[1] ?? 0;
+  usual.high = spans.map(({ top }) => top).sort((a, b) => b - a)[1] as number;
 }
 
+/** The lower median; of at least one span. */
 function medianRate(spans: readonly Span[]): number {
   const rates = spans.map(({ sum, seconds }) => sum / seconds).sort((a, b) => a - b);
-  return rates[Math.floor((rates.length - 1) / 2)] ?? 0;
+  return rates[Math.floor((rates.length - 1) / 2)] as number;
 }
