@@ -35,7 +35,7 @@ export function localMs(timeZone: string, ms: number): number {
     second: "numeric",
   });
   const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type as string, Number(value)]));
-  const part = (type: string) => parts.get(type) ?? 0;
+  const part = (type: string) => parts.get(type) as number;
   return utcMs({
     year: part("year"),
     month: part("month"),
@@ -92,6 +92,6 @@ const UTC = new Intl.DateTimeFormat("en-US", {
 export function isoUtc(ms: number): string {
   if (!(ms > -62e12 && ms < 253e12)) return "unknown";
   const parts = new Map(UTC.formatToParts(ms).map(({ type, value }) => [type as string, value]));
-  const at = (type: string, digits = 2) => (parts.get(type) ?? "").padStart(digits, "0");
+  const at = (type: string, digits = 2) => (parts.get(type) as string).padStart(digits, "0");
   return `${at("year", 4)}-${at("month")}-${at("day")}T${at("hour")}:${at("minute")}:${at("second")}Z`;
 }

@@ -104,12 +104,15 @@ function escalateAll(
   settings: VerificationSettings,
   now: Instant,
 ): { state: HealingState; escalated: Escalation[] } {
-  const escalated = Object.values(state.targets).flatMap(({ tries, escalation }) =>
-    escalation === undefined ? (escalate(tries, settings, now) ?? []) : [],
-  );
-  if (escalated.length === 0) return { state, escalated };
+  const escalated: Escalation[] = [];
   const targets = { ...state.targets };
-  for (const e of escalated) targets[e.target] = { ...(targets[e.target] ?? NOTHING), escalation: e };
+  for (const [target, record] of Object.entries(state.targets)) {
+    const found = record.escalation === undefined ? escalate(record.tries, settings, now) : undefined;
+    if (found === undefined) continue;
+    escalated.push(found);
+    targets[target] = { ...record, escalation: found };
+  }
+  if (escalated.length === 0) return { state, escalated };
   return { state: untold({ ...state, targets }), escalated };
 }
 
