@@ -1,6 +1,7 @@
 import type { Actuated } from "../domain/containment.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { Observation } from "../domain/observation.ts";
+import type { Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, type TargetSituation, urgency } from "../policy/decide.ts";
@@ -9,7 +10,7 @@ import { type ActContext, actOn, isShadow } from "./act.ts";
 import { type Contained, contain } from "./containment/index.ts";
 import { advanceBrakes, createKeeper, type Keeper } from "./guards/keeper.ts";
 import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
-import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
+import { knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord } from "./types.ts";
 
 /** What is true of a target, whichever of its signals is judged. */
@@ -58,10 +59,7 @@ export async function actOnAll(input: {
   const contained = contain({
     decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
     observations: input.observations,
-    situationOf: (name) => {
-      const on = actuatedOf(ctx.state, name);
-      return on === undefined ? FREE : situationOf(ctx.state, on, now);
-    },
+    situationOf: (on) => situationOf(ctx.state, ctx.state.configured.get(on.name) ?? on, now),
     now,
     keeper,
     ctx,
@@ -90,8 +88,7 @@ function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState
     .sort((a, b) => urgency(b) - urgency(a));
   const held = new Map<Decision, Decision>();
   for (const d of wishes) {
-    const target = state.configured.get(d.target);
-    if (target === undefined) continue;
+    const target = state.configured.get(d.target) as Target;
     const shadow = isShadow(target, state.settings);
     const found = keeper.admit({ on: [target], signal: d.signal, action: "mitigate", shadow });
     if (found === undefined) continue;
@@ -100,5 +97,3 @@ function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState
   }
   return contained.forecasts.map((d) => held.get(d) ?? d);
 }
-
-const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };

@@ -212,6 +212,20 @@ describe("a lost answer", () => {
     expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
   });
 
+  it("is not called again when a reload drops its target while it is asked for", async () => {
+    const m = await acted(() => "unknown");
+    m.fleet.answer = () => {
+      m.w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+      return "applied";
+    };
+    await m.w.cycle();
+    expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
+    expect(m.w.store.recent(1)[0]?.outcome).toMatchObject({
+      status: "expired",
+      detail: "never carried out, and target_gone: product-api is no longer configured",
+    });
+  });
+
   it.each(["throws", "hangs"] as const)(
     "because the action %s counts as unknown, and the tick ends",
     async (how) => {

@@ -1,4 +1,4 @@
-import type { AlertState } from "../../domain/containment.ts";
+import type { Actuated, AlertState } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { Observation } from "../../domain/observation.ts";
 import type { Instant } from "../../domain/time.ts";
@@ -46,7 +46,7 @@ export interface Contained {
 export function contain(input: {
   readonly decisions: readonly Decision[];
   readonly observations: readonly Observation[];
-  readonly situationOf: (target: string) => TargetSituation;
+  readonly situationOf: (on: Actuated) => TargetSituation;
   readonly now: Instant;
   readonly keeper: Keeper;
   readonly ctx: ActContext;

@@ -1,4 +1,4 @@
-import type { AlertState, Playbook } from "../../domain/containment.ts";
+import type { Actuated, AlertState, Playbook } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { Instant } from "../../domain/time.ts";
 import { matches, standing } from "../../policy/alerts/index.ts";
@@ -24,7 +24,7 @@ export interface PlanInput {
   readonly state: LoopState;
   /** Decisions of forecasts that a playbook answers, by its name. */
   readonly asked: Asked;
-  readonly situationOf: (target: string) => TargetSituation;
+  readonly situationOf: (on: Actuated) => TargetSituation;
   readonly now: Instant;
   readonly bootId: string;
   readonly newId: () => string;
@@ -51,7 +51,7 @@ export function planContainment(input: PlanInput): ContainmentPlan {
       stale,
       asked: input.asked.get(playbook.name),
       run: containment.runs.get(playbook.name),
-      situations: new Map(playbook.steps.map(({ on }) => [on.name, input.situationOf(on.name)])),
+      situations: new Map(playbook.steps.map(({ on }) => [on.name, input.situationOf(on)])),
       now: input.now,
       bootId: input.bootId,
     });
@@ -165,7 +165,7 @@ function verifyOf({ verify, forecast }: Playbook): Pick<Run, "verify"> {
 }
 
 type Evidence = Pick<Run, "cause" | "target" | "signal" | "witness"> & {
-  forecast?: number;
+  forecast?: number | undefined;
   threshold?: number;
 };
 
