@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Decision } from "../domain/decision.ts";
-import { createMemoryStore } from "../store/memory/index.ts";
+import type { Store } from "../domain/store.ts";
+import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
 import { type ActContext, evidenceOf, perform } from "./act.ts";
 import { makeState } from "./state.ts";
-import { createFleet, recordingReporter, settingsOf, targetOf, virtualTime } from "./testbed.ts";
+import { createFleet, recordingReporter, settingsOf, targetOf, virtualTime, worldOf } from "./testbed.ts";
 
 const decision: Decision = {
   target: "product-api",
@@ -88,5 +89,36 @@ describe("in shadow mode", () => {
     expect(await perform(order({}), ctx)).toMatchObject({ mode: "shadow", outcome: undefined });
     expect(imaginedAt()).toBe(clock.now().monoMs);
     expect([fleet.calls, store.recent(9)]).toEqual([[], []]);
+  });
+});
+
+describe("a plan that is dropped just before its call", () => {
+  it("stays open while the journal cannot take its end, and is ended, not called, when it can", async () => {
+    const disk = createMemoryDisk();
+    const inner = createMemoryStore({ disk });
+    const store: Store = {
+      ...inner,
+      recordIntent(intent) {
+        inner.recordIntent(intent);
+        w.loop.reconfigure(settingsOf({ autoHeal: false }));
+        disk.failWrites = "disk full";
+      },
+    };
+    const w: ReturnType<typeof worldOf> = worldOf({ store });
+    await w.loop.start();
+    const report = await w.cycles(5);
+    expect(report.actions[0]).toMatchObject({ mode: "auto", outcome: undefined });
+    expect(w.told.notices.map((n) => n.fields.error)).toContain("cannot write: disk full");
+    expect(inner.load().openIntents).toHaveLength(1);
+    disk.failWrites = undefined;
+    await w.cycle();
+    expect(w.told.reconciliations.map((r) => r.outcome)).toMatchObject([
+      {
+        status: "expired",
+        detail: "never carried out, and auto_heal_off: acting was switched off",
+      },
+    ]);
+    expect(inner.load().openIntents).toEqual([]);
+    expect(w.fleet.effects).toEqual([]);
   });
 });

@@ -18,6 +18,7 @@ import { actuatedOf, knownTarget, type LoopState, type SeriesRow } from "./state
 import type { ActionRecord, LoopPorts, LoopSettings } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { FRESH_MEMORY, forgetSeries } from "./witnesses.ts";
+import { wordsOf } from "./words.ts";
 
 export interface ActContext {
   readonly ports: LoopPorts;
@@ -101,7 +102,7 @@ export async function perform({ draft, on, now, stillNeeded }: Order, ctx: ActCo
   try {
     ports.store.recordIntent(intent);
   } catch (error) {
-    ports.reporter.notice("journal unavailable", { target: on.name, error: text(error) });
+    ports.reporter.notice("journal unavailable", { target: on.name, error: wordsOf(error) });
     return { blocked: "journal_unavailable" };
   }
   if (!undo) memory.lastActionMonoMs = now.monoMs;
@@ -160,16 +161,17 @@ async function carryOut(intent: Intent, target: Actuated, ctx: ActContext): Prom
  * cooldown counts from there.
  */
 function countFromEnd({ target, origin }: Intent, ctx: ActContext): void {
+  if (origin?.undoes !== undefined) return;
   const { clock, store } = ctx.ports;
   const memory = knownTarget(ctx.present().state, target);
   const at = clock.now();
-  const late = at.monoMs - (memory.lastActionMonoMs ?? at.monoMs) > GRACE_MS;
-  if (origin?.undoes !== undefined || !late) return;
+  // The intent began a cooldown before any call.
+  if (at.monoMs - (memory.lastActionMonoMs as number) <= GRACE_MS) return;
   memory.lastActionMonoMs = at.monoMs;
   try {
     store.recordCall({ target, at, bootId: clock.bootId });
   } catch (error) {
-    ctx.ports.reporter.notice("journal unavailable", { target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target, error: wordsOf(error) });
   }
 }
 
@@ -202,7 +204,7 @@ async function told(
       instance: instance.name,
       status: "unknown",
       httpStatus: undefined,
-      detail: text(error),
+      detail: wordsOf(error),
       durationMs: ports.clock.now().monoMs - beganMs,
       answer: undefined,
     };
@@ -245,7 +247,7 @@ function finish(
   } catch (error) {
     if (!memory.unresolved.some((open) => open.id === intent.id))
       memory.unresolved = [...memory.unresolved, intent];
-    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: wordsOf(error) });
     return undefined;
   }
   memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
@@ -321,7 +323,7 @@ function callLate(
   try {
     if (!undo) ctx.ports.store.recordCall({ target: intent.target, at, bootId: ctx.ports.clock.bootId });
   } catch (error) {
-    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: wordsOf(error) });
     return tell(async () => ({
       instance: instance.name,
       status: "unknown",
@@ -352,8 +354,4 @@ function concluded(
     return finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
   }
   return settle(intent, target, outcomes, ctx);
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

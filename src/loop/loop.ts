@@ -21,6 +21,7 @@ import { changedRows, type LoopState, makeState, resume, type SeriesRow, type Ta
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { type Complaints, complaintsOf, hear, scoresOf, showSample } from "./witnesses.ts";
+import { wordsOf } from "./words.ts";
 
 /** Two readings of one sample differ by clock slew only; two samples by more. */
 const SAME_SAMPLE_MS = 20;
@@ -147,7 +148,7 @@ async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state:
       for (const sample of (past[series.index] ?? []).filter((s) => nonsense(s, now) === undefined))
         take(state, series, { value: sample.value, ageMs: now.wallMs - sample.timestampMs, now });
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     ports.reporter.notice("warm-up failed", { source: source.name, detail });
   }
 }
@@ -232,7 +233,7 @@ function trySaving(ports: LoopPorts, work: () => void): void {
   try {
     work();
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     ports.reporter.notice("journal unavailable", { error: detail });
   }
 }

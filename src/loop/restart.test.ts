@@ -123,6 +123,17 @@ describe("after a restart", () => {
     expect((await w.cycle()).decisions[0]).toMatchObject({ inRisk: true, reason: "insufficient_samples" });
     expect(m.fleet.calls).toEqual([]);
   });
+
+  it("a witness of which no confirmation was kept needs both cycles again", async () => {
+    const m = machine({ value: creeping });
+    const first = await m.start();
+    await first.cycles(5);
+    first.store.saveSeries([{ key: "product-api/memory", inRisk: true, pending: {} }]);
+    const w = await m.start();
+    expect((await w.cycles(4)).decisions[0]).toMatchObject({ inRisk: true, reason: "insufficient_samples" });
+    expect((await w.cycle()).decisions[0]?.reason).toBe("awaiting_confirmation");
+    expect((await w.cycle()).decisions[0]?.reason).toBe("confirmed");
+  });
 });
 
 describe("a lost answer", () => {

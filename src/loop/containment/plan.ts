@@ -1,4 +1,4 @@
-import type { Actuated, AlertState, Playbook } from "../../domain/containment.ts";
+import type { Actuated, AlertMatcher, AlertState, Playbook, Step } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { Instant } from "../../domain/time.ts";
 import { matches, standing } from "../../policy/alerts/index.ts";
@@ -104,8 +104,9 @@ function guardedBy(
   const on = [...new Map(playbook.steps.map((s) => [s.on.name, s.on])).values()];
   const held = keeper.admit({
     on,
-    signal: asked.get(playbook.name)?.signal ?? playbook.alert?.name ?? "*",
-    action: playbook.steps[0]?.kind ?? "*",
+    // A forecast asks for it, or its alert does.
+    signal: asked.get(playbook.name)?.signal ?? (playbook.alert as AlertMatcher).name,
+    action: (playbook.steps[0] as Step).kind,
     shadow: on.some((target) => isShadow(target, state.settings)),
   });
   if (held === undefined) return undefined;
@@ -174,8 +175,8 @@ function evidence(playbook: Playbook, firing: readonly AlertState[], asked: Deci
     const { trigger, ...rest } = evidenceOf(asked);
     return { cause: trigger, target: asked.target, ...rest };
   }
-  const name = firing[0]?.name ?? playbook.alert?.name ?? playbook.name;
-  const target = firing[0]?.labels.job ?? playbook.steps[0]?.on.name ?? playbook.name;
+  const [{ name, labels }] = firing as [AlertState];
+  const target = labels.job ?? (playbook.steps[0] as Step).on.name;
   return { cause: "alert", target, signal: name, witness: "alertmanager" };
 }
 

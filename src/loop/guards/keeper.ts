@@ -64,9 +64,8 @@ export function createKeeper(state: LoopState, now: Instant, wanted: (target: st
       }
       // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
       const all = admit(state.brakes.guards, subjects, context);
-      const closed = all.gated.findIndex((g) => !g.open);
-      if (closed >= 0)
-        return { ...(all.gated[closed]?.hold as Held), target: subjects[closed]?.target ?? "" };
+      for (const [n, { hold }] of all.gated.entries())
+        if (hold !== undefined) return { ...hold, target: (subjects[n] as GateSubject).target };
       state.brakes.guards = all.state;
       return undefined;
     },
@@ -120,7 +119,7 @@ export function reportGuards(input: {
   for (const { reason, target, signal } of input.decisions)
     if (isGuardHold(reason)) held.push({ hold: reason, target, signal });
   for (const { reason, heldBy, playbook } of input.playbooks)
-    if (isGuardHold(reason)) held.push({ hold: reason, target: heldBy ?? playbook, signal: playbook });
+    if (isGuardHold(reason)) held.push({ hold: reason, target: heldBy as string, signal: playbook });
   return {
     ...guardReport(state.brakes.guards, targets, { ...contextOf(state, now), shadow }),
     heldBack: held,

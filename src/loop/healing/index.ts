@@ -16,6 +16,7 @@ import {
 import { observedTargets } from "../guards/keeper.ts";
 import { actuatedOf, type LoopState } from "../state.ts";
 import type { LoopPorts } from "../types.ts";
+import { wordsOf } from "../words.ts";
 import { judgeRuns, noteVerdict } from "./runs.ts";
 
 /** What an action turned out to have done. */
@@ -118,7 +119,7 @@ export async function tellPeople(state: LoopState, ports: LoopPorts): Promise<vo
   try {
     came = await escalator.tell(alerts, ports.deadline(timeoutMs));
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     came = { status: "failed", detail, retryable: true };
   }
   if (came.status === "delivered") healing.state = told(healing.state, began, ports.clock.now());
