@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { LEAST_BRANCHES } from "./test/setup/branch-coverage.ts";
 
 /** Tests that judge times or loads of real processes: one at a time, with nothing else on the machine. */
 const timed = [
@@ -14,7 +15,7 @@ const servers = { globalSetup: ["test/setup/global.ts"], testTimeout: 240_000, h
 // mostly waits for them, a few files at a time; what judges times, one file at a time.
 export default defineConfig({
   test: {
-    reporters: ["default", "./test/setup/closing-line.ts"],
+    reporters: ["default", "./test/setup/branch-coverage.ts", "./test/setup/closing-line.ts"],
     projects: [
       { test: { name: "unit", include: ["src/**/*.test.ts", "bench/**/*.test.ts"], testTimeout: 30_000 } },
       {
@@ -31,6 +32,13 @@ export default defineConfig({
         test: { name: "timed", ...servers, include: timed, maxWorkers: 1, sequence: { groupOrder: 2 } },
       },
     ],
-    coverage: { provider: "v8", include: ["src/**/*.ts"], exclude: ["**/*.test.ts"] },
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.ts"],
+      exclude: ["**/*.test.ts", "**/testbed.ts"],
+      thresholds: Object.fromEntries(
+        Object.entries(LEAST_BRANCHES).map(([folder, branches]) => [`${folder}/**`, { branches }]),
+      ),
+    },
   },
 });
