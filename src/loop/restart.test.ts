@@ -124,16 +124,27 @@ describe("after a restart", () => {
     expect(m.fleet.calls).toEqual([]);
   });
 
-  it("a witness of which no confirmation was kept needs both cycles again", async () => {
-    const m = machine({ value: creeping });
-    const first = await m.start();
-    await first.cycles(5);
-    first.store.saveSeries([{ key: "product-api/memory", inRisk: true, pending: {} }]);
-    const w = await m.start();
-    expect((await w.cycles(4)).decisions[0]).toMatchObject({ inRisk: true, reason: "insufficient_samples" });
-    expect((await w.cycle()).decisions[0]?.reason).toBe("awaiting_confirmation");
-    expect((await w.cycle()).decisions[0]?.reason).toBe("confirmed");
-  });
+  it.each([
+    [{ linear: 1 }, "confirmed"],
+    [{}, "awaiting_confirmation"],
+  ])(
+    "with the window filled again, the confirmations kept are %j, and the first cycle is %s",
+    async (pending, reason) => {
+      const time = virtualTime();
+      const value = creeping(time);
+      const store = createMemoryStore();
+      store.saveSeries([{ key: "product-api/memory", inRisk: true, pending }]);
+      const { wallMs } = time.clock.now();
+      const history = () =>
+        Array.from({ length: 10 }, (_, n) => ({
+          timestampMs: wallMs - (10 - n) * 30_000,
+          value: 1900 - 15 * (10 - n),
+        }));
+      const w = worldOf({ store, time, sources: [scriptedSource(value, { history })] });
+      await w.loop.start();
+      expect((await w.cycle()).decisions[0]).toMatchObject({ inRisk: true, reason });
+    },
+  );
 });
 
 describe("a lost answer", () => {

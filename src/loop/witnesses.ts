@@ -77,7 +77,7 @@ export function createWitnesses(plan: readonly Series[], settings: LoopSettings)
 
 /** Carries on what `before` knows. `fromIndex[k]`: position of series k in the old plan, -1 when it is new. */
 export function carryWitnesses(before: Witnesses, now: Witnesses, fromIndex: readonly number[]): void {
-  if (now.signals.length > 0) carryOver(before.scores, now.scores, fromIndex);
+  carryOver(before.scores, now.scores, fromIndex);
   fromIndex.forEach((i, k) => {
     if (i < 0) return;
     const { count, head, window, time, value } = before.linear;

@@ -99,5 +99,12 @@ describe("budgets after a restart", () => {
       { target: "gateway", monoMs: startedMs, shadow: false },
     ]);
     expect((await second.cycle()).guards.budgets).toContainEqual({ scope: "target:gateway", left: 1 });
+    disk.crash();
+    const inner = open();
+    const undos = inner.recent(9).filter(({ intent }) => intent.origin?.undoes !== undefined);
+    expect(undos).toHaveLength(2);
+    const third = bedOf({ store: { ...inner, recent: () => undos }, time, source, settings: { guards } });
+    await third.loop.start();
+    expect(third.loop.controls.guards.actions).toEqual([]);
   });
 });

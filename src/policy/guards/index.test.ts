@@ -113,6 +113,25 @@ describe("resumeGuards", () => {
     expect(next.bootId).toBe(host.bootId);
   });
 
+  it("keeps a silence that held where the new clock says that it has not begun: that clock is wrong", () => {
+    const host = machine();
+    const { wallMs } = host.now();
+    const all = { target: "*", signal: "*", action: "*", author: "a", reason: "r" };
+    const settings = guardSettings({
+      silences: [{ ...all, id: "s", startsAtMs: wallMs - MINUTE, endsAtMs: wallMs + MINUTE }],
+    });
+    const state = lookAtClocks(freshGuards(host.bootId), settings, host.now());
+    host.reboot(1000);
+    const now = { ...host.now(), wallMs: wallMs - 60 * MINUTE };
+    const resumed = resumeGuards(stored(state), { settings, now, bootId: host.bootId });
+    const next = lookAtClocks(resumed, settings, now);
+    expect(gate(next, subjectOf(), contextOf(now, { settings })).hold?.hold).toBe("silenced");
+    const later = { wallMs: now.wallMs + 2 * MINUTE, monoMs: now.monoMs + 2 * MINUTE };
+    expect(gate(lookAtClocks(next, settings, later), subjectOf(), contextOf(later, { settings })).open).toBe(
+      true,
+    );
+  });
+
   it("keeps a loss of state as one", () => {
     const host = machine();
     const lost = lostGuards(host.bootId, host.now());
@@ -178,8 +197,14 @@ describe("guardReport", () => {
     };
     const settings = guardSettings({ silences: [silence] });
     const state = lookAtClocks(freshGuards("b"), settings, now);
-    const context = { ...contextOf(now, { settings }), shadow: false };
-    expect(guardReport(state, [{ target: "a", cooldownMs: 0 }], context).holding).toEqual(["silenced"]);
+    const report = (at: typeof now) =>
+      guardReport(state, [{ target: "a", cooldownMs: 0 }], {
+        ...contextOf(at, { settings }),
+        shadow: false,
+      });
+    expect(report(now).holding).toEqual(["silenced"]);
+    // Asked between two looks at the clocks, when it is over.
+    expect(report({ wallMs: now.wallMs + 5000, monoMs: now.monoMs + 5000 }).holding).toEqual([]);
   });
 });
 
