@@ -128,8 +128,8 @@ async function many(options: Options, pool: Pool): Promise<boolean> {
   const summary = summarize(tally);
   const first = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed)[0];
   if (!options.json) print(table(tally));
-  if (!options.json)
-    for (const seed of tally.unlike) print(`seed ${seed} left another trace when it was played again`);
+  for (const seed of tally.unlike)
+    (options.json ? note : print)(`seed ${seed} left another trace when it was played again`);
   if (first !== undefined) await explain(first, options, pool);
   if (options.json) {
     print(JSON.stringify({ struck: Object.fromEntries(strikes(tally.results)) }));
