@@ -3,7 +3,6 @@ import type { Series } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
 import type { SourceReport } from "./types.ts";
 import { within } from "./within.ts";
-import { wordsOf } from "./words.ts";
 
 /** How far a sample may lie ahead of our clock, milliseconds. Sources are stricter; this catches a clock that jumps. */
 const MAX_FUTURE_MS = 60_000;
@@ -49,8 +48,8 @@ export async function observe(input: {
   const at = clock.now();
   const checked = heard.map((h) => ({ ...h, observations: h.observations.map((o) => sound(o, at)) }));
   const observations = plan.map((_, i) => {
-    const said = checked.map((h) => h.observations[i] as Observation);
-    return said.find((o) => o.status === "ok") ?? worstOf(said);
+    for (const h of checked) if (h.observations[i]?.status === "ok") return h.observations[i] as Observation;
+    return worstOfAll(checked, i);
   });
   return { at, observations, sources: checked.map(report) };
 }
@@ -84,14 +83,17 @@ async function ask(
     if (got.length === plan.length) return got;
     detail = `answered ${got.length} of ${plan.length} series`;
   } catch (error) {
-    detail = wordsOf(error);
+    detail = error instanceof Error ? error.message : String(error);
   }
   return plan.map(() => ({ status: "unreachable", source: source.name, detail }));
 }
 
 /** No source has a value: the preferred one's reason, with the others' words. */
-function worstOf(said: readonly Observation[]): Observation {
-  const bad = said.filter((o) => o.status !== "ok");
+function worstOfAll(heard: readonly Heard[], i: number): Observation {
+  const bad = heard.flatMap((h) => {
+    const o = h.observations[i];
+    return o === undefined || o.status === "ok" ? [] : [o];
+  });
   const first = bad[0];
   if (first === undefined)
     return { status: "unreachable", source: "none", detail: "no source is configured" };

@@ -77,7 +77,7 @@ export function createWitnesses(plan: readonly Series[], settings: LoopSettings)
 
 /** Carries on what `before` knows. `fromIndex[k]`: position of series k in the old plan, -1 when it is new. */
 export function carryWitnesses(before: Witnesses, now: Witnesses, fromIndex: readonly number[]): void {
-  carryOver(before.scores, now.scores, fromIndex);
+  if (now.signals.length > 0) carryOver(before.scores, now.scores, fromIndex);
   fromIndex.forEach((i, k) => {
     if (i < 0) return;
     const { count, head, window, time, value } = before.linear;
@@ -189,12 +189,14 @@ export function scoresOf(w: Witnesses): WitnessScore[] {
 }
 
 /** What a decision has to say of the witnesses it heard. */
-export function complaintsOf(scores: readonly WitnessScore[]): Complaints {
-  const bySignal = Map.groupBy(scores, (s) => s.signal);
+export function complaintsOf(w: Witnesses): Complaints {
   return new Map(
-    [...bySignal].map(([signal, own]) => [
+    w.signals.map((signal, group) => [
       signal,
-      own.map(({ judgement: j }) => (j.verdict === "poor" ? j.detail : undefined)),
+      WITNESSES.map((_, k) => {
+        const { verdict, detail } = judgement(w.scores, k, group);
+        return verdict === "poor" ? detail : undefined;
+      }),
     ]),
   );
 }

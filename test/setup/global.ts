@@ -9,7 +9,6 @@ const NEEDED: readonly ServerName[] = [
   "mosquitto",
   "nats-server",
   "strace",
-  "faketime",
   "chromium",
 ];
 

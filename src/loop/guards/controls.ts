@@ -60,9 +60,10 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
     answerEscalation({ target, by, reason, goOn: further, forMs }) {
       const { healing } = state();
       const now = ports.clock.now();
+      const answer = { target, by, reason };
       const next = further
-        ? goOn(healing.state, { target, by, reason }, now)?.state
-        : stayStopped(healing.state, { target, by, reason, forMs }, now);
+        ? goOn(healing.state, answer, now)?.state
+        : stayStopped(healing.state, { ...answer, ...(forMs === undefined ? {} : { forMs }) }, now);
       if (next === undefined) return false;
       healing.state = next;
       tell("escalation answered", { target, by, reason, answer: further ? "go on" : "stay stopped" });
@@ -70,7 +71,8 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
       return true;
     },
     pause({ by, reason, forMs }) {
-      const pause = createPause({ by, reason, forMs }, ports.clock.now());
+      const given = { by, reason, ...(forMs === undefined ? {} : { forMs }) };
+      const pause = createPause(given, ports.clock.now());
       change((guards) => ({ ...guards, pause }));
       tell("acting paused", { by, reason, ...(forMs === undefined ? {} : { for_seconds: forMs / 1000 }) });
       keep();

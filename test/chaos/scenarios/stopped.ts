@@ -2,7 +2,6 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../setup/ports.ts";
-import { standStill } from "../../setup/stand-still.ts";
 import { startFaultProxy } from "../fault-proxy.ts";
 import { onStage } from "../lane.ts";
 import type { Scenario } from "../types.ts";
@@ -22,7 +21,7 @@ export const stopped: Scenario = (options) =>
     await lane.start();
     await lane.moreEffects(2);
     const pauseMs = options.brief === true ? BRIEF_PAUSE_MS : PAUSE_MS;
-    await standStill(lane.monitor().pid);
+    lane.monitor().signal("SIGSTOP");
     // Calls to all targets may have been on their way when it was stopped: they still arrive.
     await sleep(ARRIVAL_MS);
     const before = lane.effects().length;
@@ -48,7 +47,7 @@ export const overtaken: Scenario = (options) =>
     await first.moreEffects(2);
     proxy.set("hold");
     await waitFor(() => proxy.held() > 0, { what: "a call on its way", timeoutMs: 60_000, everyMs: 5 });
-    await standStill(first.monitor().pid);
+    first.monitor().signal("SIGSTOP");
     const late = proxy.held();
     const dataDir = join(stage.world.dir, "taken-over");
     cpSync(first.dataDir, dataDir, { recursive: true });
