@@ -8,9 +8,9 @@ import { coverByMostUrgent, type TargetSituation, urgency } from "../policy/deci
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, actOn, isShadow } from "./act.ts";
 import { type Contained, contain } from "./containment/index.ts";
-import { advanceBrakes, createKeeper, type Keeper, observedTargets } from "./guards/keeper.ts";
+import { advanceBrakes, createKeeper, type Keeper } from "./guards/keeper.ts";
 import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
-import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
+import { knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord } from "./types.ts";
 
 /** What is true of a target, whichever of its signals is judged. */
@@ -43,15 +43,14 @@ export async function actOnAll(input: {
 }): Promise<ActedOn> {
   const { now, ctx } = input;
   const { state, ports } = ctx;
-  const byTarget = Map.groupBy(input.decided, (d) => d.target);
-  const targets = observedTargets(byTarget);
-  const verified = advanceVerification({ ...input, state, ports, targets });
+  const verified = advanceVerification({ ...input, state, ports, decisions: input.decided });
   const actions: ActionRecord[] = [];
   const record = (made: ActionRecord) => {
     actions.push(made);
     ctx.ports.reporter.action(made);
   };
-  advanceBrakes(ctx.state, targets, now);
+  const byTarget = Map.groupBy(input.decided, (d) => d.target);
+  advanceBrakes(ctx.state, input.decided, now);
   const keeper = createKeeper(
     state,
     now,
@@ -60,21 +59,15 @@ export async function actOnAll(input: {
   const contained = contain({
     decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
     observations: input.observations,
-    situationOf: (name) => {
-      const on = actuatedOf(ctx.state, name);
-      return on === undefined ? FREE : situationOf(ctx.state, on, now);
-    },
+    situationOf: (on) => situationOf(ctx.state, ctx.state.configured.get(on.name) ?? on, now),
     now,
     keeper,
     ctx,
   });
   const forecasts = guardMitigations(contained, keeper, ctx.state);
-  const mitigate = (decision: Decision): Decision | Promise<Decision> => {
+  const mitigate = async (decision: Decision): Promise<Decision> => {
     const target = ctx.state.configured.get(decision.target);
     if (!decision.act || target === undefined || contained.answers(decision)) return decision;
-    return carryOut(decision, target);
-  };
-  const carryOut = async (decision: Decision, target: Target): Promise<Decision> => {
     const acted = await actOn(decision, target, now, ctx);
     if ("blocked" in acted) return { ...decision, act: false, reason: acted.blocked };
     record(acted.record);
@@ -95,8 +88,7 @@ function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState
     .sort((a, b) => urgency(b) - urgency(a));
   const held = new Map<Decision, Decision>();
   for (const d of wishes) {
-    const target = state.configured.get(d.target);
-    if (target === undefined) continue;
+    const target = state.configured.get(d.target) as Target;
     const shadow = isShadow(target, state.settings);
     const found = keeper.admit({ on: [target], signal: d.signal, action: "mitigate", shadow });
     if (found === undefined) continue;
@@ -105,5 +97,3 @@ function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState
   }
   return contained.forecasts.map((d) => held.get(d) ?? d);
 }
-
-const FREE: TargetSituation = { cooldownLeftMs: 0, intentUnresolved: false };

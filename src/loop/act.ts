@@ -7,17 +7,18 @@ import {
   overallStatus,
 } from "../domain/action.ts";
 import type { Actuated } from "../domain/containment.ts";
-import type { Decision } from "../domain/decision.ts";
+import type { Decision, Trigger } from "../domain/decision.ts";
 import type { Instance, Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { explain } from "../policy/explain.ts";
 import { type Drop, revalidate } from "../policy/guards/revalidate.ts";
 import { lastLook } from "./guards/keeper.ts";
 import { rememberBefore, settleTry } from "./healing/watch.ts";
-import { actuatedOf, knownTarget, type LoopState } from "./state.ts";
+import { actuatedOf, knownTarget, type LoopState, type SeriesRow } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { FRESH_MEMORY, forgetSeries } from "./witnesses.ts";
+import { wordsOf } from "./words.ts";
 
 export interface ActContext {
   readonly ports: LoopPorts;
@@ -64,16 +65,18 @@ export async function actOn(
   return "blocked" in done ? done : { record: { ...done, decision, detail: explain(decision) } };
 }
 
-/** What a decision stands on, as an intent carries it. */
-export function evidenceOf(
-  decision: Decision,
-): Pick<Draft, "signal" | "trigger" | "witness"> & { forecast: number; threshold: number } {
+/** What a decision that acts stands on, as an intent carries it. A forecast that is not known is left out. */
+export function evidenceOf(decision: Decision): Pick<Draft, "signal" | "witness"> & {
+  trigger: Trigger;
+  forecast?: number | undefined;
+  threshold: number;
+} {
   const verdict = decision.verdicts.find((v) => v.witness === decision.witness);
   return {
     signal: decision.signal,
-    trigger: decision.trigger ?? "strong",
+    trigger: decision.trigger as Trigger,
     witness: decision.witness,
-    forecast: verdict?.forecast?.value ?? decision.current ?? 0,
+    forecast: verdict?.forecast?.value,
     threshold: decision.reason === "pre_timeout" ? decision.limit : decision.slo,
   };
 }
@@ -99,7 +102,7 @@ export async function perform({ draft, on, now, stillNeeded }: Order, ctx: ActCo
   try {
     ports.store.recordIntent(intent);
   } catch (error) {
-    ports.reporter.notice("journal unavailable", { target: on.name, error: text(error) });
+    ports.reporter.notice("journal unavailable", { target: on.name, error: wordsOf(error) });
     return { blocked: "journal_unavailable" };
   }
   if (!undo) memory.lastActionMonoMs = now.monoMs;
@@ -158,16 +161,17 @@ async function carryOut(intent: Intent, target: Actuated, ctx: ActContext): Prom
  * cooldown counts from there.
  */
 function countFromEnd({ target, origin }: Intent, ctx: ActContext): void {
+  if (origin?.undoes !== undefined) return;
   const { clock, store } = ctx.ports;
-  const memory = ctx.present().state.known.get(target);
+  const memory = knownTarget(ctx.present().state, target);
   const at = clock.now();
-  const late = at.monoMs - (memory?.lastActionMonoMs ?? at.monoMs) > GRACE_MS;
-  if (memory === undefined || origin?.undoes !== undefined || !late) return;
+  // The intent began a cooldown before any call.
+  if (at.monoMs - (memory.lastActionMonoMs as number) <= GRACE_MS) return;
   memory.lastActionMonoMs = at.monoMs;
   try {
     store.recordCall({ target, at, bootId: clock.bootId });
   } catch (error) {
-    ctx.ports.reporter.notice("journal unavailable", { target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target, error: wordsOf(error) });
   }
 }
 
@@ -200,7 +204,7 @@ async function told(
       instance: instance.name,
       status: "unknown",
       httpStatus: undefined,
-      detail: text(error),
+      detail: wordsOf(error),
       durationMs: ports.clock.now().monoMs - beganMs,
       answer: undefined,
     };
@@ -237,16 +241,16 @@ function finish(
   ctx: ActContext,
 ): Outcome | undefined {
   const outcome: Outcome = { intentId: intent.id, status, instances, detail, at: ctx.ports.clock.now() };
-  const memory = ctx.present().state.known.get(intent.target);
+  const memory = knownTarget(ctx.present().state, intent.target);
   try {
     ctx.ports.store.recordOutcome(outcome);
   } catch (error) {
-    if (memory !== undefined && !memory.unresolved.some((open) => open.id === intent.id))
+    if (!memory.unresolved.some((open) => open.id === intent.id))
       memory.unresolved = [...memory.unresolved, intent];
-    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: wordsOf(error) });
     return undefined;
   }
-  if (memory !== undefined) memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
+  memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
   settleTry(ctx.present().state, intent, outcome);
   return outcome;
 }
@@ -255,14 +259,11 @@ function finish(
 function forget({ target: targetName, origin }: Intent, ctx: ActContext): void {
   if (origin?.undoes !== undefined) return;
   const { state } = ctx.present();
-  const memory = state.known.get(targetName);
-  if (memory === undefined) return;
-  memory.settledMonoMs = ctx.ports.clock.now().monoMs;
+  knownTarget(state, targetName).settledMonoMs = ctx.ports.clock.now().monoMs;
   for (const series of state.plan) {
     if (series.target.name !== targetName) continue;
     forgetSeries(state.witnesses, series.index);
-    const row = state.rows[series.index];
-    if (row !== undefined) row.memory = FRESH_MEMORY;
+    (state.rows[series.index] as SeriesRow).memory = FRESH_MEMORY;
   }
 }
 
@@ -316,13 +317,13 @@ function callLate(
   tell: (call: (deadline: AbortSignal) => Promise<InstanceOutcome>) => Promise<InstanceOutcome>,
 ): Promise<InstanceOutcome> {
   const action = ctx.ports.actions.get(intent.kind) as Action;
-  const memory = ctx.present().state.known.get(intent.target);
+  const memory = knownTarget(ctx.present().state, intent.target);
   const at = ctx.ports.clock.now();
   const undo = intent.origin?.undoes !== undefined;
   try {
     if (!undo) ctx.ports.store.recordCall({ target: intent.target, at, bootId: ctx.ports.clock.bootId });
   } catch (error) {
-    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { target: intent.target, error: wordsOf(error) });
     return tell(async () => ({
       instance: instance.name,
       status: "unknown",
@@ -332,7 +333,7 @@ function callLate(
       answer: undefined,
     }));
   }
-  if (memory !== undefined && !undo) memory.lastActionMonoMs = at.monoMs;
+  if (!undo) memory.lastActionMonoMs = at.monoMs;
   return tell((deadline) => action.execute(intent, instance, deadline));
 }
 
@@ -353,8 +354,4 @@ function concluded(
     return finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
   }
   return settle(intent, target, outcomes, ctx);
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -21,6 +21,7 @@ import { changedRows, type LoopState, makeState, resume, type SeriesRow, type Ta
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
 import { type Complaints, complaintsOf, hear, scoresOf, showSample } from "./witnesses.ts";
+import { wordsOf } from "./words.ts";
 
 /** Two readings of one sample differ by clock slew only; two samples by more. */
 const SAME_SAMPLE_MS = 20;
@@ -96,23 +97,24 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const began = ports.clock.now();
       for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
       const current = state;
-      const { plan, settings } = current;
-      const asked = {
-        sources,
-        now: ports.clock.now(),
-        deadline: ports.deadline(settings.observeDeadlineMs),
-        giveUp: ports.deadline(settings.observeDeadlineMs + GRACE_MS),
-      };
       const [{ observations, sources: heard, at: now }] = await Promise.all([
-        observe({ ...asked, plan, clock: ports.clock }),
-        readParts({ ...asked, state: current }),
+        observe({
+          sources,
+          plan: current.plan,
+          now: ports.clock.now(),
+          clock: ports.clock,
+          deadline: ports.deadline(current.settings.observeDeadlineMs),
+          giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
+        }),
+        readParts({ state: current, sources, ports }),
       ]);
-      const decided = decideAll(current, observations, now, complaintsOf(current.witnesses));
+      const scores = scoresOf(current.witnesses);
+      const decided = decideAll(current, observations, now, complaintsOf(scores));
       const ctx = { ...context(), state: current };
       const acted = await actOnAll({ decided, observations, now, ctx });
       save(ports, current);
       const report = summarize({ state: current, began, observations, ports, ...acted });
-      const full = { ...report, sources: heard, scores: () => scoresOf(current.witnesses) };
+      const full = { ...report, sources: heard, scores };
       ports.reporter.cycle(full);
       return full;
     },
@@ -146,7 +148,7 @@ async function warmUp(ports: LoopPorts, sources: readonly MetricSource[], state:
       for (const sample of (past[series.index] ?? []).filter((s) => nonsense(s, now) === undefined))
         take(state, series, { value: sample.value, ageMs: now.wallMs - sample.timestampMs, now });
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     ports.reporter.notice("warm-up failed", { source: source.name, detail });
   }
 }
@@ -231,7 +233,7 @@ function trySaving(ports: LoopPorts, work: () => void): void {
   try {
     work();
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     ports.reporter.notice("journal unavailable", { error: detail });
   }
 }

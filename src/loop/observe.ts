@@ -3,6 +3,7 @@ import type { Series } from "../domain/target.ts";
 import type { Clock, Instant } from "../domain/time.ts";
 import type { SourceReport } from "./types.ts";
 import { within } from "./within.ts";
+import { wordsOf } from "./words.ts";
 
 /** How far a sample may lie ahead of our clock, milliseconds. Sources are stricter; this catches a clock that jumps. */
 const MAX_FUTURE_MS = 60_000;
@@ -48,8 +49,8 @@ export async function observe(input: {
   const at = clock.now();
   const checked = heard.map((h) => ({ ...h, observations: h.observations.map((o) => sound(o, at)) }));
   const observations = plan.map((_, i) => {
-    for (const h of checked) if (h.observations[i]?.status === "ok") return h.observations[i] as Observation;
-    return worstOfAll(checked, i);
+    const said = checked.map((h) => h.observations[i] as Observation);
+    return said.find((o) => o.status === "ok") ?? worstOf(said);
   });
   return { at, observations, sources: checked.map(report) };
 }
@@ -83,17 +84,14 @@ async function ask(
     if (got.length === plan.length) return got;
     detail = `answered ${got.length} of ${plan.length} series`;
   } catch (error) {
-    detail = error instanceof Error ? error.message : String(error);
+    detail = wordsOf(error);
   }
   return plan.map(() => ({ status: "unreachable", source: source.name, detail }));
 }
 
 /** No source has a value: the preferred one's reason, with the others' words. */
-function worstOfAll(heard: readonly Heard[], i: number): Observation {
-  const bad = heard.flatMap((h) => {
-    const o = h.observations[i];
-    return o === undefined || o.status === "ok" ? [] : [o];
-  });
+function worstOf(said: readonly Observation[]): Observation {
+  const bad = said.filter((o) => o.status !== "ok");
   const first = bad[0];
   if (first === undefined)
     return { status: "unreachable", source: "none", detail: "no source is configured" };

@@ -60,6 +60,17 @@ describe("reconfigure", () => {
     expect(w.fleet.effects.filter((c) => c.instance === "product-api:8000")).toHaveLength(2);
   });
 
+  it("to no target at all watches nothing, and begins anew when targets come back", async () => {
+    const w = worldOf({ store: createMemoryStore(), settings: { autoHeal: false } });
+    await w.loop.start();
+    await w.cycles(4);
+    w.loop.reconfigure(settingsOf({ autoHeal: false, targets: [] }));
+    expect(await w.cycle()).toMatchObject({ decisions: [], scores: [] });
+    w.loop.reconfigure(settingsOf({ autoHeal: false }));
+    expect((await w.cycles(4)).decisions[0]?.reason).toBe("insufficient_samples");
+    expect((await w.cycle()).decisions[0]?.reason).toBe("pre_timeout");
+  });
+
   it("ends an open intent whose target is gone", async () => {
     const w = worldOf({ store: createMemoryStore() });
     w.fleet.answer = () => "unknown";

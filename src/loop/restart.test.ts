@@ -123,6 +123,28 @@ describe("after a restart", () => {
     expect((await w.cycle()).decisions[0]).toMatchObject({ inRisk: true, reason: "insufficient_samples" });
     expect(m.fleet.calls).toEqual([]);
   });
+
+  it.each([
+    [{ linear: 1 }, "confirmed"],
+    [{}, "awaiting_confirmation"],
+  ])(
+    "with the window filled again, the confirmations kept are %j, and the first cycle is %s",
+    async (pending, reason) => {
+      const time = virtualTime();
+      const value = creeping(time);
+      const store = createMemoryStore();
+      store.saveSeries([{ key: "product-api/memory", inRisk: true, pending }]);
+      const { wallMs } = time.clock.now();
+      const history = () =>
+        Array.from({ length: 10 }, (_, n) => ({
+          timestampMs: wallMs - (10 - n) * 30_000,
+          value: 1900 - 15 * (10 - n),
+        }));
+      const w = worldOf({ store, time, sources: [scriptedSource(value, { history })] });
+      await w.loop.start();
+      expect((await w.cycle()).decisions[0]).toMatchObject({ inRisk: true, reason });
+    },
+  );
 });
 
 describe("a lost answer", () => {
@@ -210,6 +232,20 @@ describe("a lost answer", () => {
     };
     await m.w.cycle();
     expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
+  });
+
+  it("is not called again when a reload drops its target while it is asked for", async () => {
+    const m = await acted(() => "unknown");
+    m.fleet.answer = () => {
+      m.w.loop.reconfigure(settingsOf({ targets: [targetOf("another")] }));
+      return "applied";
+    };
+    await m.w.cycle();
+    expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
+    expect(m.w.store.recent(1)[0]?.outcome).toMatchObject({
+      status: "expired",
+      detail: "never carried out, and target_gone: product-api is no longer configured",
+    });
   });
 
   it.each(["throws", "hangs"] as const)(

@@ -10,16 +10,6 @@ export function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     const late = () => reject(new Error("gave no answer by the deadline"));
     if (signal.aborted) late();
     signal.addEventListener("abort", late, { once: true });
-    const over = () => signal.removeEventListener("abort", late);
-    work.then(
-      (result) => {
-        over();
-        resolve(result);
-      },
-      (error) => {
-        over();
-        reject(error);
-      },
-    );
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", late));
   });
 }

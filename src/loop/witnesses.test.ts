@@ -56,7 +56,7 @@ describe("both witnesses", () => {
                 nowS: timeS,
                 known: true,
                 fresh: true,
-                complaints: complaintsOf(state.witnesses),
+                complaints: complaintsOf(scores),
               });
               for (const v of verdicts) expect(v.probability >= 0 && v.probability <= 1).toBe(true);
             }
@@ -64,6 +64,32 @@ describe("both witnesses", () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it("are scored on forecasts only: one that has none yet is not taken to have said anything", () => {
+    const state = makeState(settingsOf({ targets: [targetOf("a", { signals: signals.slice(0, 1) })] }));
+    const [series] = state.plan as [(typeof state.plan)[0]];
+    const w = state.witnesses;
+    const figures = () => scoresOf(w).map((s) => s.summary.scored + s.summary.unscored);
+    const hearAt = (nowS: number) =>
+      hear({
+        w,
+        series,
+        settings: state.settings,
+        memory: state.rows[0]!.memory,
+        nowS,
+        known: true,
+        fresh: true,
+        complaints: new Map(),
+      });
+    expect(hearAt(0).verdicts.map((v) => v.forecast)).toEqual([undefined, undefined]);
+    for (let timeS = 30; timeS <= 900; timeS += 30)
+      showSample(w, series, { timeS, value: 100, support: undefined });
+    expect(figures()).toEqual([0, 0]);
+    expect(hearAt(900).verdicts.map((v) => v.forecast === undefined)).toEqual([false, false]);
+    for (let timeS = 930; timeS <= 1800; timeS += 30)
+      showSample(w, series, { timeS, value: 100, support: undefined });
+    expect(figures()).toEqual([1, 1]);
   });
 
   it("keep what they know of a series over a reload that leaves it as it was", () => {

@@ -77,7 +77,7 @@ export function createWitnesses(plan: readonly Series[], settings: LoopSettings)
 
 /** Carries on what `before` knows. `fromIndex[k]`: position of series k in the old plan, -1 when it is new. */
 export function carryWitnesses(before: Witnesses, now: Witnesses, fromIndex: readonly number[]): void {
-  if (now.signals.length > 0) carryOver(before.scores, now.scores, fromIndex);
+  carryOver(before.scores, now.scores, fromIndex);
   fromIndex.forEach((i, k) => {
     if (i < 0) return;
     const { count, head, window, time, value } = before.linear;
@@ -189,14 +189,12 @@ export function scoresOf(w: Witnesses): WitnessScore[] {
 }
 
 /** What a decision has to say of the witnesses it heard. */
-export function complaintsOf(w: Witnesses): Complaints {
+export function complaintsOf(scores: readonly WitnessScore[]): Complaints {
+  const bySignal = Map.groupBy(scores, (s) => s.signal);
   return new Map(
-    w.signals.map((signal, group) => [
+    [...bySignal].map(([signal, own]) => [
       signal,
-      WITNESSES.map((_, k) => {
-        const { verdict, detail } = judgement(w.scores, k, group);
-        return verdict === "poor" ? detail : undefined;
-      }),
+      own.map(({ judgement: j }) => (j.verdict === "poor" ? j.detail : undefined)),
     ]),
   );
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Decision, GUARD_HOLDS, type Reason } from "../domain/decision.ts";
+import { type Decision, GUARD_HOLDS, type Reason, type Verdict } from "../domain/decision.ts";
 import { explain, short } from "./explain.ts";
 
 const REASONS: Reason[] = [
@@ -60,8 +60,21 @@ const BASE: Decision = {
   detail: undefined,
 };
 
+const FORECAST = { witness: "linear", value: 450, slopePerSecond: 2, sampleCount: 20 };
+
+/** A verdict of a witness that says how sure it is. */
+const SURE: Verdict = {
+  witness: "linear",
+  forecast: { ...FORECAST, low: 380, high: 520 },
+  probability: 0.93,
+  trigger: "trend",
+  quiet: undefined,
+  margin: 330,
+  required: 0.9,
+};
+
 describe("explain", () => {
-  it.each<[Partial<Decision>, RegExp]>([
+  it.each<[Partial<Omit<Decision, "verdicts">> & { verdicts?: readonly object[] }, RegExp]>([
     [{ reason: "pre_timeout" }, /^acting: .*3457.*hard limit 5000$/],
     [{ reason: "strong" }, /^acting: .*probability 0\.67.*3457.*SLO 300/],
     [{ reason: "confirmed" }, /^acting: .*0\.67 confirmed by a second cycle/],
@@ -83,8 +96,22 @@ describe("explain", () => {
       /^holding: trend would act, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
     ],
     [{ reason: "paused", trigger: "level", detail: "by ana" }, /^holding: level .* paused \(by ana\)$/],
+    [{ reason: "level", current: 412 }, /^acting: past the SLO 300 and staying \(412 now\)$/],
+    [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\)$/],
+    [
+      { reason: "trend", verdicts: [SURE] },
+      /^acting: the trend reaches 450 \(90 %: 380 to 520\), probability 0\.93 of exceeding 330 \(acts from 0\.90\)$/,
+    ],
+    [
+      { reason: "trend", verdicts: [{ ...SURE, required: undefined, forecast: { ...FORECAST, low: 380 } }] },
+      /^acting: the trend reaches 450, probability 0\.93$/,
+    ],
+    [
+      { reason: "below_slo", verdicts: [{ ...SURE, miscalibrated: "4 of 10 intervals missed" }] },
+      /^holding: .*; linear has been off lately: 4 of 10 intervals missed$/,
+    ],
   ])("%o", (over, expected) => {
-    expect(explain({ ...BASE, ...over })).toMatch(expected);
+    expect(explain({ ...BASE, ...over } as Decision)).toMatch(expected);
   });
 
   it("has a sentence of one line for any decision whatsoever, with no NaN, undefined or Infinity in it", () => {

@@ -66,7 +66,7 @@ export function judgeLinear(input: LinearInput): { verdict: Verdict; memory: Lin
 
   let quiet: Quiet | undefined;
   if (!input.on) quiet = "witness_off";
-  else if ((forecast.r2 ?? 0) < rules.minR2 && (trigger !== undefined || inRisk)) quiet = "r2_below_min";
+  else if ((forecast.r2 as number) < rules.minR2 && (trigger !== undefined || inRisk)) quiet = "r2_below_min";
   else if (trigger === undefined)
     quiet = !inRisk ? "below_slo" : inBand ? "awaiting_confirmation" : "weak_probability";
 

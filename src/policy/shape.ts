@@ -48,7 +48,7 @@ export function isShape(shape: Readonly<Record<string, Check>>): Check {
   return (value, path) => {
     if (!isObject(value)) return `${path} must be a mapping`;
     for (const [field, check] of Object.entries(shape)) {
-      const problem = check(value[field], path === "" ? field : `${path}.${field}`);
+      const problem = check(value[field], `${path}.${field}`);
       if (problem !== undefined) return problem;
     }
     return undefined;

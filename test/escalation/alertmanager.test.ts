@@ -16,6 +16,7 @@ import {
 } from "../setup/fault-server.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { requireServer, serverPath } from "../setup/require-server.ts";
+import { standStill } from "../setup/stand-still.ts";
 
 // The escalator against a real Alertmanager, and against a server that breaks HTTP in every way it can be broken.
 
@@ -198,7 +199,7 @@ test("an Alertmanager that stands still, then goes on, then is gone", async (con
   const other = await startAlertmanager({ binary, config, port });
   const escalator = escalatorTo(other.url, { timeoutMs: 700 });
   try {
-    other.signal("SIGSTOP");
+    await standStill(other.pid);
     const began = performance.now();
     const stuck = await escalator.tell([alertOf("x")], never);
     expect(stuck).toEqual({

@@ -249,6 +249,10 @@ const snippets: Snippet[] = [
     'import { expect, test } from "vitest";\n\ntest.skip("x", () => {\n  expect(1).toBe(1);\n});\n',
     "lint/suspicious/noSkippedTests",
   ),
+  // `toMatchObject` takes a regular expression for an object without keys, which anything matches.
+  matching("pattern", "/x/", PLUGIN),
+  matching("pattern-in-list", "[{ b: /x/ }]", PLUGIN),
+  matching("string-matching", "expect.stringMatching(/x/)", undefined),
 ];
 
 function file(path: string, text: string, rule: string | undefined): Snippet {
@@ -265,6 +269,12 @@ function importing(folder: string, name: string, from: string, rule: string | un
 
 function statement(folder: string, name: string, text: string, rule: string | undefined): Snippet {
   return file(`src/${folder}/${name}.ts`, `export const value = () => ${text};\n`, rule);
+}
+
+function matching(name: string, wanted: string, rule: string | undefined): Snippet {
+  const body = `  expect({ a: "y" }).toMatchObject({ a: ${wanted} });\n`;
+  const head = 'import { expect, test } from "vitest";\n\n';
+  return file(`src/store/${name}.test.ts`, `${head}test("x", () => {\n${body}});\n`, rule);
 }
 
 function lines(count: number): string {

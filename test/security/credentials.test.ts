@@ -65,6 +65,7 @@ test("a service rotates without a restart: old, both, new; what is unusable chan
   expect(service.process.all("admin token file is open to others")).toEqual([]);
   chmodSync(file, 0o644);
   expect(await status("later")).toBe(200);
+  await service.process.line("admin token file is open to others");
   expect(service.process.all("admin token file is open to others")).toHaveLength(1);
   for (const token of ["old", "new", "later", "third"])
     expect(service.process.stdout()).not.toMatch(new RegExp(`["=: ]${token}["&]`));

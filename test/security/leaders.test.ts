@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { injectAndHeal, settled } from "../e2e/kit/scenarios.ts";
 import { createWorld, quickConfig, type World } from "../e2e/kit/world.ts";
 import { waitFor } from "../setup/ports.ts";
+import { standStill } from "../setup/stand-still.ts";
 
 // Who may act when there are two monitors, and what a monitor does that was held up.
 
@@ -24,7 +25,7 @@ test("two monitors with journals of their own: from the newer one's first call o
   expect(first.event.outcome).toBe("applied");
 
   // The older one holds while the newer one learns and acts.
-  older.process.signal("SIGSTOP");
+  await standStill(older.process.pid);
   const newer = await world.monitor({ config: quickConfig({ targets, cooldownS: 600 }), data: "newer" });
   await settled(newer);
   const second = await injectAndHeal({ service, monitor: newer }, LASTING);
@@ -52,7 +53,7 @@ test("a monitor that stood still takes up its beat: what it missed is counted, n
   const monitor = await world.monitor({ config: quickConfig({ targets }) });
   await settled(monitor);
   const stoodStillMs = 12_000;
-  monitor.process.signal("SIGSTOP");
+  await standStill(monitor.process.pid);
   // While it looks away the service goes bad at once, far beyond every limit.
   await service.inject("mode=latency&inc=5000");
   await new Promise((resolve) => setTimeout(resolve, stoodStillMs));

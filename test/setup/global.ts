@@ -9,6 +9,7 @@ const NEEDED: readonly ServerName[] = [
   "mosquitto",
   "nats-server",
   "strace",
+  "faketime",
   "chromium",
 ];
 

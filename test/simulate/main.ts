@@ -1,12 +1,14 @@
 import { HELP, type Options, readOptions } from "./options.ts";
 import { PLANTS, plantNamed } from "./plants/index.ts";
 import { createPool, type Pool } from "./pool.ts";
-import { catalogueText, summarize, type Tally, table, violationText } from "./report.ts";
+import { catalogueText, strikes, summarize, type Tally, table, violationText } from "./report.ts";
 import type { SeedResult } from "./run.ts";
 import { drawScenario, only } from "./scenario.ts";
 import { type Kept, shrink, spell } from "./shrink.ts";
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
+/** With JSON on standard output, what people read goes beside it. */
+const note = (text: string) => void process.stderr.write(`${text}\n`);
 
 /** Told on a terminal how far it is; elsewhere now and then. */
 function progress(total: number): (done: number, note: string) => void {
@@ -52,6 +54,7 @@ async function playAll(options: Options, pool: Pool): Promise<Tally> {
 /** Finds a shortest list of events that still breaks the same promise, and prints how to play it again. */
 async function explain(first: SeedResult, options: Options, pool: Pool): Promise<void> {
   const { hours, lines, plant } = options;
+  const say = options.json ? note : print;
   const { seed, violation } = first;
   const { events } = drawScenario(seed, hours);
   const before = events.filter((e) => e.atMs <= (violation?.atMs ?? 0));
@@ -64,12 +67,10 @@ async function explain(first: SeedResult, options: Options, pool: Pool): Promise
     ? await shrink(whole, fails, options.shrink)
     : events.map(({ id, forMs }) => ({ id, forMs }));
   const shown = await pool.play({ seed, hours, plant, events: spell(shortest), keepLines: lines });
-  print(violationText(shown));
+  say(violationText(shown));
   const planted = plant === undefined ? "" : ` --plant ${plant}`;
-  print(`  shortest: ${shortest.length} of ${events.length} events; to play it again:`);
-  print(
-    `  npm run simulate -- --seed ${seed} --hours ${hours} --events ${spell(shortest) || '""'}${planted}`,
-  );
+  say(`  shortest: ${shortest.length} of ${events.length} events; to play it again:`);
+  say(`  npm run simulate -- --seed ${seed} --hours ${hours} --events ${spell(shortest) || '""'}${planted}`);
 }
 
 async function playOne(options: Options, seed: number, pool: Pool): Promise<boolean> {
@@ -127,9 +128,13 @@ async function many(options: Options, pool: Pool): Promise<boolean> {
   const summary = summarize(tally);
   const first = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed)[0];
   if (!options.json) print(table(tally));
-  for (const seed of tally.unlike) print(`seed ${seed} left another trace when it was played again`);
-  if (first !== undefined && !options.json) await explain(first, options, pool);
-  if (options.json) print(JSON.stringify(summary));
+  for (const seed of tally.unlike)
+    (options.json ? note : print)(`seed ${seed} left another trace when it was played again`);
+  if (first !== undefined) await explain(first, options, pool);
+  if (options.json) {
+    print(JSON.stringify({ struck: Object.fromEntries(strikes(tally.results)) }));
+    print(JSON.stringify(summary));
+  }
   return summary.violations === 0;
 }
 

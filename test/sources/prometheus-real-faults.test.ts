@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Observation } from "../../src/domain/observation.ts";
 import { signalDefinitions } from "../../src/signals/index.ts";
@@ -8,6 +7,7 @@ import { waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";
 import { requireServer, serverPath } from "../setup/require-server.ts";
 import { planOf, requestNow } from "../setup/series.ts";
+import { standStill } from "../setup/stand-still.ts";
 
 const plan = planOf(
   ["steady", "doomed"].map((name) => ({
@@ -61,11 +61,6 @@ async function statuses(): Promise<string> {
 const become = (wanted: string) =>
   waitFor(async () => (await statuses()) === wanted, { what: wanted, timeoutMs: 20_000, everyMs: 200 });
 
-/** Process state as ps tells it: T is stopped. */
-function stateOf(pid: number | undefined): string {
-  return execFileSync("ps", ["-o", "state=", "-p", `${pid}`], { encoding: "utf8" }).trim();
-}
-
 describe("a real Prometheus that loses a target, stops, and dies", { timeout: 90_000 }, () => {
   it("goes from ok to unreachable, and the other job stays ok as long as it can", async (context) => {
     requireServer("prometheus", context);
@@ -77,8 +72,7 @@ describe("a real Prometheus that loses a target, stops, and dies", { timeout: 90
     const response = await fetch(`${prometheus?.url}/api/v1/query?query=${encodeURIComponent(rate)}`);
     const answer = (await response.json()) as { data: { result: { value: [number, string] }[] } };
     expect(Number(answer.data.result[0]?.value[1])).toBeGreaterThan(0);
-    prometheus?.signal("SIGSTOP");
-    await waitFor(() => stateOf(prometheus?.pid).startsWith("T"), { what: "Prometheus to stand still" });
+    await standStill(prometheus?.pid ?? 0);
     const started = performance.now();
     const hung = await source.observe(requestNow(plan));
     expect(performance.now() - started).toBeLessThan(1500);

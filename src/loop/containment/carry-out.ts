@@ -6,6 +6,7 @@ import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../po
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
 import { watchRun } from "../healing/runs.ts";
 import type { ActionRecord } from "../types.ts";
+import { wordsOf } from "../words.ts";
 
 export interface CarryInput {
   run: Run;
@@ -15,6 +16,12 @@ export interface CarryInput {
   /** Told each action as it is made. */
   readonly record: (record: ActionRecord) => void;
 }
+
+/** A step that `undoable` found. */
+type Undoable = RunStep & { readonly undo: NonNullable<RunStep["undo"]> };
+
+/** What a step asks for, or its taking back. */
+type Called = Draft & { readonly parameters: Readonly<Record<string, string>> };
 
 /** Times that taking a step back is tried before it is left to end by itself. */
 const MAX_UNDO_TRIES = 10;
@@ -64,7 +71,7 @@ async function carryStep(input: CarryInput, index: number): Promise<Partial<RunS
       status: "skipped",
       detail: `no region stands out: ${run.regionWhy ?? "not known"}`,
     };
-  const done = await order(input, {
+  const done = await order(input, index, {
     ...evidenceOf(run),
     id: stepId(run, index),
     kind: step.kind,
@@ -84,7 +91,7 @@ async function takeBack(input: CarryInput): Promise<void> {
   const pending = input.run.steps.findIndex((s) => s.status === "pending");
   if (pending >= 0 && !settlePending(input)) return;
   for (const index of undoable(input.run, input.now, ctx.ports.clock.bootId)) {
-    const step = input.run.steps[index] as RunStep;
+    const step = input.run.steps[index] as Undoable;
     // AUTO_HEAL=0 means that nothing is called: it ends by itself.
     if (isShadow(step.on, ctx.state.settings)) continue;
     const id = undoId(input.run, index, step.undoTries);
@@ -92,7 +99,13 @@ async function takeBack(input: CarryInput): Promise<void> {
     if (known === "wait") continue;
     if (known === undefined) {
       if (ctx.present().stopping) return;
-      known = await undo(input, index, id);
+      const parameters = callOf(step.undo.parameters, input.run.region);
+      if (parameters === undefined) {
+        const detail = "not taken back: which region it was for is not known";
+        change(input, index, { status: "kept", detail });
+        continue;
+      }
+      known = await undo(input, index, { id, kind: step.undo.kind, parameters });
       if (known === undefined) continue;
     }
     change(input, index, undone(step, known));
@@ -116,18 +129,19 @@ function settlePending(input: CarryInput): boolean {
   return settled;
 }
 
-async function undo(input: CarryInput, index: number, id: string): Promise<Outcome | undefined> {
+async function undo(
+  input: CarryInput,
+  index: number,
+  call: Pick<Called, "id" | "kind" | "parameters">,
+): Promise<Outcome | undefined> {
   const { run } = input;
   const step = run.steps[index] as RunStep;
-  const parameters = callOf(step.undo?.parameters ?? {}, run.region) ?? {};
-  const done = await order(input, {
-    id,
-    kind: step.undo?.kind ?? "",
+  const done = await order(input, index, {
+    ...call,
     target: step.on.name,
     signal: run.signal,
     trigger: "undo",
     witness: run.witness,
-    parameters,
     origin: {
       playbook: run.playbook,
       run: run.id,
@@ -147,9 +161,9 @@ function undone(step: RunStep, outcome: Outcome): Partial<RunStep> {
   return { status: "kept", undoTries, detail: `could not be taken back: ${outcome.detail}` };
 }
 
-async function order(input: CarryInput, draft: Draft): Promise<Performed> {
+async function order(input: CarryInput, index: number, draft: Called): Promise<Performed> {
   const { ctx, run } = input;
-  const on = run.steps[draft.origin?.step ?? 0]?.on as RunStep["on"];
+  const { on } = run.steps[index] as RunStep;
   const now = ctx.ports.clock.now();
   const stillNeeded = () =>
     draft.trigger !== "alert" || !episodesOver(run, ctx.present().state.containment.inbox);
@@ -158,10 +172,8 @@ async function order(input: CarryInput, draft: Draft): Promise<Performed> {
   return done;
 }
 
-function why(run: Run, draft: Draft): string {
-  const doing = [draft.kind, ...Object.entries(draft.parameters ?? {}).map(([k, v]) => `${k}=${v}`)].join(
-    " ",
-  );
+function why(run: Run, draft: Called): string {
+  const doing = [draft.kind, ...Object.entries(draft.parameters).map(([k, v]) => `${k}=${v}`)].join(" ");
   const cause =
     draft.trigger === "undo"
       ? "every alert of it has ended"
@@ -204,7 +216,7 @@ function adopt({ ctx, run }: CarryInput, id: string): Outcome | "wait" | undefin
   try {
     entry = ctx.ports.store.entry(id);
   } catch (error) {
-    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: wordsOf(error) });
     return "wait";
   }
   return entry === undefined ? undefined : (entry.outcome ?? "wait");
@@ -236,11 +248,7 @@ function save({ run, ctx }: CarryInput): boolean {
     return true;
   } catch (error) {
     containment.unsaved.add(run.playbook);
-    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: text(error) });
+    ctx.ports.reporter.notice("journal unavailable", { playbook: run.playbook, error: wordsOf(error) });
     return false;
   }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

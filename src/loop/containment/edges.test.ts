@@ -42,6 +42,30 @@ describe("a run that waits at a step", () => {
     expect(statuses(other)).toEqual(["pending", "pending"]);
   });
 
+  it("is left there by a monitor that stops, and carried on by the next", async () => {
+    const time = virtualTime();
+    const disk = createMemoryDisk();
+    const source = gatewaySource(time);
+    const open = () => createMemoryStore({ disk, clock: time.clock });
+    const first = await flooded({ store: open(), time, source });
+    first.fleet.answer = () => {
+      first.loop.stopActing();
+      return "applied";
+    };
+    first.fire();
+    await first.cycle();
+    expect([first.effects(), statuses(first)]).toEqual([["isolate us-east-1"], ["done", "pending"]]);
+    first.fleet.answer = () => "applied";
+    disk.crash();
+    const second = bedOf({ store: open(), time, source, fleet: first.fleet });
+    await second.loop.start();
+    await second.cycle();
+    expect([second.effects(), statuses(second)]).toEqual([
+      ["isolate us-east-1", "limit"],
+      ["done", "done"],
+    ]);
+  });
+
   it("is not taken back before the outcome of its step is known", async () => {
     const bed = await flooded();
     bed.fleet.answer = ({ kind }) => (kind === "execute" ? "lost" : "unknown");
@@ -65,6 +89,33 @@ describe("steps without a region", () => {
     await bed.cycle();
     expect(statuses(bed)).toEqual(["skipped", "done"]);
     expect(bed.loop.containment.runs.get("contain")?.steps[0]?.detail).toMatch(/^no region stands out: /);
+  });
+
+  it("that need one are skipped where the playbook compares none", async () => {
+    const steps = [stepOf("isolate", { parameters: { region: "$region" } })];
+    const { regionsOf: _none, ...plain } = playbookOf({ steps });
+    const bed = await flooded({ settings: settings({ playbooks: [plain] }) });
+    bed.fire();
+    await bed.cycle();
+    expect(bed.loop.containment.runs.get("contain")?.steps[0]).toMatchObject({
+      status: "skipped",
+      detail: "no region stands out: not known",
+    });
+    expect(bed.fleet.calls).toEqual([]);
+  });
+
+  it("are not taken back for all regions where it is not known for which", async () => {
+    const steps = [stepOf("limit", { undo: { kind: "unlimit", parameters: { region: "$region" } } })];
+    const bed = await flooded({ flood: false, settings: settings({ playbooks: [playbookOf({ steps })] }) });
+    bed.fire();
+    await bed.cycle();
+    bed.resolve();
+    await bed.cycle();
+    expect(bed.effects()).toEqual(["limit"]);
+    expect(bed.loop.containment.runs.get("contain")).toMatchObject({
+      status: "ended",
+      steps: [{ status: "kept", detail: "not taken back: which region it was for is not known" }],
+    });
   });
 
   it("of a playbook that compares none carry on", async () => {
@@ -198,6 +249,29 @@ describe("a journal that fails", () => {
     await bed.cycles(2);
     expect(bed.effects()).toEqual(["isolate us-east-1", "limit"]);
     expect(statuses(bed)).toEqual(["done", "done"]);
+  });
+
+  it("before a call makes the run wait at that step", async () => {
+    const inner = createMemoryStore();
+    let broken = true;
+    const store: Store = {
+      ...inner,
+      recordIntent: (intent) => {
+        if (broken && intent.kind === "limit") throw new StoreError("disk full");
+        inner.recordIntent(intent);
+      },
+    };
+    const bed = await flooded({ store });
+    bed.fire();
+    await bed.cycle();
+    expect([bed.effects(), statuses(bed)]).toEqual([["isolate us-east-1"], ["done", "pending"]]);
+    expect(bed.told.actions).toHaveLength(1);
+    broken = false;
+    await bed.cycle();
+    expect([bed.effects(), statuses(bed)]).toEqual([
+      ["isolate us-east-1", "limit"],
+      ["done", "done"],
+    ]);
   });
 
   it("at a taking back keeps it for later", async () => {

@@ -1,5 +1,5 @@
-import type { AlertState } from "../../domain/containment.ts";
-import type { Decision } from "../../domain/decision.ts";
+import type { Actuated, AlertState } from "../../domain/containment.ts";
+import type { Decision, Hold } from "../../domain/decision.ts";
 import type { Observation } from "../../domain/observation.ts";
 import type { Instant } from "../../domain/time.ts";
 import { type AlertChange, hear, inboxDocuments } from "../../policy/alerts/index.ts";
@@ -9,6 +9,7 @@ import type { ActContext } from "../act.ts";
 import type { Keeper } from "../guards/keeper.ts";
 import type { LoopState } from "../state.ts";
 import type { ActionRecord, LoopPorts } from "../types.ts";
+import { wordsOf } from "../words.ts";
 import { carryRun } from "./carry-out.ts";
 import { planContainment } from "./plan.ts";
 
@@ -46,7 +47,7 @@ export interface Contained {
 export function contain(input: {
   readonly decisions: readonly Decision[];
   readonly observations: readonly Observation[];
-  readonly situationOf: (target: string) => TargetSituation;
+  readonly situationOf: (on: Actuated) => TargetSituation;
   readonly now: Instant;
   readonly keeper: Keeper;
   readonly ctx: ActContext;
@@ -103,14 +104,12 @@ function playbookFor(state: LoopState, { target, signal }: Decision): string | u
   )?.name;
 }
 
-/** A forecast whose playbook is held back: for the playbook's reason. */
+/** A forecast whose playbook is held back: for the playbook's reason, which is none of an alert where a forecast asks. */
 function held(decision: Decision, said: PlaybookDecision): Decision {
-  const reason =
-    said.reason === "alert_stale" || said.reason === "alert" ? "covered_by_playbook" : said.reason;
   return {
     ...decision,
     act: false,
-    reason,
+    reason: said.reason as Hold,
     detail: `playbook ${said.playbook}: ${said.detail}`,
     ...(said.untilMs === undefined ? {} : { untilMs: said.untilMs }),
   };
@@ -130,7 +129,7 @@ function saveLeft(state: LoopState, ports: LoopPorts): void {
     ports.store.saveDocuments(changed);
     unsaved.clear();
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = wordsOf(error);
     ports.reporter.notice("journal unavailable", { error: detail });
   }
 }

@@ -1,4 +1,4 @@
-import type { AlertState, Playbook } from "../../domain/containment.ts";
+import type { Actuated, AlertMatcher, AlertState, Playbook, Step } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { Instant } from "../../domain/time.ts";
 import { matches, standing } from "../../policy/alerts/index.ts";
@@ -24,7 +24,7 @@ export interface PlanInput {
   readonly state: LoopState;
   /** Decisions of forecasts that a playbook answers, by its name. */
   readonly asked: Asked;
-  readonly situationOf: (target: string) => TargetSituation;
+  readonly situationOf: (on: Actuated) => TargetSituation;
   readonly now: Instant;
   readonly bootId: string;
   readonly newId: () => string;
@@ -45,14 +45,13 @@ export function planContainment(input: PlanInput): ContainmentPlan {
   for (const run of runs) claim(run);
   for (const playbook of settings.playbooks) {
     const { firing, stale } = causes(playbook, input);
-    if (firing.length === 0 && stale.length === 0 && !input.asked.has(playbook.name)) continue;
     const decision = decidePlaybook({
       playbook,
       firing,
       stale,
       asked: input.asked.get(playbook.name),
       run: containment.runs.get(playbook.name),
-      situations: new Map(playbook.steps.map(({ on }) => [on.name, input.situationOf(on.name)])),
+      situations: new Map(playbook.steps.map(({ on }) => [on.name, input.situationOf(on)])),
       now: input.now,
       bootId: input.bootId,
     });
@@ -105,8 +104,9 @@ function guardedBy(
   const on = [...new Map(playbook.steps.map((s) => [s.on.name, s.on])).values()];
   const held = keeper.admit({
     on,
-    signal: asked.get(playbook.name)?.signal ?? playbook.alert?.name ?? "*",
-    action: playbook.steps[0]?.kind ?? "*",
+    // A forecast asks for it, or its alert does.
+    signal: asked.get(playbook.name)?.signal ?? (playbook.alert as AlertMatcher).name,
+    action: (playbook.steps[0] as Step).kind,
     shadow: on.some((target) => isShadow(target, state.settings)),
   });
   if (held === undefined) return undefined;
@@ -166,7 +166,7 @@ function verifyOf({ verify, forecast }: Playbook): Pick<Run, "verify"> {
 }
 
 type Evidence = Pick<Run, "cause" | "target" | "signal" | "witness"> & {
-  forecast?: number;
+  forecast?: number | undefined;
   threshold?: number;
 };
 
@@ -175,8 +175,8 @@ function evidence(playbook: Playbook, firing: readonly AlertState[], asked: Deci
     const { trigger, ...rest } = evidenceOf(asked);
     return { cause: trigger, target: asked.target, ...rest };
   }
-  const name = firing[0]?.name ?? playbook.alert?.name ?? playbook.name;
-  const target = firing[0]?.labels.job ?? playbook.steps[0]?.on.name ?? playbook.name;
+  const [{ name, labels }] = firing as [AlertState];
+  const target = labels.job ?? (playbook.steps[0] as Step).on.name;
   return { cause: "alert", target, signal: name, witness: "alertmanager" };
 }
 

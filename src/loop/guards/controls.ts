@@ -60,10 +60,9 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
     answerEscalation({ target, by, reason, goOn: further, forMs }) {
       const { healing } = state();
       const now = ports.clock.now();
-      const answer = { target, by, reason };
       const next = further
-        ? goOn(healing.state, answer, now)?.state
-        : stayStopped(healing.state, { ...answer, ...(forMs === undefined ? {} : { forMs }) }, now);
+        ? goOn(healing.state, { target, by, reason }, now)?.state
+        : stayStopped(healing.state, { target, by, reason, forMs }, now);
       if (next === undefined) return false;
       healing.state = next;
       tell("escalation answered", { target, by, reason, answer: further ? "go on" : "stay stopped" });
@@ -71,8 +70,7 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
       return true;
     },
     pause({ by, reason, forMs }) {
-      const given = { by, reason, ...(forMs === undefined ? {} : { forMs }) };
-      const pause = createPause(given, ports.clock.now());
+      const pause = createPause({ by, reason, forMs }, ports.clock.now());
       change((guards) => ({ ...guards, pause }));
       tell("acting paused", { by, reason, ...(forMs === undefined ? {} : { for_seconds: forMs / 1000 }) });
       keep();

@@ -17,8 +17,8 @@ import type { Verified } from "../healing/index.ts";
 import type { LoopState } from "../state.ts";
 
 /** What the guards look at in one cycle: which targets are at risk, and which of their signals have a value. */
-export function observedTargets(byTarget: ReadonlyMap<string, readonly Decision[]>): ObservedTarget[] {
-  return [...byTarget].map(([target, own]) => {
+export function observedTargets(decisions: readonly Decision[]): ObservedTarget[] {
+  return [...Map.groupBy(decisions, (d) => d.target)].map(([target, own]) => {
     const known = own.filter((d) => !DATA.has(d.reason));
     return {
       target,
@@ -64,9 +64,8 @@ export function createKeeper(state: LoopState, now: Instant, wanted: (target: st
       }
       // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
       const all = admit(state.brakes.guards, subjects, context);
-      const closed = all.gated.findIndex((g) => !g.open);
-      if (closed >= 0)
-        return { ...(all.gated[closed]?.hold as Held), target: subjects[closed]?.target ?? "" };
+      for (const [n, { hold }] of all.gated.entries())
+        if (hold !== undefined) return { ...hold, target: (subjects[n] as GateSubject).target };
       state.brakes.guards = all.state;
       return undefined;
     },
@@ -83,9 +82,9 @@ function contextOf(state: LoopState, now: Instant): GateContext {
 }
 
 /** One look at the fleet and the clocks, before anything is asked for. */
-export function advanceBrakes(state: LoopState, targets: readonly ObservedTarget[], now: Instant): void {
+export function advanceBrakes(state: LoopState, decisions: readonly Decision[], now: Instant): void {
   state.brakes.guards = advanceGuards(state.brakes.guards, {
-    targets,
+    targets: observedTargets(decisions),
     settings: state.settings.guards,
     now,
   });
@@ -120,7 +119,7 @@ export function reportGuards(input: {
   for (const { reason, target, signal } of input.decisions)
     if (isGuardHold(reason)) held.push({ hold: reason, target, signal });
   for (const { reason, heldBy, playbook } of input.playbooks)
-    if (isGuardHold(reason)) held.push({ hold: reason, target: heldBy ?? playbook, signal: playbook });
+    if (isGuardHold(reason)) held.push({ hold: reason, target: heldBy as string, signal: playbook });
   return {
     ...guardReport(state.brakes.guards, targets, { ...contextOf(state, now), shadow }),
     heldBack: held,

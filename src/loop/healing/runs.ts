@@ -1,4 +1,5 @@
 import type { Intent } from "../../domain/action.ts";
+import type { Actuated } from "../../domain/containment.ts";
 import type { Instant } from "../../domain/time.ts";
 import type { VerificationOutcome } from "../../domain/verification.ts";
 import { episodesOver, type Run, type RunStep } from "../../policy/playbooks/run.ts";
@@ -102,7 +103,8 @@ function judgeRun(
   if (last?.at === undefined || run.bootId !== bootId) return undefined;
   const { inbox } = state.containment;
   const heard = run.episodes.map(({ fingerprint }) => inbox.get(fingerprint)?.heardAt.monoMs ?? 0);
-  const windowMs = state.settings.verification.windowMs ?? actuatedOf(state, last.on.name)?.cooldownMs ?? 0;
+  const windowMs =
+    state.settings.verification.windowMs ?? (actuatedOf(state, last.on.name) as Actuated).cooldownMs;
   const judged = judgeByAlert({
     alert: {
       status: episodesOver(run, inbox) ? "resolved" : "firing",

@@ -1,4 +1,5 @@
 import type { Intent, Outcome } from "../../domain/action.ts";
+import type { Actuated } from "../../domain/containment.ts";
 import type { Decision } from "../../domain/decision.ts";
 import type { Signal } from "../../domain/signal.ts";
 import type { Instant } from "../../domain/time.ts";
@@ -16,8 +17,9 @@ export interface Watched {
 export function rememberBefore(state: LoopState, intentId: string, decision: Decision): void {
   const forecast = decision.verdicts.find((v) => v.witness === decision.witness)?.forecast;
   state.healing.before.set(intentId, {
-    ...(decision.current === undefined ? {} : { value: decision.current }),
-    ...(forecast === undefined ? {} : { forecast: forecast.value, slopePerSecond: forecast.slopePerSecond }),
+    value: decision.current,
+    forecast: forecast?.value,
+    slopePerSecond: forecast?.slopePerSecond,
   });
 }
 
@@ -36,7 +38,8 @@ export function watchEffect(state: LoopState, { intent, series }: Watched, effec
       before: before ?? (intent.forecast === undefined ? {} : { forecast: intent.forecast }),
       effectAt,
       rateWindowMs: signal.windowed ? settings.rateWindowMs : 0,
-      cooldownMs: actuatedOf(state, intent.target)?.cooldownMs ?? 0,
+      // Configured, or of a run that is not forgotten.
+      cooldownMs: (actuatedOf(state, intent.target) as Actuated).cooldownMs,
       cycleMs: settings.cycleMs,
       horizonMs: 1000 * settings.rules.horizonS,
       settings: settings.verification,

@@ -30,6 +30,18 @@ function tell(tellings: readonly (Telling & { at?: HeardAt })[], from: Inbox = E
   return { inbox, what: last?.what, detail: last?.detail, kept };
 }
 
+describe("a fingerprint that two sets of labels share", () => {
+  it("keeps the same one whatever comes first, and in whatever order each names its labels", () => {
+    const low = { job: "a", zone: "z" };
+    const high = { zone: "z", job: "b" };
+    const kept = (...labels: Record<string, string>[]) =>
+      tell(labels.map((one) => ({ start: 0, labels: one }))).kept?.labels;
+    for (const one of [low, { zone: "z", job: "a" }])
+      for (const other of [high, { job: "b", zone: "z" }])
+        expect([kept(one, other)?.job, kept(other, one)?.job]).toEqual(["b", "b"]);
+  });
+});
+
 describe("hear", () => {
   it.each<[string, Telling[], string, Partial<AlertState>]>([
     ["a first firing", [{ start: 0 }], "fired", { status: "firing" }],

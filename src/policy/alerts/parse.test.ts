@@ -52,6 +52,16 @@ describe("parseWebhook", () => {
     });
   });
 
+  it("takes an alert that fires and does not say when it ends", () => {
+    const { endsAt: _none, ...open } = firing;
+    const webhook = parseWebhook(body(open), at(0));
+    expect(webhook.problems).toEqual([]);
+    expect(webhook.alerts).toEqual([expect.objectContaining({ status: "firing", labels: firing.labels })]);
+    expect(problemsOf(body({ ...open, status: "resolved" }))).toEqual([
+      "alerts[0].endsAt must be an RFC 3339 time, e.g. 2026-11-21T14:29:04Z, not absent",
+    ]);
+  });
+
   it("says how many alerts were left out of the message", () => {
     expect(parseWebhook({ ...body(firing), truncatedAlerts: 7 }, at(0))).toMatchObject({
       truncated: 7,
@@ -147,6 +157,16 @@ describe("parseWebhook", () => {
       "a label that is too long, counted in bytes",
       { ...firing, labels: { ...firing.labels, note: "é".repeat(2047) } },
       'alerts[1].labels["note"] must have at most 4096 bytes, not 4098',
+    ],
+    [
+      "a label that is too long in signs of three bytes",
+      { ...firing, labels: { ...firing.labels, note: "\u20ac".repeat(1365) } },
+      'alerts[1].labels["note"] must have at most 4096 bytes, not 4099',
+    ],
+    [
+      "a label that is too long in signs of four bytes",
+      { ...firing, labels: { ...firing.labels, note: "\u{1d11e}".repeat(1024) } },
+      'alerts[1].labels["note"] must have at most 4096 bytes, not 4100',
     ],
     [
       "labels that are too long together",

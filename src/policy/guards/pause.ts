@@ -8,7 +8,10 @@ import type { Held } from "./types.ts";
  * The monitor's kill switch for everything new it might do, on the word of a person.
  * @param forMs how long; undefined: until somebody lifts it.
  */
-export function createPause(given: { by: string; reason: string; forMs?: number }, now: Instant): Pause {
+export function createPause(
+  given: { by: string; reason: string; forMs?: number | undefined },
+  now: Instant,
+): Pause {
   const { by, reason, forMs } = given;
   const end = forMs === undefined ? {} : { untilMs: now.wallMs + forMs, untilMonoMs: now.monoMs + forMs };
   return { by, reason, since: now, ...end };

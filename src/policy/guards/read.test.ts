@@ -72,6 +72,15 @@ describe("readGuards", () => {
     );
   });
 
+  it.each([
+    ["seen", [], "guards.seen must be a mapping"],
+    ["latches", 5, "guards.latches must be a mapping"],
+    ["silences", {}, "guards.silences must be a list"],
+    ["storm", [], "guards.storm must be a mapping"],
+  ])("refuses %s that is %j", (field, value, problem) => {
+    expect(readGuards({ ...stored(full), [field]: value })).toEqual({ problem });
+  });
+
   it.each([undefined, null, 7, "x", [], {}])("refuses %j", (body) => {
     expect(readGuards(body)).toEqual({ problem: expect.stringContaining("must be") });
   });

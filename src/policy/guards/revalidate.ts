@@ -74,11 +74,8 @@ export function revalidate(input: {
   if (names.toSorted().join("\n") !== plan.instances.toSorted().join("\n"))
     return { reason: "target_changed", detail: `planned for ${list(plan.instances)}, now ${list(names)}` };
   if (undo) return undefined;
-  if (!present.gated.open)
-    return {
-      reason: "guard_closed",
-      detail: `${present.gated.hold?.hold}: ${present.gated.hold?.detail ?? ""}`,
-    };
+  const { hold } = present.gated;
+  if (hold !== undefined) return { reason: "guard_closed", detail: `${hold.hold}: ${hold.detail}` };
   if (present.stillNeeded === false)
     return { reason: "no_longer_needed", detail: "the newest sample asks for nothing" };
   return undefined;

@@ -123,6 +123,15 @@ describe("a maintenance window", () => {
     ]);
   });
 
+  it.each([
+    ["is still to come", 1, HOUR],
+    ["is over", -HOUR, 0],
+  ])("that %s holds nothing", (_name, fromMs, toMs) => {
+    const { wallMs } = machine().now();
+    const when = { kind: "once" as const, startsAtMs: wallMs + fromMs, endsAtMs: wallMs + toMs };
+    expect(asked(guardSettings({ maintenance: [{ ...window, when }] }))).toEqual([]);
+  });
+
   it("comes after a silence in the order, and both are told", () => {
     const all = asked(guardSettings({ maintenance: [window], silences: [silence()] }));
     expect(all.map((h) => h.hold)).toEqual(["silenced", "maintenance_window"]);

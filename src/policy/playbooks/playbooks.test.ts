@@ -11,6 +11,7 @@ import {
   type Run,
   type RunStep,
   readRun,
+  resumeRun,
   undoable,
 } from "./run.ts";
 
@@ -176,6 +177,21 @@ describe("undoable", () => {
       runStep({ undo, expiresMs: 1000 }),
     ];
     expect(undoable(runOf({ steps }), NOW, BOOT)).toEqual([4, 0]);
+  });
+});
+
+describe("a step that does not say when it took effect", () => {
+  const { at: _unknown, ...silent } = runStep({
+    expiresMs: 1,
+    undo: { kind: "release-region", parameters: {} },
+  });
+  it("can be taken back, for it may be in effect still, also after a reboot", () => {
+    const run = runOf({ steps: [silent] });
+    expect(undoable(run, NOW, BOOT)).toEqual([0]);
+    const resumed = resumeRun(run, { ...NOW, monoMs: 5 }, "boot-2");
+    expect(resumed).toMatchObject({ bootId: "boot-2", startedAt: { monoMs: 5 } });
+    expect(resumed.steps[0]).not.toHaveProperty("at");
+    expect(undoable(resumed, { ...NOW, monoMs: 9 }, "boot-2")).toEqual([0]);
   });
 });
 

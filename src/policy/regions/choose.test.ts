@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BIG, big, calm, flood, live, type Phase } from "./testbed.ts";
+import { BIG, big, calm, flood, live, type Phase, USUAL } from "./testbed.ts";
 
 describe("which region is chosen", () => {
   const cases: readonly [string, readonly Phase[], { cycleS?: number; unseen?: number }, string, RegExp][] = [
@@ -79,6 +79,7 @@ describe("which region is chosen", () => {
 
 describe("when none stands out", () => {
   const slow = { capacity: 40 };
+  const ONE_SENDS = { us: 20, eu: 0, sa: 0, west: 0 };
   const cases: readonly [string, readonly Phase[], { cycleS?: number; unseen?: number }, string][] = [
     ["nothing waits", [calm], {}, "no_backlog"],
     ["all flood", [calm, flood({ us: 480, eu: 500, sa: 450, west: 480 })], {}, "common_cause"],
@@ -102,6 +103,15 @@ describe("when none stands out", () => {
       "backlog_shared",
     ],
     [
+      "a big and a small one are stalled",
+      [
+        { ...calm, arrivals: { ...USUAL, sa: 2 } },
+        { ...calm, arrivals: { ...USUAL, sa: 2 }, seconds: 120, downstream: { eu: 0, sa: 0 } },
+      ],
+      {},
+      "served_alike",
+    ],
+    [
       "a surge within its share beside a slow consumer of the biggest",
       [big(), big({ seconds: 120, capacity: 280, arrivals: { ...BIG, sa: 90 } })],
       {},
@@ -123,6 +133,27 @@ describe("when none stands out", () => {
       "backlog_shrinking",
     ],
     [
+      "the consumer has stopped, and only one region sends anything",
+      [
+        { ...calm, arrivals: ONE_SENDS },
+        { ...calm, arrivals: ONE_SENDS, seconds: 120, capacity: 0 },
+      ],
+      {},
+      "served_alike",
+    ],
+    [
+      "the consumer has not passed on anything yet, and only one region sends anything",
+      [{ ...calm, arrivals: ONE_SENDS, capacity: 0 }],
+      {},
+      "served_alike",
+    ],
+    [
+      "the flood was on when the watch began, and the counters are too young to tell",
+      [{ ...calm, seconds: 300 }, flood({ sa: 480 }, 300)],
+      { unseen: 330 },
+      "served_alike",
+    ],
+    [
       "the watch began a moment ago",
       [{ ...calm, seconds: 100, capacity: 10 }],
       { unseen: 80 },
@@ -133,5 +164,17 @@ describe("when none stands out", () => {
     const choice = live(phases, options);
     expect(choice.region, JSON.stringify(choice)).toBeUndefined();
     expect(choice).toMatchObject({ rule, none: expect.stringMatching(/\w/) });
+  });
+
+  it("says that what waits becomes less, where it does, but not soon enough", () => {
+    const choice = live([
+      calm,
+      { ...calm, seconds: 300, capacity: 0 },
+      { ...calm, seconds: 240, capacity: 90 },
+    ]);
+    expect(choice).toMatchObject({
+      rule: "backlog_shared",
+      none: expect.stringMatching(/\(\d+ %\), shrinking \d(\.\d+)?\/s\)/),
+    });
   });
 });

@@ -89,15 +89,25 @@ export function chooseRegion(history: RegionHistory, now: Instant): RegionChoice
   const none = (rule: NoRegion, why: string): RegionChoice => ({ rule, none: why, regions: view.regions });
   const hindered = hindrance(history, view, now);
   if (hindered !== undefined) return none(...hindered);
-  const chosen = flood(view) ?? stalled(view) ?? outgrew(view, history, now);
+  const worst = [...view.regions].sort(byBacklog)[0];
+  if (worst === undefined) return none("no_reading", "no region with a backlog is shown");
+  const idle = nothingToChoose(view, worst);
+  if (idle !== undefined) return none(...idle);
+  const chosen = flood(view, worst) ?? stalled(view, worst) ?? outgrew(view, worst, { history, now });
   if (chosen !== undefined) return { ...chosen, regions: view.regions };
-  return none(...noneStandsOut(view));
+  return none(...noneStandsOut(view, worst));
 }
 
 type Chosen = { readonly region: string; readonly rule: RegionRule; readonly why: string };
 type Reason = readonly [NoRegion, string];
+/** A region whose rate is known now, and usually. */
+type Measured = RegionNumbers & { readonly inbound: number; readonly usual: number; readonly times: number };
 
-/** What forbids to choose at all. */
+function isMeasured(region: RegionNumbers): region is Measured {
+  return region.inbound !== undefined && region.usual !== undefined && region.times !== undefined;
+}
+
+/** What of the readings forbids to choose at all. */
 function hindrance(history: RegionHistory, view: View, now: Instant): Reason | undefined {
   if (history.sampledAtMs === undefined) return ["no_reading", "no reading of the regions yet"];
   const ageMs = now.monoMs - history.sampledAtMs;
@@ -108,22 +118,21 @@ function hindrance(history: RegionHistory, view: View, now: Instant): Reason | u
   if (history.left > 0)
     return ["too_many_regions", `${history.left + MAX_REGIONS} regions, at most ${MAX_REGIONS} are compared`];
   const [missing] = view.unknown;
-  if (missing !== undefined) return ["region_unknown", `backlog of ${missing} is not known now`];
-  if (view.regions.length === 0) return ["no_reading", "no region with a backlog is shown"];
+  return missing === undefined ? undefined : ["region_unknown", `backlog of ${missing} is not known now`];
+}
+
+/** Why there is nobody to choose from, or nothing to choose anybody for. */
+function nothingToChoose(view: View, worst: RegionNumbers): Reason | undefined {
   if (view.regions.length === 1)
-    return [
-      "one_region",
-      `${view.regions[0]?.region} is the only region: to isolate it would refuse everything`,
-    ];
+    return ["one_region", `${worst.region} is the only region: to isolate it would refuse everything`];
   if (view.ahead >= LEAST_BACKLOG) return undefined;
   if (view.backlog >= LEAST_BACKLOG)
     return ["backlog_shrinking", `backlog of ${count(view.backlog)} will be gone in half a minute`];
   return ["no_backlog", `backlog of ${count(view.backlog)}, nothing to contain`];
 }
 
-function flood(view: View): Chosen | undefined {
-  const worst = [...view.regions].sort(byBacklog)[0];
-  const flooding = view.regions.filter((r) => r.flooding && !isMoved(r, view)).sort(byBacklog);
+function flood(view: View, worst: RegionNumbers): Chosen | undefined {
+  const flooding = floodingOf(view).filter((r) => !isMoved(r, view));
   const [first, ...rest] = flooding;
   // Who floods has the largest backlog: a fair consumer serves all others first.
   if (first === undefined || first !== worst || first.share < FLOOD_SHARE) return undefined;
@@ -133,6 +142,14 @@ function flood(view: View): Chosen | undefined {
     rule: "flood",
     why: [inboundOf(first), backlogOf(first, view), ...also].join("; "),
   };
+}
+
+/** Regions that flood, the one with most backlog first. */
+function floodingOf(view: View): Measured[] {
+  return view.regions
+    .filter(isMeasured)
+    .filter((r) => r.flooding)
+    .sort(byBacklog);
 }
 
 function byBacklog(a: RegionNumbers, b: RegionNumbers): number {
@@ -150,39 +167,45 @@ function isMoved(region: RegionNumbers, view: View): boolean {
   });
 }
 
-function stalled(view: View): Chosen | undefined {
-  const worst = [...view.regions].sort(byBacklog)[0];
-  if (worst === undefined || worst.share < ALONE_SHARE || (worst.starvedS ?? 0) < STALLED_S) return undefined;
-  const { inbound, outbound, times } = worst;
-  if (inbound === undefined || outbound === undefined || times === undefined || times >= USUAL_TIMES)
-    return undefined;
+function stalled(view: View, worst: RegionNumbers): Chosen | undefined {
+  if (worst.share < ALONE_SHARE || (worst.starvedS ?? 0) < STALLED_S) return undefined;
+  if (!isMeasured(worst) || worst.outbound === undefined || worst.times >= USUAL_TIMES) return undefined;
   const others = view.regions.filter((r) => r !== worst);
-  if (!others.every(isServed)) return undefined;
-  const best = others.reduce((a, b) => ((b.outbound ?? 0) > (a.outbound ?? 0) ? b : a));
-  const most = best.outbound ?? 0;
+  const served = others.filter(isServed);
+  if (served.length < others.length) return undefined;
+  const best = served.reduce((a, b) => (b.outbound > a.outbound ? b : a));
   // Both as they have been and as they are now: a smoothed rate lags where a region has just come back.
-  if (outbound > STALLED_SHARE * most) return undefined;
-  if (!((worst.recentOut ?? Infinity) <= STALLED_SHARE * (best.recentOut ?? 0))) return undefined;
-  const served = `${rate(outbound)} leaves while ${best.region} is served ${rate(most)}`;
+  if (!isLeftBehind(worst.outbound, best.outbound)) return undefined;
+  if (!isLeftBehind(worst.recentOut, best.recentOut)) return undefined;
+  const leaves = `${rate(worst.outbound)} leaves while ${best.region} is served ${rate(best.outbound)}`;
   return {
     region: worst.region,
     rule: "stalled",
-    why: `${backlogOf(worst, view)}; ${inboundOf(worst)}, but only ${served}`,
+    why: `${backlogOf(worst, view)}; ${inboundOf(worst)}, but only ${leaves}`,
   };
 }
 
-function isServed({ growth, outbound }: RegionNumbers): boolean {
+/** What is not known is not behind; and where nothing leaves the best served either, it is nobody's own downstream. */
+function isLeftBehind(own: number | undefined, best: number | undefined): boolean {
+  return own !== undefined && best !== undefined && best > 0 && own <= STALLED_SHARE * best;
+}
+
+function isServed(region: RegionNumbers): region is RegionNumbers & { readonly outbound: number } {
+  const { growth, outbound } = region;
   return outbound !== undefined && outbound >= SERVED_SHARE * (outbound + Math.max(0, growth));
 }
 
-function outgrew(view: View, history: RegionHistory, now: Instant): Chosen | undefined {
-  const worst = [...view.regions].sort(byBacklog)[0];
-  if (worst === undefined || worst.share < FLOOD_SHARE) return undefined;
-  const grown = (r: RegionNumbers): number | undefined => {
-    const past = history.regions.get(r.region);
-    if (past?.firstTotal === undefined || past.firstTotal < LEAST_TOTAL || r.inbound === undefined)
+function outgrew(
+  view: View,
+  worst: RegionNumbers,
+  { history, now }: { readonly history: RegionHistory; readonly now: Instant },
+): Chosen | undefined {
+  if (worst.inbound === undefined || worst.share < FLOOD_SHARE) return undefined;
+  const grown = ({ region, inbound }: RegionNumbers): number | undefined => {
+    const past = history.regions.get(region);
+    if (past?.firstTotal === undefined || past.firstTotal < LEAST_TOTAL || inbound === undefined)
       return undefined;
-    return now.monoMs - past.firstAtMs > YOUNG_MS ? undefined : r.inbound / past.firstTotal;
+    return now.monoMs - past.firstAtMs > YOUNG_MS ? undefined : inbound / past.firstTotal;
   };
   const own = grown(worst);
   const others = view.regions.flatMap((r) => (r === worst ? [] : (grown(r) ?? [])));
@@ -198,20 +221,19 @@ function outgrew(view: View, history: RegionHistory, now: Instant): Chosen | und
 }
 
 /** Nobody was chosen: the nearest to it says why. */
-function noneStandsOut(view: View): Reason {
-  const worst = [...view.regions].sort(byBacklog)[0];
-  if (worst === undefined) return ["no_reading", "no region with a backlog is shown"];
-  const flooding = view.regions.filter((r) => r.flooding).sort(byBacklog)[0];
+function noneStandsOut(view: View, worst: RegionNumbers): Reason {
+  const [flooding] = floodingOf(view);
   if (flooding !== undefined) {
     const what = `${flooding.region} floods (${inboundOf(flooding)})`;
     return isMoved(flooding, view)
       ? ["traffic_moved", `${what}, but others send as much less: traffic moved, it is not new`]
       : ["flood_without_backlog", `${what}, but has little of the backlog (${backlogOf(flooding, view)})`];
   }
-  const { region, inbound, usual, times = 1, common = 1 } = worst;
+  const { region, inbound, common = 1 } = worst;
   const has = `${region} has most backlog (${backlogOf(worst, view)})`;
   if (inbound === undefined) return ["inbound_unknown", `${has}, but what comes in is not known`];
-  if (usual === undefined) return ["no_past", `${has}, but no past to compare ${inboundOf(worst)} with`];
+  if (!isMeasured(worst)) return ["no_past", `${has}, but no past to compare inbound ${rate(inbound)} with`];
+  const { times } = worst;
   if (common >= COMMON_TIMES && times >= COMMON_TIMES)
     return ["common_cause", `all regions send more than usual: ${region} ${inboundOf(worst)}`];
   const sends =
@@ -222,9 +244,7 @@ function noneStandsOut(view: View): Reason {
 }
 
 /** "inbound 480/s, 24 times its usual 20/s". */
-function inboundOf({ inbound, usual, times, common = 1 }: RegionNumbers): string {
-  if (inbound === undefined) return "inbound unknown";
-  if (usual === undefined || times === undefined) return `inbound ${rate(inbound)}, no usual rate known`;
+function inboundOf({ inbound, usual, times, common = 1 }: Measured): string {
   const others = common >= 1.5 ? `, where the others send ${short(common)} times theirs` : "";
   if (times >= 1.5)
     return `inbound ${rate(inbound)}, ${short(times)} times its usual ${rate(usual)}${others}`;
@@ -239,8 +259,8 @@ function backlogOf({ backlog, growth }: RegionNumbers, view: View): string {
   return `backlog ${count(backlog)} of ${count(view.backlog)}${share}${trend}`;
 }
 
-function rate(perSecond: number | undefined): string {
-  return perSecond === undefined ? "unknown" : `${short(perSecond)}/s`;
+function rate(perSecond: number): string {
+  return `${short(perSecond)}/s`;
 }
 
 function count(messages: number): string {

@@ -18,8 +18,8 @@ export interface SimulatedGateway {
   second(input: Second): void;
   /** What a source would say of it at this moment. */
   reading(now: Instant, source?: string): PartsObservation;
-  /** Counters and queues of a process that begins again; the queue is durable. */
-  restart(): void;
+  /** The counters begin again, of these regions or of all; queues are durable. */
+  restart(regions?: readonly string[]): void;
   readonly backlog: number;
 }
 
@@ -44,8 +44,8 @@ export function simulateGateway(): SimulatedGateway {
         inboundTotal: totals.get(part) ?? 0,
       })),
     }),
-    restart: () => {
-      for (const region of totals.keys()) totals.set(region, 0);
+    restart: (regions = [...totals.keys()]) => {
+      for (const region of regions) totals.set(region, 0);
     },
     get backlog() {
       return [...queues.values()].reduce((sum, depth) => sum + depth, 0);

@@ -182,20 +182,11 @@ function summarise(usual: Usual): void {
   }
   usual.rate = median;
   // The second highest: once is no habit.
-  usual.high = secondHighest(spans);
+  usual.high = spans.map(({ top }) => top).sort((a, b) => b - a)[1] as number;
 }
 
+/** The lower median; of at least one span. */
 function medianRate(spans: readonly Span[]): number {
-  const rates = new Float64Array(spans.length);
-  for (const [at, { sum, seconds }] of spans.entries()) rates[at] = sum / seconds;
-  return rates.sort()[Math.floor((rates.length - 1) / 2)] ?? 0;
-}
-
-function secondHighest(spans: readonly Span[]): number {
-  let highest = Number.NEGATIVE_INFINITY;
-  let second = Number.NEGATIVE_INFINITY;
-  for (const { top } of spans)
-    if (top > highest) [highest, second] = [top, highest];
-    else if (top > second) second = top;
-  return second === Number.NEGATIVE_INFINITY ? 0 : second;
+  const rates = spans.map(({ sum, seconds }) => sum / seconds).sort((a, b) => a - b);
+  return rates[Math.floor((rates.length - 1) / 2)] as number;
 }

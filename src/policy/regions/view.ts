@@ -44,41 +44,56 @@ export interface View {
   readonly ahead: number;
 }
 
+/** A region whose backlog is in the newest reading. */
+interface Known {
+  readonly past: RegionPast;
+  /** When the newest reading was taken, monotonic milliseconds. */
+  readonly atMs: number;
+  readonly messages: number;
+  readonly ahead: number;
+  readonly times: number | undefined;
+}
+
 /** Takes the newest reading and the past together. */
 export function viewOf(history: RegionHistory): View {
-  const queues = [...history.regions.values()].filter((past) => past.queues);
-  const isKnown = ({ backlog }: RegionPast) => backlog !== undefined && backlog.atMs === history.sampledAtMs;
-  const known = queues.filter(isKnown);
-  const ahead = known.map(aheadOf);
-  const total = ahead.reduce((sum, value) => sum + value, 0);
-  const times = known.map((past) => timesOf(past, history));
+  const known: Known[] = [];
+  const unknown: string[] = [];
+  for (const past of history.regions.values()) {
+    if (!past.queues) continue;
+    const { backlog, growth } = past;
+    if (backlog === undefined || backlog.atMs !== history.sampledAtMs) unknown.push(past.name);
+    else {
+      const { messages, atMs } = backlog;
+      const ahead = Math.max(0, messages + growth.value * AHEAD_S);
+      known.push({ past, atMs, messages, ahead, times: timesOf(past, atMs) });
+    }
+  }
+  const total = known.reduce((sum, { ahead }) => sum + ahead, 0);
   return {
-    regions: known.map((past, at): RegionNumbers => {
-      const own = { ahead: ahead[at] ?? 0, total, times: times[at] };
-      const others = times.flatMap((value, other) => (other === at || value === undefined ? [] : [value]));
-      return numbersOf(past, { ...own, common: Math.max(1, lowerMedian(others) ?? 1), history });
+    regions: known.map((own): RegionNumbers => {
+      const others = known.flatMap((k) => (k === own ? [] : (k.times ?? [])));
+      return numbersOf(own, { total, common: Math.max(1, lowerMedian(others) ?? 1), history });
     }),
-    unknown: queues.filter((past) => !isKnown(past)).map(({ name }) => name),
-    backlog: known.reduce((sum, past) => sum + (past.backlog?.messages ?? 0), 0),
+    unknown,
+    backlog: known.reduce((sum, { messages }) => sum + messages, 0),
     ahead: total,
   };
 }
 
 interface Beside {
   readonly history: RegionHistory;
-  readonly ahead: number;
   readonly total: number;
-  readonly times: number | undefined;
   readonly common: number;
 }
 
-function numbersOf(past: RegionPast, { history, ahead, total, times, common }: Beside): RegionNumbers {
-  const inbound = levelOf(past, history);
+function numbersOf({ past, atMs, messages, ahead, times }: Known, beside: Beside): RegionNumbers {
+  const { history, total, common } = beside;
+  const inbound = levelOf(past, atMs);
   const usual = past.usual.rate;
   const since = past.starvedSinceMs;
   return {
     region: past.name,
-    backlog: past.backlog?.messages ?? 0,
+    backlog: messages,
     growth: past.growth.value,
     ahead,
     share: total > 0 ? ahead / total : 0,
@@ -86,30 +101,24 @@ function numbersOf(past: RegionPast, { history, ahead, total, times, common }: B
     ...(times === undefined ? {} : { times, common }),
     ...(inbound === undefined ? {} : { inbound, ...recentOf(past) }),
     ...(inbound === undefined || past.outbound.count < LEAST_RATES ? {} : { outbound: past.outbound.value }),
-    ...(since === undefined || past.starvedSteps < LEAST_RATES
-      ? {}
-      : { starvedS: ((history.sampledAtMs ?? since) - since) / 1000 }),
-    flooding: inbound !== undefined && floods(past.usual, inbound, common) && isHigh(past, history),
+    ...(since === undefined || past.starvedSteps < LEAST_RATES ? {} : { starvedS: (atMs - since) / 1000 }),
+    flooding: inbound !== undefined && floods(past.usual, inbound, common) && isHigh(past, atMs, history),
   };
 }
 
 /** The smoothed rate, where the newest reading had a count and enough rates stand behind it. */
-function levelOf({ inbound, ratedAtMs }: RegionPast, history: RegionHistory): number | undefined {
-  return ratedAtMs === history.sampledAtMs && inbound.count >= LEAST_RATES ? inbound.value : undefined;
+function levelOf({ inbound, ratedAtMs }: RegionPast, atMs: number): number | undefined {
+  return ratedAtMs === atMs && inbound.count >= LEAST_RATES ? inbound.value : undefined;
 }
 
-function timesOf(past: RegionPast, history: RegionHistory): number | undefined {
-  const level = levelOf(past, history);
+function timesOf(past: RegionPast, atMs: number): number | undefined {
+  const level = levelOf(past, atMs);
   const usual = past.usual.rate;
   return level === undefined || usual === undefined ? undefined : level / Math.max(usual, LEAST_USUAL);
 }
 
-function isHigh({ highAtMs: [before] }: RegionPast, { sampledAtMs = 0, stepMs = 0 }: RegionHistory): boolean {
-  return before !== undefined && sampledAtMs - before <= Math.max(HIGH_MS, HIGH_STEPS * stepMs);
-}
-
-function aheadOf({ backlog, growth }: RegionPast): number {
-  return Math.max(0, (backlog?.messages ?? 0) + growth.value * AHEAD_S);
+function isHigh({ highAtMs: [before] }: RegionPast, atMs: number, { stepMs = 0 }: RegionHistory): boolean {
+  return before !== undefined && atMs - before <= Math.max(HIGH_MS, HIGH_STEPS * stepMs);
 }
 
 function recentOf({ rates }: RegionPast): { readonly recent: number; readonly recentOut?: number } {

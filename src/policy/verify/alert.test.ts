@@ -109,6 +109,32 @@ describe("the alert of an escalation", () => {
     expect(alerts(stateOf(), -86_400_000)[0]).toMatchObject({ startsAtMs: WALL_MS, endsAtMs: WALL_MS + 1 });
   });
 
+  it("says that the target refuses, where it does, and gives no level that is not known", () => {
+    const { before: _b, after: _a, slo: _s, ...made } = escalation.tries[0]!;
+    const tries = [{ ...made, outcome: "refused" as const, detail: "refused (403)" }];
+    const refused: Escalation = { ...escalation, cause: "refused", tries };
+    const [alert] = alerts(stateOf({ targets: { "product-api": { tries, escalation: refused } } }), 0);
+    expect(alert?.annotations).toMatchObject({
+      summary: "Self-healing of product-api has stopped: the target refuses the action",
+      cause: "refused",
+    });
+    expect(alert?.annotations).not.toHaveProperty("level");
+    expect(alert?.annotations).not.toHaveProperty("slo");
+  });
+
+  it("is one for each target that is escalated, and none for one that was only acted on", () => {
+    const state = stateOf();
+    const targets = { ...state.targets, other: { tries: escalation.tries } };
+    expect(alerts({ ...state, targets }, 0).map((a) => a.labels.target)).toEqual(["product-api"]);
+  });
+
+  it("tells who has seen it, without an end where none was given", () => {
+    const seen = stayStopped(stateOf(), { target: "product-api", by: "ana", reason: "r" }, past(MINUTE));
+    expect(alerts(seen as HealingState, MINUTE)[0]?.annotations.acknowledged).toBe(
+      "by ana at 2025-10-09T08:54:20Z: r",
+    );
+  });
+
   it("is bounded, whatever is in it", () => {
     const tries = Array.from({ length: 50 }, () => ({
       ...escalation.tries[0]!,

@@ -18,7 +18,7 @@ export interface Answer {
  */
 export function stayStopped(
   state: HealingState,
-  answer: Answer & { readonly forMs?: number },
+  answer: Answer & { readonly forMs?: number | undefined },
   now: Instant,
 ): HealingState | undefined {
   const record = state.targets[answer.target];

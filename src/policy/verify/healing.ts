@@ -1,3 +1,4 @@
+import { seriesKey } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import type {
   Escalation,
@@ -53,7 +54,7 @@ export function watch(state: HealingState, verification: Verification): HealingS
 }
 
 /**
- * One cycle: where nothing comes of it, the state stays the same object. Samples are taken, verdicts given whose window is over, targets escalated on which too little helped, and
+ * One cycle: samples are taken, verdicts given whose window is over, targets escalated on which too little helped, and
  * escalations ended of targets that have been well for long enough. Call it before anything is gated.
  */
 export function advanceHealing(
@@ -66,51 +67,35 @@ export function advanceHealing(
   },
 ): HealingStep {
   const { samples, health, settings, now } = input;
-  const { pending, verdicts } = judgePending(state, samples, settings, now);
-  let next = pending === state.pending ? state : { ...state, pending };
+  const newest = new Map(samples.map((s) => [seriesKey(s.target, s.signal), s] as const));
+  const pending: Record<string, Verification> = {};
+  const verdicts: { verification: Verification; judged: Judged }[] = [];
+  let next = state;
+  for (const [id, before] of Object.entries(state.pending)) {
+    const sample = newest.get(seriesKey(before.target, before.signal));
+    const verification = sample === undefined ? before : feed(before, sample, now);
+    const judged = judge(verification, now, settings);
+    if (judged.outcome === "pending") pending[id] = verification;
+    else verdicts.push({ verification, judged });
+  }
   for (const { verification, judged } of verdicts) next = addTry(next, tryOf(verification, judged), now);
   const ended: EndedEscalation[] = [];
-  let targets: Record<string, TargetRecord> | undefined;
+  const targets = { ...next.targets };
   for (const { target, healthy } of health) {
-    const record = next.targets[target];
+    const record = targets[target];
     if (record === undefined) continue;
     const aged = withHealth(withLapsed(record, now), healthy, now);
     const well = now.monoMs - (aged.healthySinceMonoMs ?? now.monoMs) >= settings.healthyMs;
-    const over = well && aged.escalation?.acknowledged === undefined;
-    if (!over && aged === record) continue;
-    targets ??= { ...next.targets };
-    if (over) {
+    if (well && aged.escalation?.acknowledged === undefined) {
       const detail = `${target} has been well for ${spell(settings.healthyMs)}`;
       if (aged.escalation !== undefined)
         ended.push({ escalation: aged.escalation, endedAt: now, by: "health", detail });
       delete targets[target];
     } else targets[target] = aged;
   }
-  if (targets !== undefined) next = { ...next, targets };
+  next = { ...next, pending, targets };
   if (ended.length > 0) next = untold({ ...next, ended: [...next.ended, ...ended].slice(-MAX_ENDED) });
   return { ...escalateAll(next, settings, now), verdicts, ended };
-}
-
-/** What is watched takes in its sample, or is judged. The same object where nothing has come of it. */
-function judgePending(
-  { pending: before }: HealingState,
-  samples: readonly NewestSample[],
-  settings: VerificationSettings,
-  now: Instant,
-): Pick<HealingStep, "verdicts"> & Pick<HealingState, "pending"> {
-  const pending: Record<string, Verification> = {};
-  const verdicts: { verification: Verification; judged: Judged }[] = [];
-  let same = true;
-  for (const [id, known] of Object.entries(before)) {
-    // Of two samples of one series the later counts.
-    const sample = samples.findLast((s) => s.target === known.target && s.signal === known.signal);
-    const verification = sample === undefined ? known : feed(known, sample, now);
-    const judged = judge(verification, now, settings);
-    if (judged.outcome === "pending") pending[id] = verification;
-    else verdicts.push({ verification, judged });
-    same &&= pending[id] === known;
-  }
-  return { pending: same ? before : pending, verdicts };
 }
 
 /** Stops on every target on which too little helped. */
@@ -120,13 +105,14 @@ function escalateAll(
   now: Instant,
 ): { state: HealingState; escalated: Escalation[] } {
   const escalated: Escalation[] = [];
-  for (const { tries, escalation } of Object.values(state.targets)) {
-    const found = escalation === undefined ? escalate(tries, settings, now) : undefined;
-    if (found !== undefined) escalated.push(found);
+  const targets = { ...state.targets };
+  for (const [target, record] of Object.entries(state.targets)) {
+    const found = record.escalation === undefined ? escalate(record.tries, settings, now) : undefined;
+    if (found === undefined) continue;
+    escalated.push(found);
+    targets[target] = { ...record, escalation: found };
   }
   if (escalated.length === 0) return { state, escalated };
-  const targets = { ...state.targets };
-  for (const e of escalated) targets[e.target] = { ...(targets[e.target] ?? NOTHING), escalation: e };
   return { state: untold({ ...state, targets }), escalated };
 }
 
@@ -235,8 +221,7 @@ function tryOf(v: Verification, judged: Judged): Try {
 
 function withHealth(record: TargetRecord, healthy: boolean | undefined, now: Instant): TargetRecord {
   const { healthySinceMonoMs, ...rest } = record;
-  if (healthy !== true) return healthySinceMonoMs === undefined ? record : rest;
-  return healthySinceMonoMs === undefined ? { ...rest, healthySinceMonoMs: now.monoMs } : record;
+  return healthy === true ? { ...rest, healthySinceMonoMs: healthySinceMonoMs ?? now.monoMs } : rest;
 }
 
 /** An acknowledgement that had an end, and has passed it, is none any more. */

@@ -108,6 +108,16 @@ describe("the evidence", () => {
     expect(judge(verificationOf(), past(1), settings, true).outcome).toBe("inconclusive");
   });
 
+  it("of two samples, where that is enough, is their level, and no trend", () => {
+    const v = fed(verificationOf(), [100, 280], 120_000);
+    expect(judge(v, past(END), { ...settings, minSamples: 2 })).toMatchObject({
+      outcome: "recovered",
+      after: 190,
+      slopePerSecond: 0,
+      detail: "900 before, 190 after, not rising; SLO 300, exit 270",
+    });
+  });
+
   it("is only what was sampled after the action, one rate window later where one is behind the value", () => {
     const plain = verificationOf();
     expect(feed(plain, { value: 1, ageMs: 30_000 }, past(30_000)).samples).toHaveLength(0);

@@ -14,7 +14,7 @@ const LEAST_SCALE = 0.1;
 /** What the samples from after the action say. */
 interface After {
   readonly level: number;
-  readonly last: number;
+  readonly last: AfterSample;
   readonly slopePerSecond: number;
   readonly rising: boolean;
   readonly projected: number;
@@ -48,20 +48,23 @@ export function judge(
   const leftMs = v.untilMonoMs - now.monoMs;
   if (leftMs > 0 && !final)
     return { outcome: "pending", detail: `${n} samples so far, judged in ${spell(leftMs)}`, ...known };
-  if (n < settings.minSamples)
+  const last = v.samples.at(-1);
+  if (last === undefined || n < settings.minSamples)
     return {
       outcome: "inconclusive",
       detail: `${n} of the ${settings.minSamples} samples from after the action that a verdict needs`,
       ...known,
     };
   const endMs = Math.min(now.monoMs, v.untilMonoMs);
-  const silentMs = endMs - (v.samples.at(-1)?.monoMs ?? endMs);
+  const silentMs = endMs - last.monoMs;
   if (silentMs > (endMs - v.fromMonoMs) / 2)
     return { outcome: "inconclusive", detail: `no sample in the last ${spell(silentMs)}`, ...known };
-  const after = readAfter(v);
-  const outcome = wasBreached(v)
-    ? afterBreach(v, after, settings.minChange)
-    : beforeBreach(v, after, settings.minChange);
+  const after = readAfter(v, last);
+  const { value } = v.before;
+  const outcome =
+    value !== undefined && value > v.slo
+      ? afterBreach({ v, before: value, after, minChange: settings.minChange })
+      : beforeBreach(v, after, settings.minChange);
   return {
     outcome,
     detail: describe(v, after),
@@ -72,29 +75,30 @@ export function judge(
   };
 }
 
-function wasBreached(v: Verification): boolean {
-  return v.before.value !== undefined && v.before.value > v.slo;
-}
-
-function afterBreach(v: Verification, after: After, minChange: number): VerificationOutcome {
-  const before = v.before.value as number;
+function afterBreach(input: {
+  v: Verification;
+  before: number;
+  after: After;
+  minChange: number;
+}): VerificationOutcome {
+  const { v, before, after, minChange } = input;
   const change = minChange * Math.max(before - v.exit, LEAST_SCALE * v.slo);
   const again = after.rising && after.projected > v.slo;
-  if (after.level <= v.exit && after.last <= v.slo && !again) return "recovered";
+  if (after.level <= v.exit && after.last.value <= v.slo && !again) return "recovered";
   if (after.level <= before - change) return "improved";
   return after.level >= before + change ? "worse" : "ineffective";
 }
 
 function beforeBreach(v: Verification, after: After, minChange: number): VerificationOutcome {
   const { value, slopePerSecond: slope } = v.before;
-  if (after.level <= v.slo && after.last <= v.slo) {
+  if (after.level <= v.slo && after.last.value <= v.slo) {
     if (!after.rising || after.projected <= v.exit) return "recovered";
     const slower = slope !== undefined && after.slopePerSecond <= (1 - minChange) * slope;
     return after.projected <= v.slo || slower ? "improved" : "ineffective";
   }
   if (value === undefined) return "ineffective";
   // Where the old course would have led by now.
-  const elapsedS = ((v.samples.at(-1)?.monoMs ?? v.at.monoMs) - v.at.monoMs) / 1000;
+  const elapsedS = (after.last.monoMs - v.at.monoMs) / 1000;
   const expected = Math.max(v.slo, value + Math.max(0, slope ?? 0) * elapsedS);
   const change = minChange * Math.max(expected - v.exit, LEAST_SCALE * v.slo);
   return after.level >= expected + change ? "worse" : "ineffective";
@@ -104,51 +108,54 @@ function describe(v: Verification, after: After): string {
   const { value, forecast } = v.before;
   const course = after.rising ? `rising towards ${short(after.projected)}` : "not rising";
   const was = value === undefined ? "unknown" : short(value);
-  const foreseen = wasBreached(v) || forecast === undefined ? "" : ` (${short(forecast)} foreseen)`;
+  const breached = value !== undefined && value > v.slo;
+  const foreseen = breached || forecast === undefined ? "" : ` (${short(forecast)} foreseen)`;
   return `${was} before${foreseen}, ${short(after.level)} after, ${course}; SLO ${short(v.slo)}, exit ${short(v.exit)}`;
 }
 
-function readAfter(v: Verification): After {
+function readAfter(v: Verification, last: AfterSample): After {
   const level = median(v.samples.slice(-LEVEL_SAMPLES).map((s) => s.value));
   const middle = (v.fromMonoMs + v.untilMonoMs) / 2;
   const later = v.samples.filter((s) => s.monoMs >= middle);
-  const line = leastSquares(later.length >= 3 ? later : v.samples);
+  const line = leastSquares(later.length >= 3 ? later : v.samples, last.monoMs);
   const rising = line.slope > RISING_ERRORS * line.error && line.slope > 0;
   return {
     level,
-    last: v.samples.at(-1)?.value ?? level,
+    last,
     slopePerSecond: line.slope,
     rising,
     projected: rising ? line.end + (line.slope * v.horizonMs) / 1000 : level,
   };
 }
 
-/** Least squares: slope a second, its standard error, and the line's value at the last sample. */
-function leastSquares(samples: readonly AfterSample[]): { slope: number; error: number; end: number } {
+/** Least squares: slope a second, its standard error, and the line's value at `endMs`. */
+function leastSquares(
+  samples: readonly AfterSample[],
+  endMs: number,
+): { slope: number; error: number; end: number } {
   const n = samples.length;
-  const endMs = samples.at(-1)?.monoMs ?? 0;
-  const t = samples.map((s) => (s.monoMs - endMs) / 1000);
-  const meanT = t.reduce((a, b) => a + b, 0) / n;
-  const meanY = samples.reduce((a, s) => a + s.value, 0) / n;
+  const points = samples.map(({ monoMs, value }) => ({ t: (monoMs - endMs) / 1000, y: value }));
+  const meanT = points.reduce((sum, { t }) => sum + t, 0) / n;
+  const meanY = points.reduce((sum, { y }) => sum + y, 0) / n;
   let tt = 0;
   let ty = 0;
-  for (const [i, s] of samples.entries()) {
-    tt += ((t[i] ?? 0) - meanT) ** 2;
-    ty += ((t[i] ?? 0) - meanT) * (s.value - meanY);
+  for (const { t, y } of points) {
+    tt += (t - meanT) ** 2;
+    ty += (t - meanT) * (y - meanY);
   }
   // Two points always lie on a line, which says nothing of its slope.
   if (n < 3 || tt === 0) return { slope: 0, error: 0, end: meanY };
   const slope = ty / tt;
-  let residual = 0;
-  for (const [i, s] of samples.entries()) residual += (s.value - meanY - slope * ((t[i] ?? 0) - meanT)) ** 2;
+  const residual = points.reduce((sum, { t, y }) => sum + (y - meanY - slope * (t - meanT)) ** 2, 0);
   return { slope, error: Math.sqrt(residual / (n - 2) / tt), end: meanY - slope * meanT };
 }
 
+/** Of at least one value. */
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length >> 1;
-  const upper = sorted[half] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? upper) + upper) / 2;
+  const upper = sorted[half] as number;
+  return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] as number) + upper) / 2;
 }
 
 /**

@@ -9,10 +9,10 @@ export interface AfterSample {
 
 /** What was known when it was decided to act. Absent is unknown. */
 export interface Before {
-  readonly value?: number;
+  readonly value?: number | undefined;
   /** What was forecast for the horizon, and how fast it rose, signal units a second. */
-  readonly forecast?: number;
-  readonly slopePerSecond?: number;
+  readonly forecast?: number | undefined;
+  readonly slopePerSecond?: number | undefined;
 }
 
 /** An action whose effect is being watched: plain data, fit for JSON. */

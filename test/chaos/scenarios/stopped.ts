@@ -2,6 +2,7 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "../../setup/ports.ts";
+import { standStill } from "../../setup/stand-still.ts";
 import { startFaultProxy } from "../fault-proxy.ts";
 import { onStage } from "../lane.ts";
 import type { Scenario } from "../types.ts";
@@ -21,7 +22,7 @@ export const stopped: Scenario = (options) =>
     await lane.start();
     await lane.moreEffects(2);
     const pauseMs = options.brief === true ? BRIEF_PAUSE_MS : PAUSE_MS;
-    lane.monitor().signal("SIGSTOP");
+    await standStill(lane.monitor().pid);
     // Calls to all targets may have been on their way when it was stopped: they still arrive.
     await sleep(ARRIVAL_MS);
     const before = lane.effects().length;
@@ -47,7 +48,7 @@ export const overtaken: Scenario = (options) =>
     await first.moreEffects(2);
     proxy.set("hold");
     await waitFor(() => proxy.held() > 0, { what: "a call on its way", timeoutMs: 60_000, everyMs: 5 });
-    first.monitor().signal("SIGSTOP");
+    await standStill(first.monitor().pid);
     const late = proxy.held();
     const dataDir = join(stage.world.dir, "taken-over");
     cpSync(first.dataDir, dataDir, { recursive: true });

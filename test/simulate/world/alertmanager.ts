@@ -66,12 +66,7 @@ export class Alertmanager {
 
   #evaluate(): void {
     const { time, prometheus } = this.#world;
-    // It only asks for calls later on: nothing is under way after it.
-    time.after(
-      MINUTE,
-      () => this.#evaluate(),
-      () => true,
-    );
+    time.after(MINUTE, () => this.#evaluate());
     // A Prometheus that cannot evaluate raises and ends nothing.
     if (prometheus.transport() !== undefined) return;
     for (const rule of this.#rules) {

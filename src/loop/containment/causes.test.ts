@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryStore } from "../../store/memory/index.ts";
+import { steep, targetOf, virtualTime } from "../testbed.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
+
+const workload = targetOf("mlflow-tracker", { signals: [] });
+
+describe("a playbook that only a forecast starts", () => {
+  const { alert: _none, ...foreseen } = playbookOf({ steps: [stepOf("limit")] });
+
+  it("is not started by any alert", async () => {
+    const bed = bedOf({
+      store: createMemoryStore(),
+      settings: { targets: [GATEWAY], playbooks: [foreseen] },
+    });
+    bed.fire();
+    expect((await bed.cycles(3)).playbooks).toEqual([]);
+    expect(bed.effects()).toEqual([]);
+  });
+
+  it("is started by its forecast, and held back by a silence of that signal", async () => {
+    const time = virtualTime();
+    const bed = bedOf({
+      store: createMemoryStore(),
+      time,
+      level: steep(time),
+      settings: { targets: [GATEWAY], playbooks: [foreseen] },
+    });
+    const { wallMs } = time.clock.now();
+    const silence = bed.loop.controls.silence({
+      target: "*",
+      signal: "memory",
+      action: "limit",
+      author: "ana",
+      reason: "load test",
+      startsAtMs: wallMs,
+      endsAtMs: wallMs + 3_600_000,
+    });
+    const held = await bed.cycles(6);
+    expect(held.playbooks[0]).toMatchObject({ act: false, reason: "silenced", heldBy: "gateway" });
+    expect(bed.effects()).toEqual([]);
+    bed.loop.controls.liftSilence(silence?.id ?? "", { by: "ana", reason: "over" });
+    await bed.cycle();
+    expect(bed.effects()).toEqual(["limit"]);
+  });
+});
+
+describe("a run that an alert started", () => {
+  const { forecast: _none, ...restart } = playbookOf({
+    steps: [stepOf("retrain", { on: workload })],
+  });
+
+  it.each([
+    ["speaks of the alert's job", { alertname: "BacklogHigh", job: "gateway" }, "gateway"],
+    ["speaks of what it acts on where the alert has none", { alertname: "BacklogHigh" }, "mlflow-tracker"],
+  ])("%s", async (_name, labels, target) => {
+    const bed = bedOf({ store: createMemoryStore(), settings: { targets: [GATEWAY], playbooks: [restart] } });
+    bed.fire({ labels });
+    await bed.cycle();
+    expect(bed.loop.containment.runs.get("contain")).toMatchObject({
+      cause: "alert",
+      target,
+      signal: "BacklogHigh",
+      witness: "alertmanager",
+    });
+  });
+});
+
+describe("a forecast whose playbook is under way already", () => {
+  it("is held, without an end: nobody knows when the answer comes", async () => {
+    const time = virtualTime();
+    const bed = bedOf({
+      store: createMemoryStore(),
+      time,
+      level: steep(time),
+      settings: {
+        targets: [GATEWAY],
+        playbooks: [playbookOf({ steps: [stepOf("retrain", { on: workload })] })],
+        intentTtlMs: 3_600_000,
+      },
+    });
+    bed.fleet.answer = ({ kind }) => (kind === "execute" ? "lost" : "unknown");
+    bed.fire();
+    let report = await bed.cycle();
+    for (let n = 0; n < 8 && report.decisions[0]?.trigger === undefined; n++) report = await bed.cycle();
+    const run = bed.loop.containment.runs.get("contain");
+    expect(run?.status).toBe("running");
+    expect(report.decisions[0]).toMatchObject({
+      act: false,
+      reason: "already_contained",
+      trigger: "pre_timeout",
+      detail: `playbook contain: run ${run?.id} of it is under way`,
+      untilMs: undefined,
+    });
+  });
+});
