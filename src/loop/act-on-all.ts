@@ -8,7 +8,7 @@ import { coverByMostUrgent, type TargetSituation, urgency } from "../policy/deci
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, actOn, isShadow } from "./act.ts";
 import { type Contained, contain } from "./containment/index.ts";
-import { advanceBrakes, createKeeper, type Keeper } from "./guards/keeper.ts";
+import { advanceBrakes, createKeeper, type Keeper, observedTargets } from "./guards/keeper.ts";
 import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
 import { knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord } from "./types.ts";
@@ -43,14 +43,15 @@ export async function actOnAll(input: {
 }): Promise<ActedOn> {
   const { now, ctx } = input;
   const { state, ports } = ctx;
-  const verified = advanceVerification({ ...input, state, ports, decisions: input.decided });
+  const byTarget = Map.groupBy(input.decided, (d) => d.target);
+  const targets = observedTargets(byTarget);
+  const verified = advanceVerification({ ...input, state, ports, targets });
   const actions: ActionRecord[] = [];
   const record = (made: ActionRecord) => {
     actions.push(made);
     ctx.ports.reporter.action(made);
   };
-  const byTarget = Map.groupBy(input.decided, (d) => d.target);
-  advanceBrakes(ctx.state, input.decided, now);
+  advanceBrakes(ctx.state, targets, now);
   const keeper = createKeeper(
     state,
     now,
@@ -65,9 +66,12 @@ export async function actOnAll(input: {
     ctx,
   });
   const forecasts = guardMitigations(contained, keeper, ctx.state);
-  const mitigate = async (decision: Decision): Promise<Decision> => {
+  const mitigate = (decision: Decision): Decision | Promise<Decision> => {
     const target = ctx.state.configured.get(decision.target);
     if (!decision.act || target === undefined || contained.answers(decision)) return decision;
+    return carryOut(decision, target);
+  };
+  const carryOut = async (decision: Decision, target: Target): Promise<Decision> => {
     const acted = await actOn(decision, target, now, ctx);
     if ("blocked" in acted) return { ...decision, act: false, reason: acted.blocked };
     record(acted.record);

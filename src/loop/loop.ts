@@ -97,24 +97,23 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       const began = ports.clock.now();
       for (const intent of unresolved(state)) if (!stopping) await reconcile(intent, context());
       const current = state;
+      const { plan, settings } = current;
+      const asked = {
+        sources,
+        now: ports.clock.now(),
+        deadline: ports.deadline(settings.observeDeadlineMs),
+        giveUp: ports.deadline(settings.observeDeadlineMs + GRACE_MS),
+      };
       const [{ observations, sources: heard, at: now }] = await Promise.all([
-        observe({
-          sources,
-          plan: current.plan,
-          now: ports.clock.now(),
-          clock: ports.clock,
-          deadline: ports.deadline(current.settings.observeDeadlineMs),
-          giveUp: ports.deadline(current.settings.observeDeadlineMs + GRACE_MS),
-        }),
-        readParts({ state: current, sources, ports }),
+        observe({ ...asked, plan, clock: ports.clock }),
+        readParts({ ...asked, state: current }),
       ]);
-      const scores = scoresOf(current.witnesses);
-      const decided = decideAll(current, observations, now, complaintsOf(scores));
+      const decided = decideAll(current, observations, now, complaintsOf(current.witnesses));
       const ctx = { ...context(), state: current };
       const acted = await actOnAll({ decided, observations, now, ctx });
       save(ports, current);
       const report = summarize({ state: current, began, observations, ports, ...acted });
-      const full = { ...report, sources: heard, scores };
+      const full = { ...report, sources: heard, scores: () => scoresOf(current.witnesses) };
       ports.reporter.cycle(full);
       return full;
     },

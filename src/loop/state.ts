@@ -42,6 +42,8 @@ export interface SeriesRow {
 export interface LoopState {
   readonly settings: LoopSettings;
   readonly plan: readonly Series[];
+  /** The targets whose parts some playbook compares. */
+  readonly withParts: readonly Target[];
   readonly rows: readonly SeriesRow[];
   readonly targets: ReadonlyMap<string, TargetState>;
   /** Those and every other target known of in this run: a cooldown outlasts a reload that drops its target. */
@@ -95,9 +97,11 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
   const containment = before?.containment ?? createContainment();
   const brakes = before?.brakes ?? createBrakes();
   const healing = before?.healing ?? createHealing();
+  const compared = new Set(settings.playbooks.map((p) => p.regionsOf));
   return {
     settings,
     plan,
+    withParts: settings.targets.filter((t) => t.parts !== undefined && compared.has(t.name)),
     rows,
     targets,
     known,

@@ -123,8 +123,8 @@ export interface TickReport {
   /** The same, target by target; those without an action are absent. */
   readonly sinceByTarget: ReadonlyMap<string, number>;
   readonly durationMs: number;
-  /** How good each witness' forecasts have been, signal by signal. */
-  readonly scores: readonly WitnessScore[];
+  /** How good each witness' forecasts have been, signal by signal: reckoned when it is asked for, as of then. */
+  readonly scores: () => readonly WitnessScore[];
 }
 
 /** How good the forecasts of one witness for one signal have been. */

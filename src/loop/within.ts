@@ -10,6 +10,16 @@ export function within<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     const late = () => reject(new Error("gave no answer by the deadline"));
     if (signal.aborted) late();
     signal.addEventListener("abort", late, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", late));
+    const over = () => signal.removeEventListener("abort", late);
+    work.then(
+      (result) => {
+        over();
+        resolve(result);
+      },
+      (error) => {
+        over();
+        reject(error);
+      },
+    );
   });
 }

@@ -56,7 +56,7 @@ describe("both witnesses", () => {
                 nowS: timeS,
                 known: true,
                 fresh: true,
-                complaints: complaintsOf(scores),
+                complaints: complaintsOf(state.witnesses),
               });
               for (const v of verdicts) expect(v.probability >= 0 && v.probability <= 1).toBe(true);
             }

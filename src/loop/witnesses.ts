@@ -189,12 +189,14 @@ export function scoresOf(w: Witnesses): WitnessScore[] {
 }
 
 /** What a decision has to say of the witnesses it heard. */
-export function complaintsOf(scores: readonly WitnessScore[]): Complaints {
-  const bySignal = Map.groupBy(scores, (s) => s.signal);
+export function complaintsOf(w: Witnesses): Complaints {
   return new Map(
-    [...bySignal].map(([signal, own]) => [
+    w.signals.map((signal, group) => [
       signal,
-      own.map(({ judgement: j }) => (j.verdict === "poor" ? j.detail : undefined)),
+      WITNESSES.map((_, k) => {
+        const { verdict, detail } = judgement(w.scores, k, group);
+        return verdict === "poor" ? detail : undefined;
+      }),
     ]),
   );
 }

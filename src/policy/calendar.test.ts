@@ -25,6 +25,26 @@ describe("utcMs, isoUtc and localMs", () => {
     );
   });
 
+  it("tell every time of the calendar's first ten thousand years", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -62e12 + 1, max: 253e12 - 1 }), (at) => {
+        expect(isoUtc(at)).toBe(`${new Date(at).toISOString().slice(0, 19)}Z`);
+      }),
+      { numRuns: 1000 },
+    );
+    for (const year of [4, 100, 400, 1900, 2000, 2024, 2100, 9984])
+      for (const [month, day] of [
+        [1, 28],
+        [1, 29],
+        [2, 1],
+        [0, 1],
+        [11, 31],
+      ] as const) {
+        const at = new Date(0).setUTCFullYear(year, month, day);
+        if (at > -62e12) expect(isoUtc(at)).toBe(`${new Date(at).toISOString().slice(0, 19)}Z`);
+      }
+  });
+
   it("say unknown of what is no time, and refuse an unknown zone", () => {
     for (const at of [Number.NaN, Number.POSITIVE_INFINITY, 1e300, -1e300])
       expect(isoUtc(at)).toBe("unknown");

@@ -20,9 +20,13 @@ export function utcMs(t: {
   return days * DAY_MS + ((t.hour * 60 + t.minute) * 60 + t.second) * 1000;
 }
 
-/** What the clocks of a time zone show at `ms`, as if it were UTC, whole seconds. @throws RangeError for an unknown zone. */
-export function localMs(timeZone: string, ms: number): number {
-  const format = new Intl.DateTimeFormat("en-US", {
+/** By zone, each made once: making one takes a hundred times as long as using it. */
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const made = new Intl.DateTimeFormat("en-US", {
     timeZone,
     calendar: "gregory",
     numberingSystem: "latn",
@@ -34,7 +38,14 @@ export function localMs(timeZone: string, ms: number): number {
     minute: "numeric",
     second: "numeric",
   });
-  const parts = new Map(format.formatToParts(ms).map(({ type, value }) => [type as string, Number(value)]));
+  formats.set(timeZone, made);
+  return made;
+}
+
+/** What the clocks of a time zone show at `ms`, as if it were UTC, whole seconds. @throws RangeError for an unknown zone. */
+export function localMs(timeZone: string, ms: number): number {
+  const shown = formatOf(timeZone).formatToParts(ms);
+  const parts = new Map(shown.map(({ type, value }) => [type as string, Number(value)]));
   const part = (type: string) => parts.get(type) as number;
   return utcMs({
     year: part("year"),
@@ -76,22 +87,31 @@ export function weeklyAt(
   return undefined;
 }
 
-/** Made once: making one takes a hundred times as long as using it, and every silence is told with a time. */
-const UTC = new Intl.DateTimeFormat("en-US", {
-  timeZone: "UTC",
-  hourCycle: "h23",
-  year: "numeric",
-  month: "2-digit",
-  day: "2-digit",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-
 /** `2026-01-31T23:59:30Z`; `unknown` for what is not a time of the calendar's first ten thousand years. */
 export function isoUtc(ms: number): string {
   if (!(ms > -62e12 && ms < 253e12)) return "unknown";
-  const parts = new Map(UTC.formatToParts(ms).map(({ type, value }) => [type as string, value]));
-  const at = (type: string, digits = 2) => (parts.get(type) as string).padStart(digits, "0");
-  return `${at("year", 4)}-${at("month")}-${at("day")}T${at("hour")}:${at("minute")}:${at("second")}Z`;
+  const days = Math.floor(ms / DAY_MS);
+  const second = Math.floor((ms - days * DAY_MS) / 1000);
+  const { year, month, day } = dateOf(days);
+  const at = (value: number, digits = 2) => String(Math.floor(value)).padStart(digits, "0");
+  const time = `${at(second / 3600)}:${at((second / 60) % 60)}:${at(second % 60)}`;
+  return `${at(year, 4)}-${at(month)}-${at(day)}T${time}Z`;
+}
+
+/** The Gregorian date of a day, counted from 1970-01-01: the inverse of `utcMs`. */
+function dateOf(days: number): { year: number; month: number; day: number } {
+  // Days since 0000-03-01; an era of 400 years always has the same number of them.
+  const since = days + 719_468;
+  const era = Math.floor(since / 146_097);
+  const dayOfEra = since - era * 146_097;
+  const leaps = Math.floor(dayOfEra / 1460) - Math.floor(dayOfEra / 36_524) + Math.floor(dayOfEra / 146_096);
+  const yearOfEra = Math.floor((dayOfEra - leaps) / 365);
+  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
+  const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
+  return {
+    year: yearOfEra + 400 * era + (month <= 2 ? 1 : 0),
+    month,
+    day: dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1,
+  };
 }

@@ -90,9 +90,10 @@ const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 
  * One action a target a cycle: the most urgent decision keeps it, the others say that it covers them.
  * @param decisions the decisions of one target.
  */
-export function coverByMostUrgent(decisions: readonly Decision[]): Decision[] {
+export function coverByMostUrgent(decisions: readonly Decision[]): readonly Decision[] {
   let best: Decision | undefined;
   for (const d of decisions) if (d.act && (best === undefined || urgency(d) > urgency(best))) best = d;
+  if (best === undefined) return decisions;
   return decisions.map((d) =>
     d.act && d !== best ? { ...d, act: false, reason: "covered_by_other_signal" as const } : d,
   );

@@ -70,7 +70,7 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     mode: "auto",
     decisions: [blindOf(), decisionOf()],
     observations: [],
-    scores: [],
+    scores: () => [],
     actions: [],
     playbooks: [],
     guards: {

@@ -19,7 +19,7 @@ export function createMetricsReporter(registry: Registry): Reporter {
       for (const d of report.decisions) m.decisions.inc({ reason: d.reason });
       guards.record(report.guards);
       series.record(report.decisions);
-      scores.record(report.scores);
+      scores.record(report.scores());
       sources(m, report);
       m.since.reset();
       for (const [target, seconds] of report.sinceByTarget) m.since.set({ target }, seconds);

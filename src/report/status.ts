@@ -120,7 +120,7 @@ function cycleFields(report: TickReport): Record<string, unknown> {
     action_taken: report.actionTaken,
     since_last_mitigation_seconds: report.sinceLastMitigationS ?? null,
     sources: report.sources,
-    forecast_quality: report.scores.map(({ witness, signal, summary, judgement }) => ({
+    forecast_quality: report.scores().map(({ witness, signal, summary, judgement }) => ({
       witness,
       signal,
       judgement: judgement.verdict,

@@ -150,7 +150,10 @@ export function documentKey({ kind, key }: Pick<StoredDocument, "kind" | "key">)
 /** Text of a document, checked; throws `StoreError` for a body that is not plain JSON. */
 export function encodeDocument(document: StoredDocument): string {
   try {
-    return JSON.stringify(readDocument(JSON.parse(JSON.stringify(document))));
+    const body = JSON.stringify(document.body);
+    if (body === undefined) throw new StoreError("document.body must be there");
+    const { kind, key } = readDocument(document);
+    return `{"kind":${JSON.stringify(kind)},"key":${JSON.stringify(key)},"body":${body}}`;
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError(

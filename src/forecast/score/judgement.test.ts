@@ -41,6 +41,33 @@ function constant(options: {
 }
 
 describe("judgement", () => {
+  it("asked in every cycle is the one that a bank gives which was never asked before", () => {
+    for (const world of [
+      { ...RIGHT, hours: 12, seed: 3 },
+      { ...RIGHT, hours: 12, seed: 4, bias: 1.5, size: 3 },
+    ]) {
+      const reasons = new Set<string>();
+      live(world, (bank) => {
+        const asked = judgement(bank, 0, 0);
+        expect(asked).toEqual(judgement(structuredClone(bank), 0, 0));
+        reasons.add(asked.reason);
+      });
+      expect(reasons.size).toBeGreaterThan(1);
+    }
+  });
+
+  it("is not reckoned anew before a block closes", () => {
+    let asked = 0;
+    const given = new Set<unknown>();
+    live({ ...RIGHT, hours: 6, seed: 5 }, (bank) => {
+      asked += 1;
+      given.add(judgement(bank, 0, 0));
+    });
+    // A block is 24 cycles of 30 s long.
+    expect(given.size).toBeLessThanOrEqual(Math.ceil(asked / 24) + 1);
+    expect(given.size).toBeGreaterThan(20);
+  });
+
   it("never calls a calibrated witness poor, however its series behave, and nearly always ends by calling it good", () => {
     const worlds = [
       { memoryS: 600 },

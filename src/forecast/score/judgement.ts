@@ -81,6 +81,18 @@ function judgeCoverage(t: TestFigures): Part {
   return ruledOut && t.estimate <= POOR_FROM + 1e-9 ? "good" : "too_uncertain";
 }
 
+/** All that a judgement depends on: the tests' sums lie side by side, and their squares behind them. */
+const FROM = at.TEST_CALIBRATION;
+const TO = at.FADING_SQUARES_END;
+
+interface Given {
+  readonly on: Float64Array;
+  readonly judgement: Judgement;
+}
+
+/** The newest judgement of each aggregate of a bank. */
+const given = new WeakMap<ScoreBank, (Given | undefined)[]>();
+
 /**
  * Whether the recent calibration of witness `w` on a group can be trusted, and why.
  *
@@ -90,12 +102,28 @@ function judgeCoverage(t: TestFigures): Part {
  * blocks can never give more than sqrt(K), so that few cannot say poor), which is not let below what chance gives when
  * forecasts of one series in one block all share their outcome. Poor: off by more than `POOR_FROM` with |z| >=
  * `CERTAIN_Z`, over at least `LEAST_BLOCKS` blocks. Good: surely off by less than that; having spoken seldom does not
- * stand against it. Else unknown. The block under way is left out.
+ * stand against it. Else unknown. The block under way is left out, so that asking again before it closes costs a
+ * comparison of numbers.
  * Sources: prequential testing (Dawid 1984); self-normalized sums (Efron 1969).
  */
 export function judgement(bank: ScoreBank, w: number, group: number): Judgement {
+  const known = given.get(bank) ?? [];
+  given.set(bank, known);
+  const place = w * bank.groups.length + group;
+  const before = known[place];
   const o = aggregateAt(bank, w, group);
-  const s = bank.aggregates.subarray(o, o + at.AGGREGATE);
+  if (before !== undefined && isSame(before.on, bank.aggregates, o + FROM)) return before.judgement;
+  const judged = judge(bank, bank.aggregates.subarray(o, o + at.AGGREGATE));
+  known[place] = { on: bank.aggregates.slice(o + FROM, o + TO), judgement: judged };
+  return judged;
+}
+
+function isSame(on: Float64Array, now: Float64Array, from: number): boolean {
+  for (let k = 0; k < on.length; k++) if (on[k] !== now[from + k]) return false;
+  return true;
+}
+
+function judge(bank: ScoreBank, s: Float64Array): Judgement {
   const probability = testAt(s, at.TEST_CALIBRATION, at.SQUARES_CALIBRATION);
   const spoken = testAt(s, at.TEST_SPOKEN, at.SQUARES_SPOKEN);
   const coverage = testAt(s, at.TEST_COVERAGE, at.SQUARES_COVERAGE);

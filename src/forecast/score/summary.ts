@@ -55,11 +55,11 @@ export interface ScoreSummary {
 
 /** The aggregate of a group, or of all groups together, brought to the newest block among them. */
 function gather(bank: ScoreBank, w: number, group: number | undefined): { a: Float64Array; leads: number[] } {
-  const groups = group === undefined ? bank.groups.map((_, g) => g) : [group];
-  const parts = groups.map((g) => {
-    const o = aggregateAt(bank, w, g);
-    return bank.aggregates.subarray(o, o + at.AGGREGATE);
-  });
+  if (group !== undefined) {
+    const a = aggregateOf(bank, w, group);
+    return { a, leads: leadsOf(a) };
+  }
+  const parts = bank.groups.map((_, g) => aggregateOf(bank, w, g));
   const started = parts.filter((p) => !Number.isNaN(p[at.BLOCK]));
   const newest = Math.max(...started.map((p) => p[at.BLOCK] as number));
   const a = new Float64Array(at.AGGREGATE);
@@ -71,8 +71,16 @@ function gather(bank: ScoreBank, w: number, group: number | undefined): { a: Flo
     const left = fade(bank, newest - (part[at.BLOCK] as number));
     for (let k = at.FADING; k < at.FADING_END; k++) a[k] = (a[k] as number) + left * (part[k] as number);
   }
-  const leads = parts.flatMap((p) => [...p.subarray(at.LEAD, at.LEAD + (p[at.LEAD_COUNT] as number))]);
-  return { a, leads };
+  return { a, leads: parts.flatMap(leadsOf) };
+}
+
+function aggregateOf(bank: ScoreBank, w: number, g: number): Float64Array {
+  const o = aggregateAt(bank, w, g);
+  return bank.aggregates.subarray(o, o + at.AGGREGATE);
+}
+
+function leadsOf(a: Float64Array): number[] {
+  return [...a.subarray(at.LEAD, at.LEAD + (a[at.LEAD_COUNT] as number))];
 }
 
 function ratio(above: number, below: number): number | undefined {

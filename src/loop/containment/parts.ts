@@ -3,31 +3,20 @@ import type { Target } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import { createRegionHistory, observeParts } from "../../policy/regions/index.ts";
 import type { LoopState } from "../state.ts";
-import type { LoopPorts } from "../types.ts";
-import { GRACE_MS, within } from "../within.ts";
-
-/** The targets whose parts some playbook compares. */
-export function targetsWithParts(state: LoopState): Target[] {
-  const wanted = new Set(state.settings.playbooks.map((p) => p.regionsOf));
-  return state.settings.targets.filter((t) => t.parts !== undefined && wanted.has(t.name));
-}
+import { within } from "../within.ts";
 
 /** Reads the parts of every target that has some, from the first source that knows them, and keeps them as its past. */
 export async function readParts(input: {
   readonly state: LoopState;
   readonly sources: readonly MetricSource[];
-  readonly ports: LoopPorts;
+  readonly now: Instant;
+  readonly deadline: AbortSignal;
+  readonly giveUp: AbortSignal;
 }): Promise<void> {
-  const { state, ports } = input;
-  const targets = targetsWithParts(state);
+  const { state, now } = input;
+  const targets = state.withParts;
   if (targets.length === 0) return;
-  const ms = state.settings.observeDeadlineMs;
-  const now = ports.clock.now();
-  const heard = await Promise.all(
-    input.sources.map((source) =>
-      ask(source, { targets, now, deadline: ports.deadline(ms), giveUp: ports.deadline(ms + GRACE_MS) }),
-    ),
-  );
+  const heard = await Promise.all(input.sources.map((source) => ask(source, { ...input, targets })));
   targets.forEach((target, index) => {
     const usable = heard.map((all) => all?.[index]).find((o) => o?.status === "ok");
     if (usable === undefined) return;

@@ -45,6 +45,7 @@ export function planContainment(input: PlanInput): ContainmentPlan {
   for (const run of runs) claim(run);
   for (const playbook of settings.playbooks) {
     const { firing, stale } = causes(playbook, input);
+    if (firing.length === 0 && stale.length === 0 && !input.asked.has(playbook.name)) continue;
     const decision = decidePlaybook({
       playbook,
       firing,

@@ -17,8 +17,8 @@ import type { Verified } from "../healing/index.ts";
 import type { LoopState } from "../state.ts";
 
 /** What the guards look at in one cycle: which targets are at risk, and which of their signals have a value. */
-export function observedTargets(decisions: readonly Decision[]): ObservedTarget[] {
-  return [...Map.groupBy(decisions, (d) => d.target)].map(([target, own]) => {
+export function observedTargets(byTarget: ReadonlyMap<string, readonly Decision[]>): ObservedTarget[] {
+  return [...byTarget].map(([target, own]) => {
     const known = own.filter((d) => !DATA.has(d.reason));
     return {
       target,
@@ -82,9 +82,9 @@ function contextOf(state: LoopState, now: Instant): GateContext {
 }
 
 /** One look at the fleet and the clocks, before anything is asked for. */
-export function advanceBrakes(state: LoopState, decisions: readonly Decision[], now: Instant): void {
+export function advanceBrakes(state: LoopState, targets: readonly ObservedTarget[], now: Instant): void {
   state.brakes.guards = advanceGuards(state.brakes.guards, {
-    targets: observedTargets(decisions),
+    targets,
     settings: state.settings.guards,
     now,
   });

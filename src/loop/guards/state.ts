@@ -3,34 +3,36 @@ import type { Instant } from "../../domain/time.ts";
 import { resumeMono } from "../../policy/cooldown.ts";
 import { countStart, freshGuards, lostGuards, resumeGuards, withActions } from "../../policy/guards/index.ts";
 import { readGuards } from "../../policy/guards/read.ts";
+import { sameParts } from "../../policy/guards/same.ts";
 import type { ActionMark, GuardState } from "../../policy/guards/types.ts";
 import type { LoopPorts, LoopSettings } from "../types.ts";
 
 /** The guards' memory, and what of it is on disk. */
 export interface Brakes {
   guards: GuardState;
-  /** The document as last saved. */
-  saved: string;
+  /** As last saved: what lasts, and its text, which is the same also where a part was made anew. */
+  saved: { readonly body: GuardState | undefined; readonly text: string };
 }
 
 export function createBrakes(): Brakes {
-  return { guards: freshGuards(""), saved: "" };
+  return { guards: freshGuards(""), saved: { body: undefined, text: "" } };
 }
 
 /** Entries of the journal that are read for the budgets at a start: more than any window allows. */
 const JOURNAL_READ = 2000;
 
-/** What must outlive a restart. Actions are in the journal; what was seen is seen again. */
-function lasting(guards: GuardState): GuardState {
-  const counts = { turnedCount: 0, unwellCount: 0, total: 0 };
-  return {
-    ...guards,
-    actions: [],
-    seen: {},
-    data: { targets: {} },
-    calendar: [],
-    storm: { ...guards.storm, ...counts },
-  };
+/** In place of what need not outlive a restart: actions are in the journal; what was seen is seen again. */
+const PASSING = { actions: [], seen: {}, data: { targets: {} }, calendar: [] } as const;
+const UNCOUNTED = { turnedCount: 0, unwellCount: 0, total: 0 };
+
+/** What must outlive a restart. */
+export function lasting(guards: GuardState): GuardState {
+  return { ...guards, ...PASSING, storm: { ...guards.storm, ...UNCOUNTED } };
+}
+
+/** Whether two of those are the same, told by their parts: what has not changed stays the same object. */
+export function lastsTheSame(a: GuardState, b: GuardState): boolean {
+  return sameParts(a.storm, b.storm) && sameParts({ ...a, storm: b.storm }, b);
 }
 
 /** Takes over what earlier runs left, and counts this start. */
@@ -71,8 +73,10 @@ function marksOf(journal: readonly JournalEntry[], now: Instant, bootId: string)
 
 /** Writes down what changed of what must last. @throws StoreError */
 export function saveBrakes(brakes: Brakes, ports: LoopPorts): void {
-  const text = JSON.stringify(lasting(brakes.guards));
-  if (text === brakes.saved) return;
-  ports.store.saveDocuments([{ kind: "guard", key: "state", body: JSON.parse(text) }]);
-  brakes.saved = text;
+  const { saved } = brakes;
+  const body = lasting(brakes.guards);
+  if (saved.body !== undefined && lastsTheSame(saved.body, body)) return;
+  const text = JSON.stringify(body);
+  if (text !== saved.text) ports.store.saveDocuments([{ kind: "guard", key: "state", body }]);
+  brakes.saved = { body, text };
 }

@@ -1,7 +1,7 @@
-import type { Decision } from "../../domain/decision.ts";
 import type { Observation } from "../../domain/observation.ts";
 import type { Instant } from "../../domain/time.ts";
 import type { EscalationTold, VerificationOutcome } from "../../domain/verification.ts";
+import type { ObservedTarget } from "../../policy/guards/types.ts";
 import {
   advanceHealing,
   concludeEarly,
@@ -11,9 +11,9 @@ import {
   forgetOldEnds,
   forgetTargets,
   type HealingStep,
+  type NewestSample,
   told,
 } from "../../policy/verify/index.ts";
-import { observedTargets } from "../guards/keeper.ts";
 import { actuatedOf, type LoopState } from "../state.ts";
 import type { LoopPorts } from "../types.ts";
 import { wordsOf } from "../words.ts";
@@ -34,24 +34,20 @@ export interface Verified {
 export function advanceVerification(input: {
   readonly state: LoopState;
   readonly ports: LoopPorts;
-  readonly decisions: readonly Decision[];
+  readonly targets: readonly ObservedTarget[];
   readonly observations: readonly Observation[];
   readonly now: Instant;
 }): Verified[] {
   const { state, ports, now } = input;
-  const samples = state.plan.flatMap(({ index, target, signal }) => {
-    const seen = input.observations[index];
-    if (seen?.status !== "ok") return [];
-    return [
-      {
-        target: target.name,
-        signal: signal.name,
-        value: seen.value,
-        ageMs: now.wallMs - seen.timestampMs,
-      },
-    ];
-  });
-  const health = observedTargets(input.decisions).map(({ target, atRisk, signals }) => ({
+  const watched = new Set(Object.values(state.healing.state.pending).map((v) => v.target));
+  const samples: NewestSample[] = [];
+  for (const { index, target, signal } of state.plan) {
+    const seen = watched.has(target.name) ? input.observations[index] : undefined;
+    if (seen?.status !== "ok") continue;
+    const ageMs = now.wallMs - seen.timestampMs;
+    samples.push({ target: target.name, signal: signal.name, value: seen.value, ageMs });
+  }
+  const health = input.targets.map(({ target, atRisk, signals }) => ({
     target,
     healthy: atRisk !== false ? (atRisk === undefined ? undefined : false) : wholly(signals),
   }));
@@ -64,6 +60,7 @@ export function advanceVerification(input: {
 /** What a reload or a restart has taken out of the configuration waits for nobody any more. */
 function forgetGone(state: LoopState, ports: LoopPorts, now: Instant): void {
   const known = Object.keys(state.healing.state.targets);
+  if (known.length === 0) return;
   const keep = new Set(known.filter((name) => actuatedOf(state, name) !== undefined));
   const { state: next, ended } = forgetTargets(state.healing.state, keep, now);
   state.healing.state = next;

@@ -9,11 +9,12 @@ export interface Healing {
   state: HealingState;
   /** What was known when an action was decided on, by its intent; gone after a restart. */
   readonly before: Map<string, Before>;
-  saved: string;
+  /** As last saved: the state, and its text, which is the same also where the state was made anew. */
+  saved: { readonly state: HealingState | undefined; readonly text: string };
 }
 
 export function createHealing(): Healing {
-  return { state: freshHealing(""), before: new Map(), saved: "" };
+  return { state: freshHealing(""), before: new Map(), saved: { state: undefined, text: "" } };
 }
 
 /**
@@ -34,8 +35,9 @@ export function resumeHealed(
 
 /** Writes down what changed. @throws StoreError */
 export function saveHealing(healing: Healing, ports: LoopPorts): void {
-  const text = JSON.stringify(healing.state);
-  if (text === healing.saved) return;
-  ports.store.saveDocuments([{ kind: "verification", key: "state", body: JSON.parse(text) }]);
-  healing.saved = text;
+  const { state, saved } = healing;
+  if (state === saved.state) return;
+  const text = JSON.stringify(state);
+  if (text !== saved.text) ports.store.saveDocuments([{ kind: "verification", key: "state", body: state }]);
+  healing.saved = { state, text };
 }

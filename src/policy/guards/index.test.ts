@@ -183,6 +183,43 @@ describe("guardReport", () => {
     expect(busy.budgets.map((b) => b.left)).toEqual([0, 0]);
   });
 
+  it("names what the gate says of any target", () => {
+    const { state, context } = besieged();
+    const parts = fc.record({
+      pause: fc.boolean(),
+      starts: fc.boolean(),
+      storm: fc.boolean(),
+      data: fc.boolean(),
+      actions: fc.integer({ min: 0, max: 10 }),
+      calendar: fc.boolean(),
+      past: fc.boolean(),
+      afterMs: fc.integer({ min: 0, max: 90 * MINUTE }),
+    });
+    fc.assert(
+      fc.property(parts, (p) => {
+        const fresh = freshGuards(state.bootId);
+        const { pause, ...rest } = state;
+        const part: GuardState = {
+          ...rest,
+          ...(p.pause && pause !== undefined ? { pause } : {}),
+          starts: p.starts ? state.starts : [],
+          storm: p.storm ? state.storm : fresh.storm,
+          data: p.data ? state.data : fresh.data,
+          actions: state.actions.slice(0, p.actions),
+          calendar: p.calendar ? state.calendar : [],
+        };
+        const { wallMs, monoMs } = context.now;
+        const now = { wallMs: wallMs + p.afterMs, monoMs: monoMs + p.afterMs };
+        const known = p.past ? context.past("product-api") : undefined;
+        const at = { ...context, now, past: (t: string) => (t === "product-api" ? known : undefined) };
+        const targets = ["product-api", "other"].map((target) => ({ target, cooldownMs: 5 * MINUTE }));
+        const { holding } = guardReport(part, targets, { ...at, shadow: false });
+        const asked = targets.flatMap(({ target }) => gate(part, subjectOf(target), at).all);
+        expect(holding).toEqual(GUARD_HOLDS.filter((name) => asked.some((h) => h.hold === name)));
+      }),
+    );
+  });
+
   it("shows a silence of a single signal as holding too", () => {
     const now = { wallMs: 1000, monoMs: 0 };
     const silence = {

@@ -180,7 +180,6 @@ export function guardReport(
   context: GateContext & { shadow: boolean },
 ): Pick<GuardReport, "holding" | "budgets" | "escalated" | "paused" | "storm"> {
   const { settings, past, now, shadow } = context;
-  const holding = new Set<GuardHold>();
   const cap = (scope: string | undefined) => ({
     scope: scope === undefined ? "fleet" : `target:${scope}`,
     left: budgetLeft({
@@ -191,14 +190,21 @@ export function guardReport(
       now,
     }),
   });
-  for (const { target, cooldownMs } of targets) {
-    // Whatever the signal and the action: a calendar hold on one of them is found by the patterns below.
-    const any = { target, signal: "*", action: "*", undo: false, shadow, cooldownMs };
-    for (const held of gate(state, any, context).all) holding.add(held.hold);
-  }
-  for (const c of state.calendar) if (c.untilMonoMs > now.monoMs) holding.add(c.hold);
+  // Whatever the signal and the action: a calendar hold on one of them is found by its pattern.
+  const any = targets.map(({ target, cooldownMs }) => ({
+    target,
+    signal: "*",
+    action: "*",
+    undo: false,
+    shadow,
+    cooldownMs,
+  }));
+  const inCalendar = (name: GuardHold) =>
+    state.calendar.some((c) => c.hold === name && c.untilMonoMs > now.monoMs);
   return {
-    holding: GUARD_HOLDS.filter((name) => holding.has(name)),
+    holding: GUARD_HOLDS.filter(
+      (name) => inCalendar(name) || any.some((one) => RULES[name](state, one, context) !== undefined),
+    ),
     budgets: [cap(undefined), ...targets.map((t) => cap(t.target))],
     escalated: targets.map(({ target }) => ({ target, escalated: past(target)?.escalation !== undefined })),
     paused: pauseHold(state.pause, now) !== undefined,

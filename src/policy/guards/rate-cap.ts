@@ -18,9 +18,10 @@ export function rateCap(input: {
   now: Instant;
 }): Held | undefined {
   const { state, cap, scope, now } = input;
-  const inWindow = marksInWindow(input);
   const lostUntil = (state.lostMonoMs ?? Number.NEGATIVE_INFINITY) + cap.windowMs;
   const lost = lostUntil > now.monoMs;
+  if (state.actions.length < cap.actions && !lost) return undefined;
+  const inWindow = marksInWindow(input);
   if (inWindow.length < cap.actions && !lost) return undefined;
   // One is free again when so many are left as are allowed less one.
   const blocking = inWindow[inWindow.length - cap.actions]?.monoMs ?? Number.NEGATIVE_INFINITY;

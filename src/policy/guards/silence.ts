@@ -5,6 +5,7 @@ import { oneLine } from "../words.ts";
 import { advanceLatch, type Latch, latchedUntil } from "./latch.ts";
 import { maintenanceAt } from "./maintenance.ts";
 import { describeMatcher, matchesSubject } from "./matcher.ts";
+import { sameParts } from "./same.ts";
 import type { CalendarHold, GateSubject, Held } from "./types.ts";
 
 /** Silences kept beside those of the configuration. */
@@ -12,13 +13,13 @@ export const MAX_SILENCES = 500;
 
 type Found = Omit<CalendarHold, "untilMonoMs">;
 
-/** Calendar holds and their latches after a look at the clocks. */
+/** Calendar holds and their latches after a look at the clocks; the same object of latches where none has changed. */
 export function advanceCalendar(input: {
   silences: readonly Silence[];
   windows: readonly MaintenanceWindow[];
   latches: Readonly<Record<string, Latch>>;
   now: Instant;
-}): { latches: Record<string, Latch>; calendar: CalendarHold[] } {
+}): { latches: Readonly<Record<string, Latch>>; calendar: CalendarHold[] } {
   const { silences, windows, now } = input;
   const latches: Record<string, Latch> = {};
   const calendar: CalendarHold[] = [];
@@ -36,7 +37,7 @@ export function advanceCalendar(input: {
   }
   for (const w of windows)
     look(`maintenance/${w.name}`, maintenanceAt(w, now.wallMs), () => underMaintenance(w));
-  return { latches, calendar };
+  return { latches: sameParts(input.latches, latches) ? input.latches : latches, calendar };
 }
 
 function silenced(s: Silence): Found {

@@ -1,6 +1,7 @@
 import type { StormSettings } from "../../domain/guards.ts";
 import type { Instant } from "../../domain/time.ts";
 import { percent, spell } from "../words.ts";
+import { sameList, sameParts } from "./same.ts";
 import type { Held, ObservedTarget } from "./types.ts";
 
 /** What the storm hold remembers: plain data. */
@@ -35,6 +36,7 @@ export const CALM: StormState = {
  * risk within the window: then the cause is most likely a common one that no mitigation of a target mends. It ends only
  * when at most `exitShare` of them has been unwell (at risk, or turned so within the window) for the whole calm period.
  * A target that is unknown now counts as it was when last known. Fewer than `minTargets` targets never make a storm.
+ * `turned` and `atRisk` stay the same objects while nothing in them changes.
  */
 export function advanceStorm(input: {
   state: StormState;
@@ -52,9 +54,16 @@ export function advanceStorm(input: {
     const at = sick && !before.has(t.target) ? now.monoMs : state.turned[t.target];
     if (at !== undefined && now.monoMs - at < settings.windowMs) turned[t.target] = at;
   }
-  const turnedCount = Object.keys(turned).length;
-  const unwellCount = new Set([...atRisk, ...Object.keys(turned)]).size;
-  const counted = { turned, atRisk, turnedCount, unwellCount, total: targets.length };
+  const turnedNames = Object.keys(turned);
+  const turnedCount = turnedNames.length;
+  const unwellCount = turnedCount === 0 ? atRisk.length : new Set([...atRisk, ...turnedNames]).size;
+  const counted = {
+    turned: sameParts(state.turned, turned) ? state.turned : turned,
+    atRisk: sameList(state.atRisk, atRisk) ? state.atRisk : atRisk,
+    turnedCount,
+    unwellCount,
+    total: targets.length,
+  };
   const share = (count: number) => (targets.length === 0 ? 0 : count / targets.length);
   if (!state.active) {
     const storm = turnedCount >= settings.minTargets && share(turnedCount) > settings.share;

@@ -182,11 +182,23 @@ function summarise(usual: Usual): void {
   }
   usual.rate = median;
   // The second highest: once is no habit.
-  usual.high = spans.map(({ top }) => top).sort((a, b) => b - a)[1] as number;
+  usual.high = secondHighest(spans);
 }
 
 /** The lower median; of at least one span. */
 function medianRate(spans: readonly Span[]): number {
-  const rates = spans.map(({ sum, seconds }) => sum / seconds).sort((a, b) => a - b);
-  return rates[Math.floor((rates.length - 1) / 2)] as number;
+  const rates = new Float64Array(spans.length);
+  for (const [at, { sum, seconds }] of spans.entries()) rates[at] = sum / seconds;
+  return rates.sort()[Math.floor((rates.length - 1) / 2)] as number;
+}
+
+/** Of at least two spans. */
+function secondHighest(spans: readonly Span[]): number {
+  let highest = Number.NEGATIVE_INFINITY;
+  let second = Number.NEGATIVE_INFINITY;
+  for (const { top } of spans) {
+    second = Math.max(second, Math.min(highest, top));
+    highest = Math.max(highest, top);
+  }
+  return second;
 }

@@ -283,3 +283,41 @@ describe("over a reboot", () => {
     expect(step.state.pending).toEqual({});
   });
 });
+
+describe("a cycle of which nothing comes", () => {
+  it("leaves the state the same object, so that nothing is written down anew", () => {
+    const { state } = acted(freshHealing("b"), 0, 900);
+    expect(state.targets[T]?.tries).toHaveLength(1);
+    const still = cycle(state, 10 * MINUTE, { value: 900, healthy: false }).state;
+    expect(cycle(still, 11 * MINUTE, { value: 900, healthy: false }).state).toBe(still);
+    const well = cycle(still, 12 * MINUTE, { healthy: true }).state;
+    expect(well).not.toBe(still);
+    expect(cycle(well, 13 * MINUTE, { healthy: true }).state).toBe(well);
+    expect(cycle(well, 14 * MINUTE, { healthy: undefined }).state.targets[T]).not.toHaveProperty(
+      "healthySinceMonoMs",
+    );
+  });
+
+  it("changes nothing in place, whatever comes", () => {
+    const step = fc.record({
+      value: fc.option(fc.integer({ min: 0, max: 2000 }), { nil: undefined }),
+      healthy: fc.constantFrom(true, false, undefined),
+      act: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let state = freshHealing("b");
+        for (const [n, { value, healthy, act }] of steps.entries()) {
+          const at = past(n * MINUTE);
+          if (act) state = watch(state, verificationOf({ id: `i-${n}`, at, before: { value: 900 } }));
+          const before = JSON.stringify(state);
+          const next = cycle(state, n * MINUTE, value === undefined ? { healthy } : { value, healthy }).state;
+          expect(JSON.stringify(state)).toBe(before);
+          if (next === state) continue;
+          expect(JSON.stringify(next)).not.toBe(before);
+          state = next;
+        }
+      }),
+    );
+  });
+});

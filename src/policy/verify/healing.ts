@@ -1,4 +1,3 @@
-import { seriesKey } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import type {
   Escalation,
@@ -54,7 +53,7 @@ export function watch(state: HealingState, verification: Verification): HealingS
 }
 
 /**
- * One cycle: samples are taken, verdicts given whose window is over, targets escalated on which too little helped, and
+ * One cycle: where nothing comes of it, the state stays the same object. Samples are taken, verdicts given whose window is over, targets escalated on which too little helped, and
  * escalations ended of targets that have been well for long enough. Call it before anything is gated.
  */
 export function advanceHealing(
@@ -67,35 +66,51 @@ export function advanceHealing(
   },
 ): HealingStep {
   const { samples, health, settings, now } = input;
-  const newest = new Map(samples.map((s) => [seriesKey(s.target, s.signal), s] as const));
-  const pending: Record<string, Verification> = {};
-  const verdicts: { verification: Verification; judged: Judged }[] = [];
-  let next = state;
-  for (const [id, before] of Object.entries(state.pending)) {
-    const sample = newest.get(seriesKey(before.target, before.signal));
-    const verification = sample === undefined ? before : feed(before, sample, now);
-    const judged = judge(verification, now, settings);
-    if (judged.outcome === "pending") pending[id] = verification;
-    else verdicts.push({ verification, judged });
-  }
+  const { pending, verdicts } = judgePending(state, samples, settings, now);
+  let next = pending === state.pending ? state : { ...state, pending };
   for (const { verification, judged } of verdicts) next = addTry(next, tryOf(verification, judged), now);
   const ended: EndedEscalation[] = [];
-  const targets = { ...next.targets };
+  let targets: Record<string, TargetRecord> | undefined;
   for (const { target, healthy } of health) {
-    const record = targets[target];
+    const record = next.targets[target];
     if (record === undefined) continue;
     const aged = withHealth(withLapsed(record, now), healthy, now);
     const well = now.monoMs - (aged.healthySinceMonoMs ?? now.monoMs) >= settings.healthyMs;
-    if (well && aged.escalation?.acknowledged === undefined) {
+    const over = well && aged.escalation?.acknowledged === undefined;
+    if (!over && aged === record) continue;
+    targets ??= { ...next.targets };
+    if (over) {
       const detail = `${target} has been well for ${spell(settings.healthyMs)}`;
       if (aged.escalation !== undefined)
         ended.push({ escalation: aged.escalation, endedAt: now, by: "health", detail });
       delete targets[target];
     } else targets[target] = aged;
   }
-  next = { ...next, pending, targets };
+  if (targets !== undefined) next = { ...next, targets };
   if (ended.length > 0) next = untold({ ...next, ended: [...next.ended, ...ended].slice(-MAX_ENDED) });
   return { ...escalateAll(next, settings, now), verdicts, ended };
+}
+
+/** What is watched takes in its sample, or is judged. The same object where nothing has come of it. */
+function judgePending(
+  { pending: before }: HealingState,
+  samples: readonly NewestSample[],
+  settings: VerificationSettings,
+  now: Instant,
+): Pick<HealingStep, "verdicts"> & Pick<HealingState, "pending"> {
+  const pending: Record<string, Verification> = {};
+  const verdicts: { verification: Verification; judged: Judged }[] = [];
+  let same = true;
+  for (const [id, known] of Object.entries(before)) {
+    // Of two samples of one series the later counts.
+    const sample = samples.findLast((s) => s.target === known.target && s.signal === known.signal);
+    const verification = sample === undefined ? known : feed(known, sample, now);
+    const judged = judge(verification, now, settings);
+    if (judged.outcome === "pending") pending[id] = verification;
+    else verdicts.push({ verification, judged });
+    same &&= pending[id] === known;
+  }
+  return { pending: same ? before : pending, verdicts };
 }
 
 /** Stops on every target on which too little helped. */
@@ -221,7 +236,8 @@ function tryOf(v: Verification, judged: Judged): Try {
 
 function withHealth(record: TargetRecord, healthy: boolean | undefined, now: Instant): TargetRecord {
   const { healthySinceMonoMs, ...rest } = record;
-  return healthy === true ? { ...rest, healthySinceMonoMs: healthySinceMonoMs ?? now.monoMs } : rest;
+  if (healthy !== true) return healthySinceMonoMs === undefined ? record : rest;
+  return healthySinceMonoMs === undefined ? { ...rest, healthySinceMonoMs: now.monoMs } : record;
 }
 
 /** An acknowledgement that had an end, and has passed it, is none any more. */

@@ -70,3 +70,22 @@ test("thousands of timers come in order", async () => {
   expect(at).toEqual(at.toSorted((a, b) => a - b));
   expect(at).toHaveLength(5000);
 });
+
+test("after what set nothing off time goes on at once, asked when it has been called", async () => {
+  let settled = 0;
+  const time = new VirtualTime(async () => {
+    settled += 1;
+  });
+  let busy = false;
+  const quiet = () => !busy;
+  time.after(1, () => {}, quiet);
+  const turn = (now: boolean) => () => {
+    busy = now;
+  };
+  time.after(2, turn(true), quiet);
+  time.after(3, () => {}, quiet);
+  time.after(4, turn(false), quiet);
+  await time.runUntil(10);
+  // Once before the first of them, and after each that left something under way.
+  expect(settled).toBe(3);
+});

@@ -7,9 +7,12 @@ export interface Due {
 interface Entry extends Due {
   readonly order: number;
   readonly run: () => void;
-  /** Nothing waits for it: the event loop need not come to rest before the next one. */
+  /** Asked after it: it has set nothing off, so that the event loop need not come to rest before the next one. */
   readonly quiet: () => boolean;
 }
+
+/** One for all: to make one costs more than all else that a deadline does. */
+export const TIMED_OUT = new DOMException("The operation timed out", "TimeoutError");
 
 /** Wall clock at the start of every world: 2026-03-02T00:00:00Z, a Monday. */
 export const EPOCH_MS = Date.UTC(2026, 2, 2);
@@ -62,9 +65,8 @@ export class VirtualTime {
       this.#pop();
       if (next.cancelled) continue;
       this.now = Math.max(this.now, next.atMs);
-      const quiet = next.quiet();
       next.run();
-      if (!quiet) await this.#settle();
+      if (!next.quiet()) await this.#settle();
     }
     if (!this.#stopped) this.now = endMs;
   }
@@ -161,8 +163,7 @@ export function installTime(time: () => VirtualTime): () => void {
   Date.now = () => EPOCH_MS + time().now;
   AbortSignal.timeout = (ms: number) => {
     const controller = new AbortController();
-    const late = () => controller.abort(new DOMException("The operation timed out", "TimeoutError"));
-    time().after(ms, late);
+    time().after(ms, () => controller.abort(TIMED_OUT));
     return controller.signal;
   };
   return () => {

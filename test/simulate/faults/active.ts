@@ -40,6 +40,7 @@ export class ActiveFaults {
 
   /** The oldest of a kind under way, about this target or about none in particular. Nothing is counted. */
   find(kind: string, target = -1): Active | undefined {
+    if (this.#count === 0) return undefined;
     const own = this.#byKind.get(kind);
     if (own === undefined || own.length === 0) return undefined;
     return own.find((a) => a.left > 0 && (a.event.target < 0 || target < 0 || a.event.target === target));

@@ -1,5 +1,7 @@
+import type { Decision } from "../../../src/domain/decision.ts";
 import { seriesKey } from "../../../src/domain/target.ts";
 import type { Checker, CycleFact, IntentFact } from "../world/facts.ts";
+import { PerSeries } from "../world/per-series.ts";
 import { clockText, isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
 
 /** The client's limit on a sample's age, plus what its clock may be off and its own wait. */
@@ -8,7 +10,7 @@ const AGE_SLACK_MS = 45_000;
 /** 2: no action on stale, missing, partial or nonsensical data, nor on an alert that nobody genuine told of. */
 export function dataChecker({ world, alertmanager }: Sight): Checker {
   /** When each series last had a value, since the newest start. */
-  const seenOf = new Map<string, Map<string, number>>();
+  const seenOf = new Map<string, PerSeries<number>>();
   return {
     promise: 2,
     title: "no action on stale, missing, partial or nonsensical data",
@@ -93,7 +95,7 @@ export function dataChecker({ world, alertmanager }: Sight): Checker {
   /** The picture as a whole: too small a part of a target, or of the fleet. */
   function partial({ site, report, intents, atMs }: CycleFact): void {
     const { completeness } = site.settings.guards;
-    const seen = seenOf.get(site.name) ?? new Map<string, number>();
+    const seen = seenOf.get(site.name) ?? new PerSeries<number>();
     seenOf.set(site.name, seen);
     const usable = new Map<string, { ok: number; of: number }>();
     let fresh = 0;
@@ -102,7 +104,7 @@ export function dataChecker({ world, alertmanager }: Sight): Checker {
       const count = usable.get(d.target) ?? { ok: 0, of: 0 };
       usable.set(d.target, count);
       if (status === "ok") {
-        seen.set(seriesKey(d.target, d.signal), atMs);
+        seen.set(d.target, d.signal, atMs);
         fresh += 1;
         count.ok += 1;
       }
@@ -110,9 +112,9 @@ export function dataChecker({ world, alertmanager }: Sight): Checker {
     }
     const acting = intents.filter((f) => !isUndo(f.intent) && (f.intent.origin?.step ?? 0) === 0);
     if (acting.length === 0) return;
-    const planned = new Set(report.decisions.map((d) => seriesKey(d.target, d.signal)));
     const memoryMs = 0.9 * completeness.memoryMs - 2 * site.settings.cycleMs;
-    const expected = [...seen].filter(([key, ms]) => planned.has(key) && atMs - ms < memoryMs).length;
+    const seenMs = (d: Decision) => seen.get(d.target, d.signal) ?? Number.NEGATIVE_INFINITY;
+    const expected = report.decisions.filter((d) => atMs - seenMs(d) < memoryMs).length;
     if (expected >= completeness.minSeries && fresh / expected < completeness.fleetShare)
       world.violate(2, `${site.name} acts although only ${fresh} of ${expected} series have a value`);
     for (const { intent } of acting) {

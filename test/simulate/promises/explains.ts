@@ -69,7 +69,7 @@ export function explainsChecker({ world, main }: Sight): Checker {
     const tookMs = atMs - beganMs;
     if (tookMs > LONGEST_CYCLE_MS && site.wentOnMs < beganMs)
       world.violate(4, `a cycle of ${site.name} took ${seconds(tookMs)}`);
-    if (site.settingsSinceMs >= beganMs) return;
+    if (site.settingsSinceMs >= beganMs || inOrder(site, decisions, observations.length)) return;
     const wanted = site.settings.targets.flatMap((t) => t.signals.map((s) => seriesKey(t.name, s.name)));
     const got = new Set(decisions.map((d) => seriesKey(d.target, d.signal)));
     const missing = wanted.filter((key) => !got.has(key));
@@ -78,6 +78,18 @@ export function explainsChecker({ world, main }: Sight): Checker {
         4,
         `${site.name} gave ${decisions.length} decisions on ${wanted.length} series${missing.length === 0 ? "" : `, none on ${missing.join(", ")}`}`,
       );
+  }
+
+  /** As it nearly always is: the series of the settings, each once, in their order. */
+  function inOrder(site: SiteView, decisions: readonly Decision[], observations: number): boolean {
+    let i = 0;
+    for (const { name, signals } of site.settings.targets)
+      for (const signal of signals) {
+        const d = decisions[i];
+        if (d?.target !== name || d.signal !== signal.name) return false;
+        i += 1;
+      }
+    return decisions.length === i && observations === i;
   }
 
   function one({ site, report, beganMs }: CycleFact, d: Decision, status: string | undefined): void {
@@ -95,10 +107,11 @@ export function explainsChecker({ world, main }: Sight): Checker {
       if (!(leftMs > -1 && leftMs < LONGEST_HOLD_MS)) wrong(`until ${Math.round(leftMs)} ms from now`);
     }
     if (d.reason === "cooldown_active" && d.untilMs === undefined) wrong("without an end");
+    if (d.reason !== "cooldown_active") return;
     // In shadow mode the cooldown of an action that was only imagined holds.
     const target = site.settings.targets.find((t) => t.name === d.target);
     const shadow = report.mode === "shadow" || target?.autoHeal === false;
-    if (d.reason === "cooldown_active" && !shadow) cooling(site, d, beganMs, wrong);
+    if (!shadow) cooling(site, d, beganMs, wrong);
   }
 
   /** A cooldown is told of only where there was an action, or where nobody can know. */

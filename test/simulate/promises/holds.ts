@@ -101,7 +101,7 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
     weathers.set(site.name, w);
     const now = new Map<string, boolean | undefined>();
     for (const d of report.decisions) {
-      const known = !(d.reason.startsWith("data_") && d.reason !== "data_partial");
+      const known = d.reason === "data_partial" || !d.reason.startsWith("data_");
       const risk = known ? d.inRisk || d.trigger !== undefined : undefined;
       const before = now.get(d.target);
       now.set(d.target, before === undefined ? risk : before || risk === true);
@@ -113,9 +113,9 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
     }
     const turned = [...w.turned].filter(([t, ms]) => now.has(t) && atMs - ms < windowMs - LOOK_MS);
     const total = now.size;
-    const unwell = [...now.keys()].filter(
-      (t) => w.atRisk.get(t) === true || turned.some(([name]) => name === t),
-    ).length;
+    let unwell = 0;
+    for (const t of now.keys())
+      if (w.atRisk.get(t) === true || turned.some(([name]) => name === t)) unwell += 1;
     if (!w.active) {
       w.active = turned.length >= minTargets && turned.length / total > share;
       w.calmSinceMs = undefined;

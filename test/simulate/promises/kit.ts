@@ -37,7 +37,7 @@ export { clockText };
 
 /** A value for each site and target. */
 export class PerTarget<T> {
-  readonly #values = new Map<string, T>();
+  readonly #sites = new Map<string, Map<string, T>>();
   readonly #fresh: () => T;
 
   constructor(fresh: () => T) {
@@ -45,17 +45,20 @@ export class PerTarget<T> {
   }
 
   of(site: SiteView, target: string): T {
-    const key = `${site.name} ${target}`;
-    const known = this.#values.get(key);
+    let own = this.#sites.get(site.name);
+    if (own === undefined) {
+      own = new Map();
+      this.#sites.set(site.name, own);
+    }
+    const known = own.get(target);
     if (known !== undefined) return known;
     const fresh = this.#fresh();
-    this.#values.set(key, fresh);
+    own.set(target, fresh);
     return fresh;
   }
 
   forget(site: SiteView, target?: string): void {
-    for (const key of this.#values.keys())
-      if (target === undefined ? key.startsWith(`${site.name} `) : key === `${site.name} ${target}`)
-        this.#values.delete(key);
+    if (target === undefined) this.#sites.delete(site.name);
+    else this.#sites.get(site.name)?.delete(target);
   }
 }

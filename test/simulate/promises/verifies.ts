@@ -1,6 +1,6 @@
-import { seriesKey } from "../../../src/domain/target.ts";
 import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
-import { clockText, isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import { PerSeries } from "../world/per-series.ts";
+import { clockText, isUndo, PerTarget, type Sight, SLACK_MS, seconds } from "./kit.ts";
 
 /** A verdict may come so many cycles after its window is over. */
 const LATE_CYCLES = 5;
@@ -17,28 +17,17 @@ interface Past {
 
 /** 6: it verifies what it did; after K that did not help it stops and calls people; no samples, no verdict. */
 export function verifiesChecker({ world }: Sight): Checker {
-  const pasts = new Map<string, Past>();
-  const samples = new Map<string, number[]>();
+  const pasts = new PerTarget<Past>(() => ({
+    unhelpful: new Map(),
+    healthySinceMs: undefined,
+    escalatedMs: undefined,
+    cyclesUntold: 0,
+  }));
+  const samples = new Map<string, PerSeries<number[]>>();
   /** Actions whose verdict is due, by intent. */
   const due = new Map<string, { fact: IntentFact; byMs: number }>();
   /** Tries that a call came to, not reported yet. */
   const came: { site: SiteView; target: string; id: string; atMs: number }[] = [];
-  const pastOf = (site: SiteView, target: string): Past => {
-    const key = `${site.name} ${target}`;
-    const known = pasts.get(key);
-    if (known !== undefined) return known;
-    const fresh = {
-      unhelpful: new Map(),
-      healthySinceMs: undefined,
-      escalatedMs: undefined,
-      cyclesUntold: 0,
-    };
-    pasts.set(key, fresh);
-    return fresh;
-  };
-  const forget = (site: SiteView) => {
-    for (const key of [...pasts.keys()]) if (key.startsWith(`${site.name} `)) pasts.delete(key);
-  };
   return {
     promise: 6,
     title: "it verifies what it did, and stops and calls people when that does not help",
@@ -46,15 +35,15 @@ export function verifiesChecker({ world }: Sight): Checker {
       came.splice(0);
       for (const [id, { fact }] of due) if (fact.site === site) due.delete(id);
       const before = site.starts.at(-2) ?? 0;
-      if (site.diskFailedMs >= before || site.lostMs >= before) forget(site);
+      if (site.diskFailedMs >= before || site.lostMs >= before) pasts.forget(site);
     },
     told({ what, site, target }) {
-      if (what === "go_on" && target !== undefined) pasts.delete(`${site.name} ${target}`);
+      if (what === "go_on" && target !== undefined) pasts.forget(site, target);
     },
     notice(site, event, fields) {
       const target = String(fields.target ?? "");
-      if (event === "target escalated") pastOf(site, target).escalatedMs = world.time.now;
-      if (event === "escalation ended") pasts.delete(`${site.name} ${target}`);
+      if (event === "target escalated") pasts.of(site, target).escalatedMs = world.time.now;
+      if (event === "escalation ended") pasts.forget(site, target);
     },
     intent(fact) {
       const { intent, site } = fact;
@@ -74,7 +63,7 @@ export function verifiesChecker({ world }: Sight): Checker {
     cycle(fact) {
       noteSamples(fact);
       verdicts(fact);
-      for (const one of came.splice(0)) pastOf(one.site, one.target).unhelpful.set(one.id, one.atMs);
+      for (const one of came.splice(0)) pasts.of(one.site, one.target).unhelpful.set(one.id, one.atMs);
       health(fact);
       paged(fact);
     },
@@ -88,12 +77,13 @@ export function verifiesChecker({ world }: Sight): Checker {
   }
 
   function noteSamples({ site, report, seen }: CycleFact): void {
+    const own = samples.get(site.name) ?? new PerSeries<number[]>();
+    samples.set(site.name, own);
     for (const [i, d] of report.decisions.entries()) {
       const was = seen[i];
       if (report.observations[i]?.status !== "ok" || was === undefined || was.flaw !== undefined) continue;
-      const key = `${site.name} ${seriesKey(d.target, d.signal)}`;
-      const known = samples.get(key) ?? [];
-      samples.set(key, known);
+      const known = own.get(d.target, d.signal) ?? [];
+      if (known.length === 0) own.set(d.target, d.signal, known);
       if (known.at(-1) !== was.scrapedMs) known.push(was.scrapedMs);
       if (known.length > 400) known.splice(0, 200);
     }
@@ -105,9 +95,9 @@ export function verifiesChecker({ world }: Sight): Checker {
       due.delete(v.intentId);
       const fact = world.intents.get(`${site.name} ${v.intentId}`);
       const unhelpful = v.outcome === "ineffective" || v.outcome === "worse";
-      if (unhelpful && fact !== undefined) pastOf(site, v.target).unhelpful.set(v.intentId, fact.atMs);
+      if (unhelpful && fact !== undefined) pasts.of(site, v.target).unhelpful.set(v.intentId, fact.atMs);
       const effectMs = fact?.calls.at(-1)?.atMs;
-      const known = samples.get(`${site.name} ${seriesKey(v.target, v.signal)}`);
+      const known = samples.get(site.name)?.get(v.target, v.signal);
       if (v.outcome === "inconclusive" || effectMs === undefined || known === undefined) continue;
       const after = known.filter((ms) => ms > effectMs - SLACK_MS).length;
       if (after < minSamples)
@@ -130,7 +120,7 @@ export function verifiesChecker({ world }: Sight): Checker {
   /** No further action on a target on which too little helped. */
   function stopped({ intent, site, atMs }: IntentFact): void {
     const { maxIneffective, ineffectiveWindowMs } = site.settings.verification;
-    const past = pastOf(site, intent.target);
+    const past = pasts.of(site, intent.target);
     const recent = [...past.unhelpful.values()].filter(
       (ms) => atMs - ms < ineffectiveWindowMs - 2 * SLACK_MS,
     );
@@ -149,11 +139,14 @@ export function verifiesChecker({ world }: Sight): Checker {
   /** Health long enough forgives; here a little earlier than there. */
   function health({ site, report, atMs }: CycleFact): void {
     const sick = new Set<string>();
-    for (const d of report.decisions)
-      if (d.reason.startsWith("data_") || d.inRisk || d.trigger !== undefined)
-        if (d.reason !== "data_missing") sick.add(d.target);
-    for (const target of new Set(report.decisions.map((d) => d.target))) {
-      const past = pastOf(site, target);
+    const targets = new Set<string>();
+    for (const d of report.decisions) {
+      targets.add(d.target);
+      const ill = d.inRisk || d.trigger !== undefined || d.reason.startsWith("data_");
+      if (ill && d.reason !== "data_missing") sick.add(d.target);
+    }
+    for (const target of targets) {
+      const past = pasts.of(site, target);
       if (sick.has(target)) past.healthySinceMs = undefined;
       else past.healthySinceMs ??= atMs;
       const wellMs = atMs - (past.healthySinceMs ?? atMs);
@@ -164,7 +157,7 @@ export function verifiesChecker({ world }: Sight): Checker {
   function paged({ site, report, atMs, beganMs }: CycleFact): void {
     const cycleMs = site.settings.cycleMs;
     for (const { target, escalated } of report.guards.escalated) {
-      const past = pastOf(site, target);
+      const past = pasts.of(site, target);
       const reachable = world.faults.find("pager_down") === undefined && site.wentOnMs < beganMs;
       const page = world.pages.get(target);
       const told = page !== undefined && page.atMs >= atMs - 3 * cycleMs;

@@ -66,7 +66,12 @@ export class Alertmanager {
 
   #evaluate(): void {
     const { time, prometheus } = this.#world;
-    time.after(MINUTE, () => this.#evaluate());
+    // It only asks for calls later on: nothing is under way after it.
+    time.after(
+      MINUTE,
+      () => this.#evaluate(),
+      () => true,
+    );
     // A Prometheus that cannot evaluate raises and ends nothing.
     if (prometheus.transport() !== undefined) return;
     for (const rule of this.#rules) {

@@ -7,13 +7,14 @@ import type {
   PartsRequest,
   Unusable,
 } from "../../../src/domain/observation.ts";
-import { type Series, seriesKey } from "../../../src/domain/target.ts";
+import type { Series } from "../../../src/domain/target.ts";
 import type { SeenSeries } from "./facts.ts";
+import type { PerSeries } from "./per-series.ts";
 import { type Known, knownSeries, type Transport } from "./prometheus.ts";
 import type { World } from "./world.ts";
 
-/** What one monitor was served, series by series, by `seriesKey`. */
-export type Seen = Map<string, SeenSeries>;
+/** What one monitor was served, series by series. */
+export type Seen = PerSeries<SeenSeries>;
 
 /** How old a last scrape may be, and how far ahead, milliseconds: as the client is told. */
 export interface Limits {
@@ -53,10 +54,6 @@ export function knownOf(plan: readonly Series[], world: World): readonly Known[]
   return now;
 }
 
-export function note(seen: Seen, key: string, what: SeenSeries): void {
-  seen.set(key, what);
-}
-
 /** The metric source at its port: what the real client would say of the same answers, without the HTTP between. */
 export function portSource(asking: Asking): MetricSource {
   const { world } = asking;
@@ -74,7 +71,7 @@ async function observe(request: ObserveRequest, asking: Asking): Promise<readonl
   const { plan, signal } = request;
   const spoil = (flaw: string) => {
     for (const { target, signal: s } of plan)
-      note(seen, seriesKey(target.name, s.name), { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
+      seen.set(target.name, s.name, { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
   };
   const all = (status: Unusable, flaw: string): Observation[] => {
     spoil(flaw);
@@ -128,9 +125,8 @@ function read(series: Known, { target, signal }: Series, nowMs: number, asking: 
   const { prometheus, time } = world;
   const scrape = prometheus.scrape(series.target);
   const row = prometheus.row(series);
-  const key = seriesKey(target.name, signal.name);
   const unusable = (status: Unusable, detail: string): Observation => {
-    note(seen, key, { atMs: time.now, flaw: detail, value: 0, scrapedMs: -1 });
+    seen.set(target.name, signal.name, { atMs: time.now, flaw: detail, value: 0, scrapedMs: -1 });
     return { status, source: NAME, detail };
   };
   if (scrape === undefined || row === undefined) return unusable("missing", "no such series");
@@ -143,7 +139,12 @@ function read(series: Known, { target, signal }: Series, nowMs: number, asking: 
   if (row.twice) return unusable("invalid", "more than one series");
   if (typeof row.value !== "number") return unusable("missing", `value is ${row.value}`);
   if (row.value < 0) return unusable("invalid", "value is negative");
-  note(seen, key, { atMs: time.now, flaw: row.flaw, value: row.value, scrapedMs: scrape.atMs });
+  seen.set(target.name, signal.name, {
+    atMs: time.now,
+    flaw: row.flaw,
+    value: row.value,
+    scrapedMs: scrape.atMs,
+  });
   return {
     status: "ok",
     source: NAME,

@@ -1,5 +1,5 @@
 import type { Clock, Instant } from "../../../src/domain/time.ts";
-import { EPOCH_MS } from "../engine/time.ts";
+import { EPOCH_MS, TIMED_OUT } from "../engine/time.ts";
 import type { World } from "./world.ts";
 
 /** What a call of a process that is gone ends in. Whatever catches it can do no more harm: every port throws it. */
@@ -162,6 +162,4 @@ export class Process {
   }
 }
 
-/** One for all: to make one costs more than all else that a deadline does. */
-const TIMED_OUT = new DOMException("The operation timed out", "TimeoutError");
 const NEVER = new Promise<never>(() => {});

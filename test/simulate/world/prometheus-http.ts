@@ -1,6 +1,6 @@
 import { type Arrived, answer, type Reply } from "../engine/network.ts";
 import type { SignalName } from "../scenario.ts";
-import { note, type Seen } from "./metrics.ts";
+import type { Seen } from "./metrics.ts";
 import type { Known, Transport } from "./prometheus.ts";
 import type { World } from "./world.ts";
 
@@ -44,7 +44,7 @@ export function prometheusHttp(input: {
   const spoil = (asked: Asked, flaw: string) => {
     for (const s of input.series())
       if (asked.what === "freshness" || s.signal === asked.what)
-        note(seen, `${s.job}/${s.signal}`, { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
+        seen.set(s.job, s.signal, { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
   };
   return {
     async handle(arrived) {
@@ -95,14 +95,18 @@ function rowsOf(asked: Asked, input: { world: World; seen: Seen; series: () => r
   return input.series().flatMap((series) => {
     if (series.signal !== asked.what || !asked.jobs.includes(series.job)) return [];
     const served = prometheus.row(series);
-    const key = `${series.job}/${series.signal}`;
     const scrape = prometheus.scrape(series.target);
     if (served === undefined || scrape === undefined) {
-      note(seen, key, { atMs: time.now, flaw: "no such series", value: 0, scrapedMs: -1 });
+      seen.set(series.job, series.signal, {
+        atMs: time.now,
+        flaw: "no such series",
+        value: 0,
+        scrapedMs: -1,
+      });
       return [];
     }
     const value = typeof served.value === "number" ? served.value : 0;
-    note(seen, key, { atMs: time.now, flaw: served.flaw, value, scrapedMs: scrape.atMs });
+    seen.set(series.job, series.signal, { atMs: time.now, flaw: served.flaw, value, scrapedMs: scrape.atMs });
     const text = typeof served.value === "number" ? String(served.value) : served.value;
     const one = row({ job: series.job }, text);
     return served.twice ? [one, { ...one }] : [one];

@@ -10,7 +10,7 @@ import type { Config } from "../../../src/config/types.ts";
 import type { Action } from "../../../src/domain/action.ts";
 import { AlertsFullError } from "../../../src/domain/containment.ts";
 import { type Store, StoreError } from "../../../src/domain/store.ts";
-import { type Series, seriesKey } from "../../../src/domain/target.ts";
+import type { Series } from "../../../src/domain/target.ts";
 import { createLoop, type Loop } from "../../../src/loop/loop.ts";
 import { makePlan } from "../../../src/loop/state.ts";
 import type { LoopSettings, Reporter } from "../../../src/loop/types.ts";
@@ -23,6 +23,7 @@ import { type Adapters, openActions, openEscalator, openSource } from "./adapter
 import type { Disk } from "./disk.ts";
 import type { IntentFact, SiteView } from "./facts.ts";
 import { knownOf, type Seen } from "./metrics.ts";
+import { PerSeries } from "./per-series.ts";
 import { guardAction, guardEscalator, guardSource, guardStore, type Wiring } from "./ports.ts";
 import { Killed, Machine, Process } from "./process.ts";
 import { prometheusHttp } from "./prometheus-http.ts";
@@ -91,9 +92,17 @@ export class Site implements SiteView {
     return join(this.world.options.folder, `${this.name}.yml`);
   }
 
+  /** What a file came to: one that was read before comes to the same. */
+  readonly #loaded = new Map<string, Config>();
+
   #load(document: Record<string, unknown>): Config {
+    const text = JSON.stringify(document);
+    const before = this.#loaded.get(text);
+    if (before !== undefined) return before;
     writeFileSync(this.#file, stringify(document));
-    return loadConfig({ file: this.#file, env: {}, flags: {} });
+    const config = loadConfig({ file: this.#file, env: {}, flags: {} });
+    this.#loaded.set(text, config);
+    return config;
   }
 
   get process(): Process | undefined {
@@ -153,7 +162,7 @@ export class Site implements SiteView {
     const clock = plant?.clock?.(process.clock()) ?? process.clock();
     const soil: Soil = { now: () => world.time.now, settings: () => this.settings, clock, loop: () => made };
     let made: Loop | undefined;
-    const seen: Seen = new Map();
+    const seen: Seen = new PerSeries();
     const written: IntentFact[] = [];
     const wiring: Wiring = {
       process,
@@ -243,7 +252,7 @@ export class Site implements SiteView {
         this.#mix(report.decisions);
         const atMs = world.time.now;
         const intents = wiring.written.splice(0);
-        const of = report.decisions.map((d) => seen.get(seriesKey(d.target, d.signal)) ?? NEVER_SEEN);
+        const of = report.decisions.map((d) => seen.get(d.target, d.signal) ?? NEVER_SEEN);
         world.tell("cycle", { site: this, report, beganMs: this.#beganMs, atMs, seen: of, intents });
       },
       action: () => {},
@@ -275,9 +284,11 @@ export class Site implements SiteView {
       const again = () => {
         if (state.over || !process.alive) return;
         if (!process.still) beat();
-        world.time.after(BEAT_MS, again);
+        next();
       };
-      world.time.after(BEAT_MS, again);
+      // A beat that begins no cycle sets nothing off.
+      const next = () => world.time.after(BEAT_MS, again, () => process.busy === 0);
+      next();
       return {
         destroy() {
           state.over = true;
