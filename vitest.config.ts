@@ -4,6 +4,7 @@ import LongestFirst from "./test/setup/longest-first.ts";
 
 /** Tests that judge times of real processes: few at a time, after those that load the machine. */
 const timed = [
+  "test/drill/drill.test.ts",
   "test/e2e/{environment,guards,heal,healthy}.test.ts",
   "test/gateway/kill.test.ts",
   "test/security/slow-clients.test.ts",
