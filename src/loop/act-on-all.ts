@@ -43,8 +43,7 @@ export async function actOnAll(input: {
 }): Promise<ActedOn> {
   const { now, ctx } = input;
   const { state, ports } = ctx;
-  const byTarget = Map.groupBy(input.decided, (d) => d.target);
-  const targets = observedTargets(byTarget);
+  const targets = observedTargets(state, input.decided);
   const verified = advanceVerification({ ...input, state, ports, targets });
   const actions: ActionRecord[] = [];
   const record = (made: ActionRecord) => {
@@ -58,7 +57,7 @@ export async function actOnAll(input: {
     (target) => void verified.push(...concludeFor(state, ports, target, now)),
   );
   const contained = contain({
-    decisions: [...byTarget.values()].flatMap(coverByMostUrgent),
+    decisions: oneATarget(input.decided),
     observations: input.observations,
     situationOf: (on) => situationOf(ctx.state, ctx.state.configured.get(on.name) ?? on, now),
     now,
@@ -85,11 +84,18 @@ export async function actOnAll(input: {
   return { decisions, actions, playbooks: contained.decisions, verified };
 }
 
+/** At most one decision to act a target; in most cycles there is none at all. */
+function oneATarget(decided: readonly Decision[]): readonly Decision[] {
+  if (!decided.some((d) => d.act)) return decided;
+  return [...Map.groupBy(decided, (d) => d.target).values()].flatMap(coverByMostUrgent);
+}
+
 /** The plain mitigations as the guards let them through, the most urgent first. */
-function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState): Decision[] {
+function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState): readonly Decision[] {
   const wishes = contained.forecasts
     .filter((d) => d.act && !contained.answers(d))
     .sort((a, b) => urgency(b) - urgency(a));
+  if (wishes.length === 0) return contained.forecasts;
   const held = new Map<Decision, Decision>();
   for (const d of wishes) {
     const target = state.configured.get(d.target) as Target;

@@ -149,9 +149,11 @@ export function hear(input: HearInput): { verdicts: Verdict[]; memory: WitnessMe
   });
   if (fresh) book(input, linear.verdict, trend.verdict);
   const complaint = input.complaints.get(signal.name);
-  const verdicts = [linear.verdict, trend.verdict].map((v, k) =>
-    complaint?.[k] === undefined ? v : { ...v, miscalibrated: complaint[k] },
-  );
+  const heard = [linear.verdict, trend.verdict];
+  const verdicts =
+    complaint === undefined
+      ? heard
+      : heard.map((v, k) => (complaint[k] === undefined ? v : { ...v, miscalibrated: complaint[k] }));
   const same = linear.memory === memory.linear && trend.memory === memory.trend;
   return { verdicts, memory: same ? memory : { linear: linear.memory, trend: trend.memory } };
 }
@@ -173,7 +175,7 @@ function book({ w, series, settings, nowS }: HearInput, linear: Verdict, trend: 
     if (v.trigger !== undefined && v.quiet === undefined) noteAlarm(w.scores, i, k, { timeS: nowS });
 }
 
-/** Per signal, what is wrong with each witness' recent calibration, in the order of `WITNESSES`. */
+/** Per signal, where anything is wrong with a witness' recent calibration: what, in the order of `WITNESSES`. */
 export type Complaints = ReadonlyMap<string, readonly (string | undefined)[]>;
 
 /** How every witness has done lately, signal by signal. */
@@ -190,15 +192,16 @@ export function scoresOf(w: Witnesses): WitnessScore[] {
 
 /** What a decision has to say of the witnesses it heard. */
 export function complaintsOf(w: Witnesses): Complaints {
-  return new Map(
-    w.signals.map((signal, group) => [
-      signal,
-      WITNESSES.map((_, k) => {
-        const { verdict, detail } = judgement(w.scores, k, group);
-        return verdict === "poor" ? detail : undefined;
-      }),
-    ]),
-  );
+  const complaints = new Map<string, readonly (string | undefined)[]>();
+  for (const [group, signal] of w.signals.entries()) {
+    const given = WITNESSES.map((_, k) => judgement(w.scores, k, group));
+    if (given.some((j) => j.verdict === "poor"))
+      complaints.set(
+        signal,
+        given.map((j) => (j.verdict === "poor" ? j.detail : undefined)),
+      );
+  }
+  return complaints;
 }
 
 function carryTrend(from: TrendBank, i: number, to: TrendBank, k: number): void {

@@ -107,8 +107,11 @@ const given = new WeakMap<ScoreBank, (Given | undefined)[]>();
  * Sources: prequential testing (Dawid 1984); self-normalized sums (Efron 1969).
  */
 export function judgement(bank: ScoreBank, w: number, group: number): Judgement {
-  const known = given.get(bank) ?? [];
-  given.set(bank, known);
+  let known = given.get(bank);
+  if (known === undefined) {
+    known = [];
+    given.set(bank, known);
+  }
   const place = w * bank.groups.length + group;
   const before = known[place];
   const o = aggregateAt(bank, w, group);

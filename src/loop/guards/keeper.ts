@@ -10,22 +10,35 @@ import type {
   GuardReport,
   Held,
   HeldBack,
+  ObservedSignal,
   ObservedTarget,
 } from "../../policy/guards/types.ts";
 import type { PlaybookDecision } from "../../policy/playbooks/decide.ts";
 import type { Verified } from "../healing/index.ts";
-import type { LoopState } from "../state.ts";
+import type { LoopState, SeriesRow } from "../state.ts";
 
-/** What the guards look at in one cycle: which targets are at risk, and which of their signals have a value. */
-export function observedTargets(byTarget: ReadonlyMap<string, readonly Decision[]>): ObservedTarget[] {
-  return [...byTarget].map(([target, own]) => {
-    const known = own.filter((d) => !DATA.has(d.reason));
-    return {
-      target,
-      atRisk: known.length === 0 ? undefined : known.some((d) => d.inRisk || d.trigger !== undefined),
-      signals: own.map((d) => ({ signal: d.signal, status: statusOf(d) })),
-    };
-  });
+/**
+ * What the guards look at in one cycle: which targets are at risk, and which of their signals have a value.
+ * @param decided one a series of the plan, in its order.
+ */
+export function observedTargets(
+  { rows }: Pick<LoopState, "rows">,
+  decided: readonly Decision[],
+): ObservedTarget[] {
+  const targets = new Map<
+    string,
+    { target: string; atRisk: boolean | undefined; signals: ObservedSignal[] }
+  >();
+  for (const [i, d] of decided.entries()) {
+    let of = targets.get(d.target);
+    if (of === undefined) {
+      of = { target: d.target, atRisk: undefined, signals: [] };
+      targets.set(d.target, of);
+    }
+    if (!DATA.has(d.reason)) of.atRisk = of.atRisk === true || d.inRisk || d.trigger !== undefined;
+    of.signals.push({ signal: d.signal, key: (rows[i] as SeriesRow).key, status: statusOf(d) });
+  }
+  return [...targets.values()];
 }
 
 const DATA: ReadonlySet<string> = new Set(["data_missing", "data_stale", "data_invalid", "data_unreachable"]);

@@ -27,8 +27,7 @@ export function findCompleteness(input: {
   for (const { target, signals } of targets) {
     let ok = 0;
     let broken = 0;
-    for (const { signal, status } of signals) {
-      const key = seriesKey(target, signal);
+    for (const { signal, status, key = seriesKey(target, signal) } of signals) {
       const ageMs = now.monoMs - (state.seen[key] ?? Number.NEGATIVE_INFINITY);
       if (status === "ok") {
         ok += 1;

@@ -87,6 +87,8 @@ export interface GuardState {
 /** One series in the newest cycle. */
 export interface ObservedSignal {
   readonly signal: string;
+  /** Its `seriesKey`, where that is known: it is looked up in every cycle. */
+  readonly key?: string | undefined;
   readonly status: "ok" | Unusable;
 }
 

@@ -50,6 +50,8 @@ export interface Usual {
   /** A rise to new heights: learned when it has ended or lasted, unless it was a flood and no mere burst. */
   held: Span;
   heldFlood: boolean;
+  /** Length of the spans together, seconds. */
+  knownS: number;
   /** Length a span must reach to be closed, seconds. */
   spanS: number;
   /** Messages a second; undefined while there is too little past. */
@@ -67,6 +69,7 @@ export function createUsual(): Usual {
     open: EMPTY,
     held: EMPTY,
     heldFlood: false,
+    knownS: 0,
     spanS: 0,
     rate: undefined,
     high: 0,
@@ -78,7 +81,7 @@ export function createUsual(): Usual {
 export function floods(usual: Usual, level: number, common = 1): boolean {
   if (usual.rate === undefined) return false;
   const shared = common ** COMMON_POWER;
-  const newness = Math.max(0, 1 - knownS(usual) / KNOWN_S);
+  const newness = Math.max(0, 1 - usual.knownS / KNOWN_S);
   const times = FLOOD_TIMES + (FLOOD_TIMES_NEW - FLOOD_TIMES) * newness;
   return (
     level >= times * shared * Math.max(usual.rate, LEAST_USUAL) && level >= OVER_HIGH * shared * usual.high
@@ -142,6 +145,7 @@ function admit(usual: Usual, span: Span): void {
     if (usual.spanS < SPAN_S) pairUp(usual);
     else usual.spans.shift();
   }
+  usual.knownS = lengthOf(usual.spans);
   summarise(usual);
 }
 
@@ -150,11 +154,13 @@ function add(a: Span, b: Span): Span {
 }
 
 function relearnMs(usual: Usual): number {
-  return Math.min(RELEARN_MOST_MS, Math.max(RELEARN_LEAST_MS, 2000 * knownS(usual)));
+  return Math.min(RELEARN_MOST_MS, Math.max(RELEARN_LEAST_MS, 2000 * usual.knownS));
 }
 
-function knownS(usual: Usual): number {
-  return usual.spans.reduce((sum, span) => sum + span.seconds, 0);
+function lengthOf(spans: readonly Span[]): number {
+  let sum = 0;
+  for (const { seconds } of spans) sum += seconds;
+  return sum;
 }
 
 /** Two spans become one: half as many, twice as long. */
@@ -165,15 +171,15 @@ function pairUp(usual: Usual): void {
     pairs.push(add(a, b));
   }
   usual.spans = pairs;
-  usual.spanS = Math.min(SPAN_S, knownS(usual) / pairs.length);
+  usual.spanS = Math.min(SPAN_S, lengthOf(pairs) / pairs.length);
 }
 
 function summarise(usual: Usual): void {
   const { spans } = usual;
-  if (spans.length < LEAST_SPANS || knownS(usual) < LEAST_S) return;
+  if (spans.length < LEAST_SPANS || usual.knownS < LEAST_S) return;
   const median = medianRate(spans);
   if (usual.rate === undefined) {
-    if (median < LEAST_USUAL && knownS(usual) < LEAST_SILENT_S) return;
+    if (median < LEAST_USUAL && usual.knownS < LEAST_SILENT_S) return;
     const half = Math.floor(spans.length / 2);
     const [before, after] = [spans.slice(0, half), spans.slice(half)].map((part) =>
       Math.max(medianRate(part), LEAST_USUAL),

@@ -1,5 +1,5 @@
 import type { Series, Target } from "../../domain/target.ts";
-import { renderPromql } from "./promql.ts";
+import { freshnessPromql, renderPromql } from "./promql.ts";
 
 /** Series that one query answers: the same signal with the same aggregate, for any number of targets. */
 export interface QueryGroup {
@@ -59,4 +59,31 @@ function render(group: QueryGroup, promql: string, jobs: readonly string[], wind
 /** Every job of a plan once, in order of first appearance. */
 export function jobsOf(plan: readonly Series[]): readonly string[] {
   return [...new Set(plan.map((series) => series.target.job))];
+}
+
+/** Everything that is asked for a plan: text of the queries, with the group that each answers. */
+export interface PreparedPlan {
+  readonly freshnessQuery: string;
+  readonly groups: readonly {
+    readonly group: QueryGroup;
+    readonly values: string;
+    /** Undefined where nothing counts the requests. */
+    readonly support: string | undefined;
+  }[];
+}
+
+const prepared = new WeakMap<readonly Series[], { readonly windowMs: number; readonly of: PreparedPlan }>();
+
+/** The queries of a plan. The same plan (the same array: it must not change) is asked anew in every cycle. */
+export function preparedFor(plan: readonly Series[], windowMs: number): PreparedPlan {
+  const known = prepared.get(plan);
+  if (known?.windowMs === windowMs) return known.of;
+  const groups = groupPlan(plan).map((group) => {
+    const jobs = [...group.byJob.keys()];
+    const values = groupQuery(group, jobs, windowMs);
+    return { group, values, support: supportQuery(group, jobs, windowMs) };
+  });
+  const of = { freshnessQuery: freshnessPromql(jobsOf(plan)), groups };
+  prepared.set(plan, { windowMs, of });
+  return of;
 }

@@ -10,10 +10,9 @@ import type { Series } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import { createInstantQuery, type QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
-import { groupPlan, groupQuery, jobsOf, supportQuery } from "./groups.ts";
+import { preparedFor } from "./groups.ts";
 import { readHistory } from "./history.ts";
 import { readParts } from "./parts.ts";
-import { freshnessPromql } from "./promql.ts";
 import { countKey, type JobReading, readCounts, readJobs } from "./vector.ts";
 
 const NAME = "prometheus";
@@ -88,7 +87,7 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
     if (plan.length === 0) return [];
     const startedMs = performance.now();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
-    const groups = groupPlan(plan);
+    const { freshnessQuery, groups } = preparedFor(plan, options.rateWindowMs);
     // Groups that count the same requests share one query.
     const asked = new Map<string, Promise<QueryAnswer>>();
     const ask = (promql: string) => {
@@ -96,20 +95,19 @@ export function createPrometheusSource(options: PrometheusSourceOptions): Promet
       asked.set(promql, running);
       return running;
     };
-    const counting = groups.map(async (group) => {
-      const promql = supportQuery(group, [...group.byJob.keys()], options.rateWindowMs);
-      const answer = promql === undefined ? undefined : await ask(promql);
+    const counting = groups.map(async ({ support }) => {
+      const answer = support === undefined ? undefined : await ask(support);
       return answer?.ok ? readCounts(answer.rows) : undefined;
     });
     const [freshnessAnswer, ...answers] = await Promise.all([
-      ask(freshnessPromql(jobsOf(plan))),
-      ...groups.map((group) => ask(groupQuery(group, [...group.byJob.keys()], options.rateWindowMs))),
+      ask(freshnessQuery),
+      ...groups.map(({ values }) => ask(values)),
     ]);
     const counts = await Promise.all(counting);
     const limits = limitsAt(now, startedMs);
     const freshness = freshnessAnswer.ok ? readFreshness(freshnessAnswer.rows, limits) : undefined;
     const bySeries = new Map<Series, Observation>();
-    for (const [at, group] of groups.entries()) {
+    for (const [at, { group }] of groups.entries()) {
       const answer = pick(answers, at);
       const readings = answer.ok ? readJobs(answer.rows, group.aggregate) : undefined;
       for (const [job, members] of group.byJob) {

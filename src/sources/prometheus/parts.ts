@@ -26,24 +26,20 @@ export async function readParts(
   { targets }: PartsRequest,
   source: PartsSource,
 ): Promise<readonly PartsObservation[]> {
-  const jobs = [...new Set(targets.flatMap((target) => (target.parts === undefined ? [] : [target.job])))];
-  if (jobs.length === 0) return targets.map(() => noParts(source.name));
+  const { freshnessQuery, queries } = preparedFor(targets);
+  if (freshnessQuery === undefined) return targets.map(() => noParts(source.name));
   const asked = new Map<string, Promise<QueryAnswer>>();
   const ask = (promql: string) => {
     const running = asked.get(promql) ?? source.ask(promql);
     asked.set(promql, running);
     return running;
   };
-  const jobsOfRecipe = (recipe: PartsRecipe) =>
-    targets.filter((t) => isSame(t.parts, recipe)).map((t) => t.job);
-  const answersOf = async ({ parts }: Target) => {
-    if (parts === undefined) return undefined;
-    const query = (metric: string) =>
-      ask(partsPromql(metric, parts.label, [...new Set(jobsOfRecipe(parts))]));
-    return Promise.all([query(parts.backlogMetric), query(parts.inboundMetric)]);
-  };
-  const freshnessAnswer = ask(freshnessPromql(jobs));
-  const answers = await Promise.all(targets.map(answersOf));
+  const freshnessAnswer = ask(freshnessQuery);
+  const answers = await Promise.all(
+    queries.map((pair) =>
+      pair === undefined ? undefined : Promise.all([ask(pair.backlog), ask(pair.inbound)]),
+    ),
+  );
   const age = await freshnessAnswer;
   const limits = source.limits();
   const fresh = age.ok ? readFreshness(age.rows, limits) : age;
@@ -52,6 +48,30 @@ export async function readParts(
     if (target.parts === undefined || pair === undefined) return noParts(source.name);
     return combine({ target, recipe: target.parts, pair, fresh, limits }, source.name);
   });
+}
+
+/** What is asked for some targets: nothing where none has parts; of each that has some a query a metric. */
+interface PreparedParts {
+  readonly freshnessQuery: string | undefined;
+  readonly queries: readonly ({ readonly backlog: string; readonly inbound: string } | undefined)[];
+}
+
+const prepared = new WeakMap<readonly Target[], PreparedParts>();
+
+/** The same targets (the same array: it must not change) are asked for anew in every cycle. */
+function preparedFor(targets: readonly Target[]): PreparedParts {
+  const known = prepared.get(targets);
+  if (known !== undefined) return known;
+  const jobs = [...new Set(targets.flatMap((target) => (target.parts === undefined ? [] : [target.job])))];
+  const queries = targets.map(({ parts }) => {
+    if (parts === undefined) return undefined;
+    const same = new Set(targets.filter((t) => isSame(t.parts, parts)).map((t) => t.job));
+    const query = (metric: string) => partsPromql(metric, parts.label, [...same]);
+    return { backlog: query(parts.backlogMetric), inbound: query(parts.inboundMetric) };
+  });
+  const of = { freshnessQuery: jobs.length === 0 ? undefined : freshnessPromql(jobs), queries };
+  prepared.set(targets, of);
+  return of;
 }
 
 interface Evidence {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planOf } from "../../../test/setup/series.ts";
-import { groupPlan, groupQuery, jobsOf } from "./groups.ts";
+import { groupPlan, groupQuery, jobsOf, preparedFor, supportQuery } from "./groups.ts";
 import { alignRange, MAX_POINTS } from "./history.ts";
-import { jobAlternation, promqlDuration, renderPromql } from "./promql.ts";
+import { freshnessPromql, jobAlternation, promqlDuration, renderPromql } from "./promql.ts";
 
 /** What Prometheus makes of the text between the quotes, then of the pattern. */
 function matches(quoted: string, value: string): boolean {
@@ -91,5 +91,26 @@ describe("the grid of a range query", () => {
         expect(grid.toMs).toBeLessThanOrEqual(toMs);
       }),
     );
+  });
+});
+
+describe("a prepared plan", () => {
+  it("asks what its groups ask, of this plan at this window, however often it is asked for", () => {
+    const signals = [{ name: "memory", promql: "m by ($by) $jobs $window" }];
+    const plans = [["a", "b"], ["c"], ["a", "b"]].map((names) =>
+      planOf(names.map((name) => ({ name, signals }))),
+    );
+    for (const windowMs of [60_000, 60_000, 240_000, 60_000])
+      for (const plan of plans) {
+        const { freshnessQuery, groups } = preparedFor(plan, windowMs);
+        expect(freshnessQuery).toBe(freshnessPromql(jobsOf(plan)));
+        const asked = groupPlan(plan).map((group) => {
+          const jobs = [...group.byJob.keys()];
+          const values = groupQuery(group, jobs, windowMs);
+          return { group, values, support: supportQuery(group, jobs, windowMs) };
+        });
+        expect(groups).toEqual(asked);
+        expect(preparedFor(plan, windowMs).groups).toBe(groups);
+      }
   });
 });

@@ -129,7 +129,7 @@ export class VirtualNetwork extends Dispatcher {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const exchange = new Exchange(handler);
-    const host = new URL(String(options.origin)).host;
+    const host = hostOf(String(options.origin));
     queueMicrotask(() => {
       if (!this.#alive()) return;
       // A refused connection is refused before the request is started: nothing was sent.
@@ -194,6 +194,16 @@ export class VirtualNetwork extends Dispatcher {
     if (ms <= 0) arrive();
     else this.#time.after(ms, arrive);
   }
+}
+
+const hosts = new Map<string, string>();
+
+function hostOf(origin: string): string {
+  const known = hosts.get(origin);
+  if (known !== undefined) return known;
+  const { host } = new URL(origin);
+  hosts.set(origin, host);
+  return host;
 }
 
 function headersOf(given: Dispatcher.DispatchOptions["headers"]): Record<string, string> {

@@ -123,13 +123,13 @@ function betray(
 function read(series: Known, { target, signal }: Series, nowMs: number, asking: Asking): Observation {
   const { world, seen, limits } = asking;
   const { prometheus, time } = world;
-  const scrape = prometheus.scrape(series.target);
-  const row = prometheus.row(series);
+  const served = prometheus.served(series);
   const unusable = (status: Unusable, detail: string): Observation => {
     seen.set(target.name, signal.name, { atMs: time.now, flaw: detail, value: 0, scrapedMs: -1 });
     return { status, source: NAME, detail };
   };
-  if (scrape === undefined || row === undefined) return unusable("missing", "no such series");
+  if (served === undefined) return unusable("missing", "no such series");
+  const { scrape, row } = served;
   const age = (ms: number) => nowMs - ms;
   for (const ms of [scrape.wallMs, prometheus.wallMs()]) {
     if (age(ms) < -limits.maxFutureMs) return unusable("invalid", "it is in the future");

@@ -152,7 +152,7 @@ export class Process {
     this.world.time.after(
       ms,
       () => {
-        if (!this.#alive) return;
+        if (!this.#alive || this.busy === 0) return;
         if (this.#stopped !== undefined) this.#overdue.push(late);
         else late();
       },

@@ -46,9 +46,13 @@ export function prometheusHttp(input: {
       if (asked.what === "freshness" || s.signal === asked.what)
         seen.set(s.job, s.signal, { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
   };
+  // The same few queries come in every cycle.
+  const read = new Map<string, Asked>();
   return {
     async handle(arrived) {
-      const asked = readQuery(new URLSearchParams(arrived.body).get("query") ?? "");
+      const { body } = arrived;
+      const asked = read.get(body) ?? readQuery(new URLSearchParams(body).get("query") ?? "");
+      read.set(body, asked);
       const transport = prometheus.transport();
       if (transport !== undefined && transport !== "prom_slow") {
         // What it would have said is true: it must be distrusted all the same.

@@ -32,6 +32,12 @@ export interface ServedScrape {
   readonly up: boolean;
 }
 
+interface Scraped {
+  readonly up: boolean;
+  readonly atMs: number;
+  readonly gone: boolean;
+}
+
 /** What happens to an answer as a whole. */
 export const TRANSPORT = [
   "prom_refused",
@@ -104,12 +110,22 @@ export class PrometheusModel {
 
   /** The last scrape of a target; undefined: it knows no such job. */
   scrape(target: number): ServedScrape | undefined {
-    const { up, atMs, gone } = this.#scraped(target);
-    if (gone) return undefined;
-    return { up, atMs, wallMs: EPOCH_MS + atMs + this.#offset() };
+    return this.#scrapeOf(this.#scraped(target));
   }
 
-  #scraped(target: number): { up: boolean; atMs: number; gone: boolean } {
+  #scrapeOf({ up, atMs, gone }: Scraped): ServedScrape | undefined {
+    return gone ? undefined : { up, atMs, wallMs: EPOCH_MS + atMs + this.#offset() };
+  }
+
+  /** The last scrape of a series' target, and its value then. */
+  served(series: Known): { readonly scrape: ServedScrape; readonly row: ServedRow } | undefined {
+    const scraped = this.#scraped(series.target);
+    const scrape = this.#scrapeOf(scraped);
+    const row = this.#rowOf(series, scraped);
+    return scrape === undefined || row === undefined ? undefined : { scrape, row };
+  }
+
+  #scraped(target: number): Scraped {
     const phase = (target * 3700) % SCRAPE_MS;
     const before = (ms: number) => Math.floor((ms - phase) / SCRAPE_MS) * SCRAPE_MS + phase;
     let atMs = before(this.#now());
@@ -126,8 +142,11 @@ export class PrometheusModel {
 
   /** The value of a series; undefined: there is no such series. */
   row(series: Known): ServedRow | undefined {
+    return this.#rowOf(series, this.#scraped(series.target));
+  }
+
+  #rowOf(series: Known, { atMs, gone, up }: Scraped): ServedRow | undefined {
     const { target } = series;
-    const { atMs, gone, up } = this.#scraped(target);
     if (gone) return undefined;
     for (const [kind, value] of VALUES)
       if (this.#faults.meet(kind) !== undefined) return { value, twice: false, flaw: kind };

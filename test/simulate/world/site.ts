@@ -92,16 +92,14 @@ export class Site implements SiteView {
     return join(this.world.options.folder, `${this.name}.yml`);
   }
 
-  /** What a file came to: one that was read before comes to the same. */
-  readonly #loaded = new Map<string, Config>();
-
   #load(document: Record<string, unknown>): Config {
     const text = JSON.stringify(document);
-    const before = this.#loaded.get(text);
+    const { configs } = this.world;
+    const before = configs.get(text);
     if (before !== undefined) return before;
     writeFileSync(this.#file, stringify(document));
     const config = loadConfig({ file: this.#file, env: {}, flags: {} });
-    this.#loaded.set(text, config);
+    configs.set(text, config);
     return config;
   }
 

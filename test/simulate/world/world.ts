@@ -1,3 +1,4 @@
+import type { Config } from "../../../src/config/types.ts";
 import { hashText } from "../engine/random.ts";
 import { settleTwice, VirtualTime } from "../engine/time.ts";
 import { createTrace, type Trace } from "../engine/trace.ts";
@@ -34,6 +35,8 @@ export class World {
   readonly effects: EffectFact[] = [];
   /** Every intent that ever was on a disk, by site and id. */
   readonly intents = new Map<string, IntentFact>();
+  /** What a configuration file came to: one that was read before in this world comes to the same. */
+  readonly configs = new Map<string, Config>();
   readonly #checkers: Checker[] = [];
   /** What people were last told of each target: when, and until when on their clock it lasts. */
   readonly pages = new Map<string, { readonly atMs: number; readonly endsWallMs: number }>();
