@@ -38,7 +38,7 @@ export default defineConfig({
           ...servers,
           include: ["test/**/*.test.ts"],
           exclude: [...timed, ...alone, ...campaign],
-          maxWorkers: 4,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
