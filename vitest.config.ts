@@ -2,23 +2,30 @@ import { defineConfig } from "vitest/config";
 import { LEAST_BRANCHES } from "./test/setup/branch-coverage.ts";
 import LongestFirst from "./test/setup/longest-first.ts";
 
-/** Tests that judge times of real processes: few at a time, after those that load the machine. */
+/** Tests that judge times of real processes, and mostly wait for them. */
 const timed = [
-  "test/drill/drill.test.ts",
   "test/e2e/{environment,guards,heal,healthy}.test.ts",
   "test/gateway/kill.test.ts",
   "test/security/slow-clients.test.ts",
 ];
-/** A test that takes the whole machine. */
-const alone = ["test/security/flood.test.ts"];
-/** Takes what processor time the others leave, from the beginning on; its test asks for the result at the end. */
-const campaign = ["test/simulate/campaign.test.ts"];
+/** Tests that only reckon, for a long time. */
+const reckoning = [
+  "test/alerting/rule-tests.test.ts",
+  "test/fuzz/*.test.ts",
+  "test/replay/*.test.ts",
+  "test/simulate/**/*.test.ts",
+];
+/** Tests that need the whole machine: a flood, and drills at sixty times their speed. */
+const alone = ["test/security/flood.test.ts", "test/drill/drill.test.ts"];
 
 /** What starts real servers. */
 const servers = { globalSetup: ["test/setup/global.ts"], testTimeout: 240_000, hookTimeout: 120_000 };
 
-// Parts, one after the other: what is pure or fast, beside the code; what starts real servers and mostly waits for them;
-// what judges times; what needs the machine for itself.
+/** A few at a time: two that wait, and two that reckon at a lower priority in the time that those leave. */
+const MIXED = { maxWorkers: 4, sequence: { groupOrder: 1 } };
+
+// Parts, one after the other: what judges times together with what only reckons; what starts real servers under load;
+// what needs the machine for itself.
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -29,31 +36,31 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
           testTimeout: 30_000,
-          maxWorkers: "100%",
+          setupFiles: ["test/setup/step-back.ts"],
+          ...MIXED,
         },
       },
+      {
+        test: {
+          name: "reckoning",
+          ...servers,
+          include: reckoning,
+          setupFiles: ["test/setup/step-back.ts"],
+          ...MIXED,
+        },
+      },
+      { test: { name: "timed", ...servers, include: timed, ...MIXED } },
       {
         test: {
           name: "system",
           ...servers,
           include: ["test/**/*.test.ts"],
-          exclude: [...timed, ...alone, ...campaign],
+          exclude: [...timed, ...reckoning, ...alone],
           maxWorkers: 3,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
-      { test: { name: "timed", ...servers, include: timed, maxWorkers: 2, sequence: { groupOrder: 2 } } },
       { test: { name: "alone", ...servers, include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } } },
-      {
-        test: {
-          name: "campaign",
-          globalSetup: ["test/simulate/campaign.ts"],
-          testTimeout: 900_000,
-          include: campaign,
-          maxWorkers: 1,
-          sequence: { groupOrder: 4 },
-        },
-      },
     ],
     coverage: {
       provider: "v8",
