@@ -211,6 +211,10 @@ async function told(
   }
 }
 
+function tookEffect({ status }: InstanceOutcome): boolean {
+  return status === "applied" || status === "already_applied";
+}
+
 /** Ends an intent, or leaves it open when an answer was lost. Whatever may have acted makes the past worthless. */
 function settle(
   intent: Intent,
@@ -221,6 +225,8 @@ function settle(
   const status = overallStatus(target, outcomes);
   if (status === "applied" || status === "partial" || status === "unknown") forget(intent, ctx);
   if (status === "unknown") {
+    const memory = knownTarget(ctx.present().state, intent.target);
+    memory.applied.set(intent.id, outcomes.filter(tookEffect));
     ctx.ports.reporter.notice("mitigation outcome unknown", {
       target: target.name,
       intent: intent.id,
@@ -251,6 +257,7 @@ function finish(
     return undefined;
   }
   memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
+  memory.applied.delete(intent.id);
   settleTry(ctx.present().state, intent, outcome);
   return outcome;
 }
@@ -282,8 +289,11 @@ export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> 
     outcome = finish(intent, "expired", [], `no action of kind ${intent.kind}`, ctx);
   else {
     const limits = limitsOf(ports, state);
+    const before = knownTarget(state, intent.target).applied.get(intent.id);
     const outcomes = await Promise.all(
       target.instances.map(async (instance) => {
+        const done = before?.find((o) => o.instance === instance.name);
+        if (done !== undefined) return done;
         const known = await told(ports, instance, limits, (d) => action.reconcile(intent, instance, d));
         if (known.status !== "failed" || mayNotCallLate(intent, ctx) !== undefined) return known;
         const came = await callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));

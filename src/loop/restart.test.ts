@@ -196,6 +196,25 @@ describe("a lost answer", () => {
     expect(m.fleet.effects[1]!.monoMs - at).toBeGreaterThanOrEqual(300_000);
   });
 
+  it("of one instance leaves standing what another has told, whatever that one says later", async () => {
+    const instances = ["a", "b"].map((name) => ({ name, url: `http://${name}:8000` }));
+    const m = machine({ settings: { targets: [targetOf("product-api", { instances })] } });
+    m.fleet.answer = ({ kind, instance }) => {
+      if (instance === "a") return kind === "execute" ? "applied" : "failed";
+      return kind === "execute" ? "lost" : "applied";
+    };
+    const w = await m.start();
+    await w.cycles(6);
+    expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(2);
+    expect(w.store.recent(1)[0]?.outcome).toMatchObject({
+      status: "applied",
+      instances: [
+        { instance: "a", status: "applied" },
+        { instance: "b", status: "already_applied" },
+      ],
+    });
+  });
+
   it("that nobody can tell of ends unknown once the intent is too old", async () => {
     const m = await acted(() => "unknown");
     await m.w.cycles(2);

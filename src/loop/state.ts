@@ -1,4 +1,4 @@
-import type { Intent } from "../domain/action.ts";
+import type { InstanceOutcome, Intent } from "../domain/action.ts";
 import type { Actuated } from "../domain/containment.ts";
 import type { Persisted, SeriesState } from "../domain/store.ts";
 import { type Series, seriesKey, type Target } from "../domain/target.ts";
@@ -26,6 +26,8 @@ export interface TargetState {
   settledMonoMs: number;
   /** Intents whose outcome is not known, oldest first. */
   unresolved: readonly Intent[];
+  /** Instances that have told of such an intent that it took effect, by intent: what they say later takes nothing back. */
+  readonly applied: Map<string, readonly InstanceOutcome[]>;
 }
 
 /** What the loop remembers of a series, beside the banks. */
@@ -132,6 +134,7 @@ export function knownTarget(of: Pick<LoopState, "known" | "lostMonoMs">, name: s
     lastShadowMonoMs: undefined,
     settledMonoMs: of.lostMonoMs ?? Number.NEGATIVE_INFINITY,
     unresolved: [],
+    applied: new Map(),
   };
   of.known.set(name, fresh);
   return fresh;

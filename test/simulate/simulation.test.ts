@@ -23,7 +23,7 @@ test("no promise is broken, every kind of fault strikes, and every tenth seed le
   process.stdout.write(`figure simulation: ${JSON.stringify(last)}\n`);
   const kinds = Object.entries(struck?.struck as Record<string, number>);
   expect(last, err).toMatchObject({ seeds: 100, hours: 24, violations: 0, fault_kinds: kinds.length });
-  expect(kinds.filter(([, times]) => times < 3)).toEqual([]);
+  expect(kinds.filter(([, times]) => times < 2)).toEqual([]);
   expect(code).toBe(0);
 });
 

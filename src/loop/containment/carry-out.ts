@@ -48,12 +48,26 @@ async function carrySteps(input: CarryInput): Promise<void> {
       continue;
     }
     if (ctx.present().stopping) return;
+    if (index === 0 && lapsed(input)) return lapse(input);
     const next = await carryStep(input, index);
     if (next === undefined) return;
     change(input, index, next);
   }
   update(input, { ...input.run, status: "done" });
   if (input.run.mode === "auto") watchRun(input.run, ctx);
+}
+
+/** A forecast counts in the cycle that made it: what a crash or a full disk kept back then is for a new one to ask for. */
+function lapsed({ run, now }: CarryInput): boolean {
+  return run.cause !== "alert" && run.startedAt.monoMs !== now.monoMs;
+}
+
+function lapse(input: CarryInput): void {
+  const detail = "not carried out in the cycle that foresaw the breach, and a forecast of now counts";
+  const steps = input.run.steps.map((step) =>
+    step.status === "pending" ? { ...step, status: "skipped" as const, detail } : step,
+  );
+  update(input, { ...input.run, status: "ended", steps });
 }
 
 /** What one step came to; undefined while that is not known. */

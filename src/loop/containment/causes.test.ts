@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryStore } from "../../store/memory/index.ts";
+import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
 import { steep, targetOf, virtualTime } from "../testbed.ts";
 import { bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
 
@@ -42,6 +42,35 @@ describe("a playbook that only a forecast starts", () => {
     bed.loop.controls.liftSilence(silence?.id ?? "", { by: "ana", reason: "over" });
     await bed.cycle();
     expect(bed.effects()).toEqual(["limit"]);
+  });
+});
+
+describe("a run that a forecast started and a stop kept from its first step", () => {
+  it("is not carried out by the next life: what was foreseen then is not foreseen now", async () => {
+    const time = virtualTime();
+    const disk = createMemoryDisk();
+    const { alert: _none, ...foreseen } = playbookOf({ steps: [stepOf("limit"), stepOf("retrain")] });
+    const settings = { targets: [GATEWAY], playbooks: [foreseen] };
+    const store = createMemoryStore({ disk, clock: time.clock });
+    const first = bedOf({ store, time, level: steep(time), settings });
+    const { saveDocuments } = store;
+    store.saveDocuments = (documents) => {
+      saveDocuments(documents);
+      if (documents.some(({ kind }) => kind === "run")) first.loop.stopActing();
+    };
+    await first.cycles(6);
+    expect(first.loop.containment.runs.get("contain")).toMatchObject({ status: "running" });
+    expect(first.effects()).toEqual([]);
+
+    disk.crash();
+    const second = bedOf({ store: createMemoryStore({ disk, clock: time.clock }), time, settings });
+    await second.loop.start();
+    await second.cycle();
+    expect(second.effects()).toEqual([]);
+    const run = second.loop.containment.runs.get("contain");
+    expect(run).toMatchObject({ status: "ended" });
+    expect(run?.steps.map(({ status }) => status)).toEqual(["skipped", "skipped"]);
+    expect(run?.steps[0]?.detail).toContain("a forecast of now counts");
   });
 });
 

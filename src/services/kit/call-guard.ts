@@ -1,5 +1,5 @@
 import { HttpError, ParameterError } from "./errors.ts";
-import type { Answer, Ledger } from "./ledger.ts";
+import type { Answer, Ledger, LedgerEntry } from "./ledger.ts";
 import { quoted } from "./parameters.ts";
 
 /** What an admin call says about itself in its headers. */
@@ -45,10 +45,32 @@ export class CallGuard {
   readonly #ledger: Ledger;
   readonly #wallMs: () => number;
   #last: Promise<unknown> = Promise.resolve();
+  /** Answers to keys that took effect while the ledger could not be completed. */
+  readonly #unwritten = new Map<string, Answer>();
 
   constructor(ledger: Ledger, wallMs: () => number) {
     this.#ledger = ledger;
     this.#wallMs = wallMs;
+  }
+
+  /**
+   * The call of a key, with its answer where it has taken effect; undefined for one that never came. Also of one whose
+   * record could not be completed: it must not count as never done, or it would be done again.
+   */
+  find(key: string): LedgerEntry | undefined {
+    const entry = this.#ledger.find(key, this.#wallMs());
+    const answer = this.#unwritten.get(key);
+    if (entry === undefined || entry.answer !== undefined || answer === undefined) {
+      this.#unwritten.delete(key);
+      return entry;
+    }
+    try {
+      this.#ledger.finish(key, answer);
+      this.#unwritten.delete(key);
+    } catch {
+      // Still not to be written: it is known as long as this process lives.
+    }
+    return { ...entry, answer };
   }
 
   /**
@@ -69,7 +91,7 @@ export class CallGuard {
   ): Promise<GuardedAnswer> {
     this.#refuseOlderEpoch(headers.epoch);
     const { key } = headers;
-    const known = key === undefined ? undefined : this.#ledger.find(key, this.#wallMs());
+    const known = key === undefined ? undefined : this.find(key);
     if (known !== undefined && known.call !== call) {
       throw new HttpError(422, {
         error: `this idempotency key was used for ${known.call}`,
@@ -84,9 +106,11 @@ export class CallGuard {
     });
     const answer = await this.#carryOut(key, effect);
     if (key !== undefined) {
+      this.#unwritten.set(key, answer);
       this.#write("the action was carried out, but its record could not be completed", 500, () =>
         this.#ledger.finish(key, answer),
       );
+      this.#unwritten.delete(key);
     }
     return { answer, replayed: false };
   }

@@ -157,6 +157,22 @@ describe("a ledger that cannot write", () => {
     await expect(call).rejects.toMatchObject({ status: 500, body: { applied: true } });
     expect(effects).toBe(1);
     expect(ledger.find("k", 1_000)?.answer).toBeUndefined();
+    // Neither is it denied afterwards, nor done again.
+    expect(guard.find("k")).toMatchObject({ key: "k", answer: { effects: 1 } });
+    expect(await guard.run("POST /admin/mitigate", headers, () => ({ effects: ++effects }))).toEqual({
+      answer: { effects: 1 },
+      replayed: true,
+    });
+    expect(effects).toBe(1);
+  });
+
+  test("a record that could not be completed is completed when the key is next asked for", async () => {
+    const { guard, ledger } = brokenAt("finish");
+    await expect(guard.run("c", headers, () => ({ done: true }))).rejects.toMatchObject({ status: 500 });
+    ledger.finish = Ledger.prototype.finish;
+    expect(guard.find("k")?.answer).toEqual({ done: true });
+    expect(ledger.find("k", 1_000)?.answer).toEqual({ done: true });
+    expect(guard.find("never")).toBeUndefined();
   });
 
   test("a call without key and epoch needs no ledger, and a failed call does not block the next", async () => {

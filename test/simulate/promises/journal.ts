@@ -69,7 +69,7 @@ export function journalChecker({ world, main }: Sight): Checker {
       const id = `${key} ${instance}`;
       const before = effects.get(id);
       effects.set(id, effect);
-      if (before === undefined || world.services.get(instance)?.forgot(key) === true) return;
+      if (before === undefined) return;
       world.violate(
         3,
         `${instance} carried out ${key} twice: at ${clockText(before.atMs)} and at ${clockText(atMs)}`,

@@ -11,8 +11,6 @@ export class MemoryLedger implements Pick<Ledger, keyof Ledger> {
   #epoch: number | undefined;
   /** The fence before it was last raised. */
   before: number | undefined;
-  /** Keys whose call took effect and could not be completed: a service does not know of them afterwards. */
-  readonly lost = new Set<string>();
   /** While set, nothing can be written. */
   full: () => boolean = () => false;
   /** While set, a call that was begun cannot be completed. */
@@ -30,10 +28,7 @@ export class MemoryLedger implements Pick<Ledger, keyof Ledger> {
 
   finish(key: string, answer: Answer): void {
     const entry = this.#entries.get(key);
-    if (this.unfinished()) {
-      this.lost.add(key);
-      throw new Error("disk I/O error");
-    }
+    if (this.unfinished()) throw new Error("disk I/O error");
     if (entry !== undefined) this.#entries.set(key, { ...entry, answer });
   }
 

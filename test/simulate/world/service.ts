@@ -74,11 +74,6 @@ export class ServiceModel {
     this.#guard = new CallGuard(this.#ledger as unknown as Ledger, () => EPOCH_MS + input.time.now);
   }
 
-  /** Whether it carried a call out and could not write that down. */
-  forgot(key: string): boolean {
-    return this.#ledger.lost.has(key);
-  }
-
   listens(): boolean {
     return this.#faults.meet("service_refused", this.target) === undefined;
   }
@@ -166,10 +161,9 @@ export class ServiceModel {
       if (arrived.headers["x-admin-token"] !== ADMIN_TOKEN)
         throw new HttpError(401, { error: "the admin token is wrong" });
       const { pathname, searchParams } = new URL(arrived.path, "http://service");
-      const now = EPOCH_MS + this.#time.now;
       if (arrived.method === "GET") {
         const key = checkKey(decodeURIComponent(pathname.split("/").at(-1) ?? ""));
-        const entry = this.#ledger.find(key, now);
+        const entry = this.#guard.find(key);
         if (entry?.answer === undefined) return answer(404, JSON.stringify({ key, applied: false }));
         return answer(200, JSON.stringify({ key, applied: true, answer: entry.answer }));
       }
