@@ -28,6 +28,7 @@ describe("what a region usually does", () => {
           learned += 1;
           const rates = ascending(usual.spans.map(({ sum, seconds: s }) => sum / s));
           const tops = ascending(usual.spans.map(({ top }) => top));
+          expect(usual.rates).toEqual(rates);
           expect(usual.rate).toBe(rates[Math.floor((rates.length - 1) / 2)]);
           expect(usual.high).toBe(tops.at(-2));
         }

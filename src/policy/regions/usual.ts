@@ -46,6 +46,8 @@ interface Span {
  */
 export interface Usual {
   spans: Span[];
+  /** The rates of the spans, ascending. */
+  rates: number[];
   open: Span;
   /** A rise to new heights: learned when it has ended or lasted, unless it was a flood and no mere burst. */
   held: Span;
@@ -66,6 +68,7 @@ const EMPTY: Span = { sum: 0, seconds: 0, top: 0 };
 export function createUsual(): Usual {
   return {
     spans: [],
+    rates: [],
     open: EMPTY,
     held: EMPTY,
     heldFlood: false,
@@ -139,11 +142,13 @@ function settle(usual: Usual): void {
 function admit(usual: Usual, span: Span): void {
   usual.open = add(usual.open, span);
   if (usual.open.seconds < usual.spanS) return;
-  usual.spans.push(usual.open);
+  const { spans, rates } = usual;
+  spans.push(usual.open);
+  insert(rates, rateOf(usual.open));
   usual.open = EMPTY;
-  if (usual.spans.length > SPANS) {
+  if (spans.length > SPANS) {
     if (usual.spanS < SPAN_S) pairUp(usual);
-    else usual.spans.shift();
+    else rates.splice(placeOf(rates, rateOf(spans.shift() as Span)), 1);
   }
   usual.knownS = lengthOf(usual.spans);
   summarise(usual);
@@ -171,18 +176,19 @@ function pairUp(usual: Usual): void {
     pairs.push(add(a, b));
   }
   usual.spans = pairs;
+  usual.rates = ratesOf(pairs);
   usual.spanS = Math.min(SPAN_S, lengthOf(pairs) / pairs.length);
 }
 
 function summarise(usual: Usual): void {
   const { spans } = usual;
   if (spans.length < LEAST_SPANS || usual.knownS < LEAST_S) return;
-  const median = medianRate(spans);
+  const median = medianOf(usual.rates);
   if (usual.rate === undefined) {
     if (median < LEAST_USUAL && usual.knownS < LEAST_SILENT_S) return;
     const half = Math.floor(spans.length / 2);
     const [before, after] = [spans.slice(0, half), spans.slice(half)].map((part) =>
-      Math.max(medianRate(part), LEAST_USUAL),
+      Math.max(medianOf(ratesOf(part)), LEAST_USUAL),
     ) as [number, number];
     if (Math.max(before, after) > STEADY_TIMES * Math.min(before, after)) return;
   }
@@ -191,11 +197,34 @@ function summarise(usual: Usual): void {
   usual.high = secondHighest(spans);
 }
 
-/** The lower median; of at least one span. */
-function medianRate(spans: readonly Span[]): number {
-  const rates = new Float64Array(spans.length);
-  for (const [at, { sum, seconds }] of spans.entries()) rates[at] = sum / seconds;
-  return rates.sort()[Math.floor((rates.length - 1) / 2)] as number;
+function rateOf({ sum, seconds }: Span): number {
+  return sum / seconds;
+}
+
+/** Ascending. */
+function ratesOf(spans: readonly Span[]): number[] {
+  return spans.map(rateOf).sort((a, b) => a - b);
+}
+
+/** Where in ascending rates the first lies that is at least `rate`. */
+function placeOf(rates: readonly number[], rate: number): number {
+  let low = 0;
+  let high = rates.length;
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if ((rates[mid] as number) < rate) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+function insert(rates: number[], rate: number): void {
+  rates.splice(placeOf(rates, rate), 0, rate);
+}
+
+/** The lower median; of at least one. @param rates ascending. */
+function medianOf(rates: readonly number[]): number {
+  return rates[Math.floor((rates.length - 1) / 2)] as number;
 }
 
 /** Of at least two spans. */

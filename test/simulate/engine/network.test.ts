@@ -1,11 +1,11 @@
 import { request } from "undici";
 import { describe, expect, test } from "vitest";
 import { type Arrived, answer, type Reply, VirtualNetwork } from "./network.ts";
-import { settleTwice, VirtualTime } from "./time.ts";
+import { VirtualTime } from "./time.ts";
 
 /** Asks over a network on which every server does the same, and tells what came of it and when. */
 async function ask(reply: Reply, options: { listens?: boolean; abortMs?: number } = {}) {
-  const time = new VirtualTime(settleTwice);
+  const time = new VirtualTime();
   const arrived: Arrived[] = [];
   const servers = {
     listens: () => options.listens ?? true,

@@ -75,8 +75,12 @@ class Exchange {
   readonly #handler: Dispatcher.DispatchHandler;
   #waiting: (() => void)[] = [];
 
-  constructor(handler: Dispatcher.DispatchHandler) {
+  readonly #time: VirtualTime;
+
+  constructor(handler: Dispatcher.DispatchHandler, time: VirtualTime) {
     this.#handler = handler;
+    this.#time = time;
+    time.streams();
   }
 
   pause(): void {
@@ -85,6 +89,7 @@ class Exchange {
 
   resume(): void {
     this.paused = false;
+    this.#time.streams();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const run of waiting) run();
@@ -99,12 +104,14 @@ class Exchange {
 
   fail(error: Error): void {
     if (this.over) return;
+    this.#time.streams();
     this.over = true;
     this.#handler.onResponseError?.(this as unknown as Dispatcher.DispatchController, error);
   }
 
   /** Now, or once the reader wants more. */
   whenWanted(run: () => void): void {
+    this.#time.streams();
     if (this.paused) this.#waiting.push(run);
     else run();
   }
@@ -128,7 +135,7 @@ export class VirtualNetwork extends Dispatcher {
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const exchange = new Exchange(handler);
+    const exchange = new Exchange(handler, this.#time);
     const host = hostOf(String(options.origin));
     queueMicrotask(() => {
       if (!this.#alive()) return;

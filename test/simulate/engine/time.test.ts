@@ -71,6 +71,18 @@ test("thousands of timers come in order", async () => {
   expect(at).toHaveLength(5000);
 });
 
+test("where streams are at work it waits for one more turn, once", async () => {
+  let settled = 0;
+  const time = new VirtualTime(async () => {
+    settled += 1;
+  });
+  time.after(1, () => time.streams());
+  time.after(2, () => {});
+  await time.runUntil(10);
+  // One before the first, two after it, one after the second.
+  expect(settled).toBe(4);
+});
+
 test("after what set nothing off time goes on at once, asked when it has been called", async () => {
   let settled = 0;
   const time = new VirtualTime(async () => {

@@ -27,6 +27,7 @@ export class VirtualTime {
   now = 0;
   #order = 0;
   #stopped = false;
+  #streams = false;
   readonly #heap: Entry[] = [];
   readonly #settle: () => Promise<void>;
 
@@ -48,6 +49,18 @@ export class VirtualTime {
     return new Promise((resolve) => void this.after(ms, resolve));
   }
 
+  /** Streams are at work: they put off what they do at their end by one more turn of the event loop. */
+  streams(): void {
+    this.#streams = true;
+  }
+
+  async #rest(): Promise<void> {
+    await this.#settle();
+    if (!this.#streams) return;
+    this.#streams = false;
+    await this.#settle();
+  }
+
   /** Nothing further is called: `runUntil` returns at the next opportunity. */
   stop(): void {
     this.#stopped = true;
@@ -58,7 +71,7 @@ export class VirtualTime {
   }
 
   async runUntil(endMs: number): Promise<void> {
-    await this.#settle();
+    await this.#rest();
     for (;;) {
       const next = this.#heap[0];
       if (next === undefined || next.atMs > endMs || this.#stopped) break;
@@ -66,7 +79,7 @@ export class VirtualTime {
       if (next.cancelled) continue;
       this.now = Math.max(this.now, next.atMs);
       next.run();
-      if (!next.quiet()) await this.#settle();
+      if (!next.quiet()) await this.#rest();
     }
     if (!this.#stopped) this.now = endMs;
   }
@@ -110,12 +123,6 @@ const realImmediate = setImmediate;
 /** One turn of the event loop: every microtask and tick callback has run by then. */
 function settleOnce(): Promise<void> {
   return new Promise((resolve) => void realImmediate(resolve));
-}
-
-/** Two turns: streams put off what they do at their end by one. */
-export async function settleTwice(): Promise<void> {
-  await settleOnce();
-  await settleOnce();
 }
 
 /** A timer as Node's: what the clients ask of it. */

@@ -1,6 +1,6 @@
 import type { Config } from "../../../src/config/types.ts";
 import { hashText } from "../engine/random.ts";
-import { settleTwice, VirtualTime } from "../engine/time.ts";
+import { VirtualTime } from "../engine/time.ts";
 import { createTrace, type Trace } from "../engine/trace.ts";
 import { ActiveFaults } from "../faults/active.ts";
 import type { Plant } from "../plants/types.ts";
@@ -25,7 +25,7 @@ export interface WorldOptions {
 export class World {
   readonly options: WorldOptions;
   readonly scenario: Scenario;
-  readonly time = new VirtualTime(settleTwice);
+  readonly time = new VirtualTime();
   readonly trace: Trace;
   readonly faults: ActiveFaults;
   readonly truth: Truth;
