@@ -126,11 +126,14 @@ async function catchAll(options: Options, pool: Pool): Promise<boolean> {
 async function many(options: Options, pool: Pool): Promise<boolean> {
   const tally = await playAll(options, pool);
   const summary = summarize(tally);
-  const first = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed)[0];
+  const broken = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed);
+  const [first, ...others] = broken;
   if (!options.json) print(table(tally));
   for (const seed of tally.unlike)
     (options.json ? note : print)(`seed ${seed} left another trace when it was played again`);
   if (first !== undefined) await explain(first, options, pool);
+  for (const { seed, violation } of others)
+    (options.json ? note : print)(`seed ${seed}: promise ${violation?.promise} broken: ${violation?.text}`);
   if (options.json) {
     print(JSON.stringify({ struck: Object.fromEntries(strikes(tally.results)) }));
     print(JSON.stringify(summary));

@@ -48,7 +48,7 @@ async function carrySteps(input: CarryInput): Promise<void> {
       continue;
     }
     if (ctx.present().stopping) return;
-    if (index === 0 && lapsed(input)) return lapse(input);
+    if (lapsed(input)) return lapse(input);
     const next = await carryStep(input, index);
     if (next === undefined) return;
     change(input, index, next);
@@ -59,7 +59,8 @@ async function carrySteps(input: CarryInput): Promise<void> {
 
 /** A forecast counts in the cycle that made it: what a crash or a full disk kept back then is for a new one to ask for. */
 function lapsed({ run, now }: CarryInput): boolean {
-  return run.cause !== "alert" && run.startedAt.monoMs !== now.monoMs;
+  const begun = run.steps.some(({ status }) => status !== "pending" && status !== "skipped");
+  return !begun && run.cause !== "alert" && run.startedAt.monoMs !== now.monoMs;
 }
 
 function lapse(input: CarryInput): void {

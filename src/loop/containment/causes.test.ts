@@ -49,7 +49,10 @@ describe("a run that a forecast started and a stop kept from its first step", ()
   it("is not carried out by the next life: what was foreseen then is not foreseen now", async () => {
     const time = virtualTime();
     const disk = createMemoryDisk();
-    const { alert: _none, ...foreseen } = playbookOf({ steps: [stepOf("limit"), stepOf("retrain")] });
+    const noRegion = stepOf("isolate", { preconditions: [{ kind: "region_known" }] });
+    const { alert: _none, ...foreseen } = playbookOf({
+      steps: [noRegion, stepOf("limit"), stepOf("retrain")],
+    });
     const settings = { targets: [GATEWAY], playbooks: [foreseen] };
     const store = createMemoryStore({ disk, clock: time.clock });
     const first = bedOf({ store, time, level: steep(time), settings });
@@ -69,8 +72,8 @@ describe("a run that a forecast started and a stop kept from its first step", ()
     expect(second.effects()).toEqual([]);
     const run = second.loop.containment.runs.get("contain");
     expect(run).toMatchObject({ status: "ended" });
-    expect(run?.steps.map(({ status }) => status)).toEqual(["skipped", "skipped"]);
-    expect(run?.steps[0]?.detail).toContain("a forecast of now counts");
+    expect(run?.steps.map(({ status }) => status)).toEqual(["skipped", "skipped", "skipped"]);
+    expect(run?.steps[1]?.detail).toContain("a forecast of now counts");
   });
 });
 
