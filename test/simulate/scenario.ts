@@ -150,7 +150,8 @@ function drawEvents({ random, targets, quietMs, http }: Drawing): FaultEvent[] {
     events.push(drawEvent({ random, kind, id: events.length, atMs, targets, quietMs, quiet }));
   const sick = (atMs: number, quiet = false) =>
     add(KINDS.get(random.pick(HEALTHY_STARTS)) as FaultKind, atMs, quiet);
-  const deck = random.shuffled(CATALOGUE.filter((f) => !(http && f.portOnly === true)));
+  const dealt = CATALOGUE.filter((f) => !(http && f.portOnly === true));
+  const deck = random.shuffled(dealt.flatMap((f) => (f.seldomMet === true ? [f, f] : [f])));
   const deal = () => deck.pop();
   const hours = quietMs / HOUR;
   for (let n = Math.max(1, Math.round(hours / 4)); n > 0; n -= 1) {

@@ -118,7 +118,9 @@ export function explainsChecker({ world, main }: Sight): Checker {
   function cooling(site: SiteView, d: Decision, atMs: number, wrong: (what: string) => void): void {
     const cooldownMs = cooldownOf(site, d.target);
     const fact = lastPlan.of(site, d.target).intent;
-    const lastMs = Math.max(fact?.atMs ?? -1e12, ...(fact?.calls.map((c) => c.atMs) ?? []));
+    // A call that took long may have taken effect at its very end.
+    const calledMs = fact?.calls.map((c) => c.cameMs ?? c.atMs) ?? [];
+    const lastMs = Math.max(fact?.atMs ?? -1e12, ...calledMs);
     const since = Math.max(
       lastMs,
       site.bootedMs,

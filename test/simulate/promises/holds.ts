@@ -94,8 +94,11 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
     },
   };
 
-  /** The rule of the storm, told anew from what the cycle saw: why it must hold; undefined: it need not. */
-  function weather({ site, report, atMs }: CycleFact): string | undefined {
+  /**
+   * The rule of the storm, told anew from what the cycle saw when it began, however long it then took: why it must hold;
+   * undefined: it need not.
+   */
+  function weather({ site, report, beganMs: atMs }: CycleFact): string | undefined {
     const { share, minTargets, windowMs, exitShare, calmMs } = site.settings.guards.storm;
     const w = weathers.get(site.name) ?? fresh();
     weathers.set(site.name, w);

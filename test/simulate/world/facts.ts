@@ -44,6 +44,8 @@ export interface CallFact {
   /** Undefined when no intent of its id is on disk. */
   readonly fact: IntentFact | undefined;
   came?: InstanceOutcome;
+  /** World time of that. */
+  cameMs?: number;
 }
 
 export interface EffectFact extends Effect {

@@ -150,6 +150,7 @@ export function guardAction(action: Action, wiring: Wiring): Action {
       killInCall();
       const came = await process.through(action.execute(intent, instance, signal));
       call.came = came;
+      call.cameMs = world.time.now;
       world.line(`${site.name} came ${intent.id} ${instance.name} ${said(came)}`);
       return came;
     },
