@@ -78,6 +78,7 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
       resumeBrakes(state.brakes, {
         documents: persisted.documents,
         journal: ports.store.recent(JOURNAL_READ),
+        runs: state.containment.runs.values(),
         quarantined: persisted.quarantined !== undefined,
         settings: state.settings,
         now: ports.clock.now(),

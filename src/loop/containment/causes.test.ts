@@ -77,6 +77,33 @@ describe("a run that a forecast started and a stop kept from its first step", ()
   });
 });
 
+describe("a run that an alert started and a stop kept from its first step", () => {
+  it("is carried out by the next life, and has its place in the budgets there", async () => {
+    const time = virtualTime();
+    const disk = createMemoryDisk();
+    const store = createMemoryStore({ disk, clock: time.clock });
+    const { forecast: _none, ...told } = playbookOf({ steps: [stepOf("limit")] });
+    const settings = { targets: [GATEWAY], playbooks: [told] };
+    const first = bedOf({ store, time, settings });
+    const { saveDocuments } = store;
+    store.saveDocuments = (documents) => {
+      saveDocuments(documents);
+      if (documents.some(({ kind }) => kind === "run")) first.loop.stopActing();
+    };
+    first.fire();
+    await first.cycle();
+    expect(first.effects()).toEqual([]);
+
+    disk.crash();
+    const second = bedOf({ store: createMemoryStore({ disk, clock: time.clock }), time, settings });
+    await second.loop.start();
+    const { guards } = await second.cycle();
+    expect(second.effects()).toEqual(["limit"]);
+    const { actions } = second.loop.settings.guards.fleetCap;
+    expect(guards.budgets).toContainEqual({ scope: "fleet", left: actions - 1 });
+  });
+});
+
 describe("a run that an alert started", () => {
   const { forecast: _none, ...restart } = playbookOf({
     steps: [stepOf("retrain", { on: workload })],

@@ -5,6 +5,7 @@ import { countStart, freshGuards, lostGuards, resumeGuards, withActions } from "
 import { readGuards } from "../../policy/guards/read.ts";
 import { sameParts } from "../../policy/guards/same.ts";
 import type { ActionMark, GuardState } from "../../policy/guards/types.ts";
+import type { Run } from "../../policy/playbooks/run.ts";
 import type { LoopPorts, LoopSettings } from "../types.ts";
 
 /** The guards' memory, and what of it is on disk. */
@@ -41,6 +42,8 @@ export function resumeBrakes(
   from: {
     readonly documents: readonly StoredDocument[];
     readonly journal: readonly JournalEntry[];
+    /** Runs that go on, whose places in the budgets are taken although nothing may be in the journal yet. */
+    readonly runs: Iterable<Run>;
     readonly quarantined: boolean;
     readonly settings: LoopSettings;
     readonly now: Instant;
@@ -54,19 +57,29 @@ export function resumeBrakes(
     "problem" in read || from.quarantined
       ? lostGuards(bootId, now)
       : resumeGuards(read.state, { settings: settings.guards, now, bootId });
-  brakes.guards = countStart(withActions(state, marksOf(from.journal, now, bootId)), now);
+  brakes.guards = countStart(withActions(state, marksOf(from, now, bootId)), now);
 }
 
 export { JOURNAL_READ };
 
 /** The journal's intents as the budgets count them: a run of a playbook once a target, an undo not at all. */
-function marksOf(journal: readonly JournalEntry[], now: Instant, bootId: string): ActionMark[] {
+function marksOf(
+  { journal, runs }: { readonly journal: readonly JournalEntry[]; readonly runs: Iterable<Run> },
+  now: Instant,
+  bootId: string,
+): ActionMark[] {
   const marks = new Map<string, ActionMark>();
   for (const { intent } of [...journal].reverse()) {
     const { origin, target } = intent;
     if (origin?.undoes !== undefined) continue;
     const key = origin === undefined ? intent.id : `${origin.run} ${target}`;
     if (!marks.has(key)) marks.set(key, { target, monoMs: resumeMono(intent, now, bootId), shadow: false });
+  }
+  for (const { id, status, mode, steps } of runs) {
+    if (status !== "running" || mode === "shadow") continue;
+    for (const { on } of steps)
+      if (!marks.has(`${id} ${on.name}`))
+        marks.set(`${id} ${on.name}`, { target: on.name, monoMs: now.monoMs, shadow: false });
   }
   return [...marks.values()];
 }
