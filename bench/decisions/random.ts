@@ -15,7 +15,7 @@ export interface Random {
 }
 
 /** FNV-1a over the label: runs with different labels are independent. */
-function hash(label: string): number {
+export function hashText(label: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < label.length; i++) {
     h ^= label.charCodeAt(i);
@@ -26,8 +26,8 @@ function hash(label: string): number {
 
 /** Random numbers fixed by `label`. */
 export function createRandom(label: string): Random {
-  let a = hash(label);
-  let b = hash(`${label}/b`);
+  let a = hashText(label);
+  let b = hashText(`${label}/b`);
   let c = 0x9e3779b9;
   let d = 1;
   let spare = Number.NaN;

@@ -1,3 +1,7 @@
+import { createRandom as createNumbers } from "../../../bench/decisions/random.ts";
+
+export { hashText } from "../../../bench/decisions/random.ts";
+
 /** Seeded numbers: the same seed and label give the same sequence on every machine. */
 export interface Random {
   /** Uniform in [0, 1). */
@@ -16,26 +20,12 @@ export interface Random {
 
 /** @param label fixes the sequence. */
 export function createRandom(label: string): Random {
-  let a = hashText(label);
-  let b = hashText(`${label}/b`);
-  let c = 0x9e3779b9;
-  let d = 1;
-  const next = (): number => {
-    // sfc32
-    const t = (((a + b) | 0) + d) | 0;
-    d = (d + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = (c << 21) | (c >>> 11);
-    c = (c + t) | 0;
-    return (t >>> 0) / 4294967296;
-  };
-  for (let i = 0; i < 16; i += 1) next();
+  const { next, between } = createNumbers(label);
   const whole = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
   return {
     next,
     whole,
-    between: (low, high) => low + (high - low) * next(),
+    between,
     chance: (p) => next() < p,
     pick(from) {
       const found = from[Math.floor(next() * from.length)];
@@ -52,13 +42,6 @@ export function createRandom(label: string): Random {
     },
     fork: (own) => createRandom(`${label}/${own}`),
   };
-}
-
-/** FNV-1a, 32 bits. */
-export function hashText(text: string): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < text.length; i += 1) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
-  return h >>> 0;
 }
 
 /** A number in [-1, 1) that only depends on its arguments: noise that can be looked up at any past time. */
