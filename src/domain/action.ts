@@ -78,12 +78,17 @@ export interface Action {
   reconcile(intent: Intent, instance: Instance, signal: AbortSignal): Promise<InstanceOutcome>;
 }
 
+/** Whether an outcome says that the effect is there, by this call or by an earlier one of the same key. */
+export function tookEffect({ status }: Pick<InstanceOutcome, "status">): boolean {
+  return status === "applied" || status === "already_applied";
+}
+
 /** Sums up the instances of a target. */
 export function overallStatus(
   target: Pick<Actuated, "instances">,
   outcomes: readonly InstanceOutcome[],
 ): OutcomeStatus {
-  const good = outcomes.filter((o) => o.status === "applied" || o.status === "already_applied").length;
+  const good = outcomes.filter(tookEffect).length;
   if (good === target.instances.length) return "applied";
   if (outcomes.some((o) => o.status === "unknown")) return "unknown";
   if (good > 0) return "partial";

@@ -5,6 +5,7 @@ import {
   type Outcome,
   type OutcomeStatus,
   overallStatus,
+  tookEffect,
 } from "../domain/action.ts";
 import type { Actuated } from "../domain/containment.ts";
 import type { Decision, Trigger } from "../domain/decision.ts";
@@ -209,10 +210,6 @@ async function told(
       answer: undefined,
     };
   }
-}
-
-function tookEffect({ status }: InstanceOutcome): boolean {
-  return status === "applied" || status === "already_applied";
 }
 
 /** Ends an intent, or leaves it open when an answer was lost. Whatever may have acted makes the past worthless. */

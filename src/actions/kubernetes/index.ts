@@ -1,5 +1,5 @@
 import type { Dispatcher } from "undici";
-import type { Action, Intent } from "../../domain/action.ts";
+import { type Action, type Intent, tookEffect } from "../../domain/action.ts";
 import type { Instance } from "../../domain/target.ts";
 import { actionKinds, checkCall, type Workload, workloadOf } from "../kinds.ts";
 import type { Reply } from "../shared/call.ts";
@@ -83,8 +83,8 @@ async function restart(run: Run): Promise<Verdict> {
   for (let n = 1; ; n += 1) {
     const came = await attempt(run);
     if ("verdict" in came) {
-      const { status, detail } = came.verdict;
-      if (before === undefined || status === "applied" || status === "already_applied") return came.verdict;
+      const { detail } = came.verdict;
+      if (before === undefined || tookEffect(came.verdict)) return came.verdict;
       return { ...came.verdict, status: "unknown", detail: `${detail}; before that ${before}` };
     }
     if (came.mayHaveApplied) before ??= came.detail;
