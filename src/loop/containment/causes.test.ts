@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Store } from "../../domain/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
 import { steep, targetOf, virtualTime } from "../testbed.ts";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
+import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
 
 const workload = targetOf("mlflow-tracker", { signals: [] });
 
@@ -45,6 +46,15 @@ describe("a playbook that only a forecast starts", () => {
   });
 });
 
+/** The monitor is told to stop as soon as a run is on disk, before its first step. */
+function stopAtRun(store: Store, { loop }: Bed): void {
+  const { saveDocuments } = store;
+  store.saveDocuments = (documents) => {
+    saveDocuments(documents);
+    if (documents.some(({ kind }) => kind === "run")) loop.stopActing();
+  };
+}
+
 describe("a run that a forecast started and a stop kept from its first step", () => {
   it("is not carried out by the next life: what was foreseen then is not foreseen now", async () => {
     const time = virtualTime();
@@ -56,11 +66,7 @@ describe("a run that a forecast started and a stop kept from its first step", ()
     const settings = { targets: [GATEWAY], playbooks: [foreseen] };
     const store = createMemoryStore({ disk, clock: time.clock });
     const first = bedOf({ store, time, level: steep(time), settings });
-    const { saveDocuments } = store;
-    store.saveDocuments = (documents) => {
-      saveDocuments(documents);
-      if (documents.some(({ kind }) => kind === "run")) first.loop.stopActing();
-    };
+    stopAtRun(store, first);
     await first.cycles(6);
     expect(first.loop.containment.runs.get("contain")).toMatchObject({ status: "running" });
     expect(first.effects()).toEqual([]);
@@ -85,11 +91,7 @@ describe("a run that an alert started and a stop kept from its first step", () =
     const { forecast: _none, ...told } = playbookOf({ steps: [stepOf("limit")] });
     const settings = { targets: [GATEWAY], playbooks: [told] };
     const first = bedOf({ store, time, settings });
-    const { saveDocuments } = store;
-    store.saveDocuments = (documents) => {
-      saveDocuments(documents);
-      if (documents.some(({ kind }) => kind === "run")) first.loop.stopActing();
-    };
+    stopAtRun(store, first);
     first.fire();
     await first.cycle();
     expect(first.effects()).toEqual([]);
