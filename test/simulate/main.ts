@@ -7,8 +7,9 @@ import { drawScenario, only } from "./scenario.ts";
 import { type Kept, shrink, spell } from "./shrink.ts";
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
-/** With JSON on standard output, what people read goes beside it. */
-const note = (text: string) => void process.stderr.write(`${text}\n`);
+/** For people: with JSON on standard output it goes beside that. */
+const teller = ({ json }: Options) =>
+  json ? (text: string) => void process.stderr.write(`${text}\n`) : print;
 
 /** Told on a terminal how far it is; elsewhere now and then. */
 function progress(total: number): (done: number, note: string) => void {
@@ -54,7 +55,7 @@ async function playAll(options: Options, pool: Pool): Promise<Tally> {
 /** Finds a shortest list of events that still breaks the same promise, and prints how to play it again. */
 async function explain(first: SeedResult, options: Options, pool: Pool): Promise<void> {
   const { hours, lines, plant } = options;
-  const say = options.json ? note : print;
+  const say = teller(options);
   const { seed, violation } = first;
   const { events } = drawScenario(seed, hours);
   const before = events.filter((e) => e.atMs <= (violation?.atMs ?? 0));
@@ -124,16 +125,16 @@ async function catchAll(options: Options, pool: Pool): Promise<boolean> {
 }
 
 async function many(options: Options, pool: Pool): Promise<boolean> {
+  const say = teller(options);
   const tally = await playAll(options, pool);
   const summary = summarize(tally);
   const broken = tally.results.filter((r) => r.violation !== undefined).toSorted((a, b) => a.seed - b.seed);
   const [first, ...others] = broken;
   if (!options.json) print(table(tally));
-  for (const seed of tally.unlike)
-    (options.json ? note : print)(`seed ${seed} left another trace when it was played again`);
+  for (const seed of tally.unlike) say(`seed ${seed} left another trace when it was played again`);
   if (first !== undefined) await explain(first, options, pool);
   for (const { seed, violation } of others)
-    (options.json ? note : print)(`seed ${seed}: promise ${violation?.promise} broken: ${violation?.text}`);
+    say(`seed ${seed}: promise ${violation?.promise} broken: ${violation?.text}`);
   if (options.json) {
     print(JSON.stringify({ struck: Object.fromEntries(strikes(tally.results)) }));
     print(JSON.stringify(summary));

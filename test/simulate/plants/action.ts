@@ -18,7 +18,7 @@ export const ACTION_PLANTS: readonly Plant[] = [
   {
     name: "retry_with_new_key",
     about: "a lost answer is followed by the same call under another key",
-    breaks: [3],
+    breaks: [1, 3],
     action: (action) => ({
       ...action,
       async execute(intent, instance, signal) {
@@ -45,7 +45,7 @@ export const ACTION_PLANTS: readonly Plant[] = [
   {
     name: "reconcile_repeats",
     about: "instead of asking by the key it calls again, under another",
-    breaks: [3],
+    breaks: [1, 3],
     action: (action) => ({
       ...action,
       reconcile: (intent, instance, signal) =>
