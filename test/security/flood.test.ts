@@ -140,17 +140,21 @@ test("every connection of the public port taken: the admin plane with a listener
   const service = await world.service({ env: { ADMIN_LISTEN_ADDRESS: "127.0.0.1:0" } });
   const adminUrl = String((await service.process.line("service listening")).admin_url);
   const { hostname, port } = new URL(service.url);
-  // The service cuts off who says nothing for 5 s, so whoever would hold every connection takes each again at once.
+  // The service lets 4,096 in and cuts off who says nothing for 5 s. So more than that ask, each again soon after it is
+  // turned away; they come by the hundred, because the system forgets some of those that come all at once for seconds.
   const taken = new Set<Socket>();
   const take = () => {
     const socket = connect(Number(port), hostname);
     socket.resume().on("error", () => undefined);
     socket.on("close", () => {
-      if (taken.delete(socket)) setTimeout(take, 20);
+      if (taken.delete(socket)) setTimeout(take, 100);
     });
     taken.add(socket);
   };
-  for (let n = 0; n < 4_096; n++) take();
+  for (let batch = 0; batch < 46; batch++) {
+    for (let n = 0; n < 100; n++) take();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   await waitFor(() => isRefused(service.url), {
     what: "no connection left on the public port",
     timeoutMs: 30_000,
@@ -158,7 +162,7 @@ test("every connection of the public port taken: the admin plane with a listener
   const times = await probeFor(1_000, () =>
     timed(`${adminUrl}/admin/faults`, { headers: { "x-admin-token": TOKEN } }),
   );
-  print(`figure 4096 connections held on the public port: an admin call on its own listener ${shown(times)}`);
+  print(`figure every connection held on the public port: an admin call on its own listener ${shown(times)}`);
   const held = [...taken];
   taken.clear();
   for (const socket of held) socket.destroy();
