@@ -1,5 +1,6 @@
 import { HELP, type Options, readOptions } from "./options.ts";
 import { PLANTS, plantNamed } from "./plants/index.ts";
+import type { Plant } from "./plants/types.ts";
 import { createPool, type Pool } from "./pool.ts";
 import { catalogueText, strikes, summarize, type Tally, table, violationText } from "./report.ts";
 import type { SeedResult } from "./run.ts";
@@ -88,11 +89,15 @@ async function playOne(options: Options, seed: number, pool: Pool): Promise<bool
   return result.violation === undefined;
 }
 
-/** The first seed that catches a bug; undefined: none of them does. */
-async function catchPlant(name: string, options: Options, pool: Pool): Promise<SeedResult | undefined> {
-  const { seeds, from, hours, workers } = options;
-  for (let n = 0; n < seeds; n += workers) {
-    const batch = Array.from({ length: Math.min(workers, seeds - n) }, (_, k) => from + n + k);
+/** The first seed that catches a bug, `atOnce` of them tried at a time; undefined: none of them does. */
+async function catchPlant(
+  name: string,
+  { seeds, from, hours }: Options,
+  pool: Pool,
+  atOnce: number,
+): Promise<SeedResult | undefined> {
+  for (let n = 0; n < seeds; n += atOnce) {
+    const batch = Array.from({ length: Math.min(atOnce, seeds - n) }, (_, k) => from + n + k);
     const results = await Promise.all(batch.map((seed) => pool.play({ seed, hours, plant: name })));
     const caught = results.find((r) => r.violation !== undefined);
     if (caught !== undefined) return caught;
@@ -100,23 +105,23 @@ async function catchPlant(name: string, options: Options, pool: Pool): Promise<S
   return undefined;
 }
 
+function caughtText({ about, breaks }: Plant, caught: SeedResult | undefined): string {
+  if (caught?.violation === undefined) return `${"NOT CAUGHT".padEnd(24)}  ${about}`;
+  const { violation, seed } = caught;
+  const other = breaks.includes(violation.promise) ? "" : " (another than foreseen)";
+  return `${`promise ${violation.promise}, seed ${seed}${other}`.padEnd(24)}  ${violation.text}`;
+}
+
+/** Every bug by itself, as many at a time as there are threads; told in the order of the list. */
 async function catchAll(options: Options, pool: Pool): Promise<boolean> {
   const began = Date.now();
   const width = Math.max(...PLANTS.map((p) => p.name.length));
+  const all = PLANTS.map((plant) => ({ plant, caught: catchPlant(plant.name, options, pool, 1) }));
   const found: { plant: string; seed?: number; promise?: number }[] = [];
-  for (const { name, about, breaks } of PLANTS) {
-    const caught = await catchPlant(name, options, pool);
-    const { violation, seed } = caught ?? {};
-    const by = violation === undefined ? "NOT CAUGHT" : `promise ${violation.promise}, seed ${seed}`;
-    const other =
-      violation !== undefined && !breaks.includes(violation.promise) ? " (another than foreseen)" : "";
-    found.push(
-      violation === undefined
-        ? { plant: name }
-        : { plant: name, seed: seed ?? 0, promise: violation.promise },
-    );
-    if (!options.json)
-      print(`${name.padEnd(width)}  ${(by + other).padEnd(24)}  ${violation?.text ?? about}`);
+  for (const { plant, caught } of all) {
+    const { violation, seed } = (await caught) ?? {};
+    found.push({ plant: plant.name, ...(violation && { seed, promise: violation.promise }) });
+    if (!options.json) print(`${plant.name.padEnd(width)}  ${caughtText(plant, await caught)}`);
   }
   const caught = found.filter((f) => f.seed !== undefined).length;
   if (options.json) print(JSON.stringify({ plants: found }));
@@ -144,7 +149,7 @@ async function many(options: Options, pool: Pool): Promise<boolean> {
 
 async function onePlant(name: string, options: Options, pool: Pool): Promise<boolean> {
   const { about } = plantNamed(name);
-  const caught = await catchPlant(name, options, pool);
+  const caught = await catchPlant(name, options, pool, options.workers);
   if (caught === undefined) {
     print(`${name} (${about}) is caught by none of ${options.seeds} seeds`);
     return false;
