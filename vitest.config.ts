@@ -9,12 +9,9 @@ const timed = [
   "test/security/slow-clients.test.ts",
 ];
 /** Tests that only reckon, for a long time. */
-const reckoning = [
-  "test/alerting/rule-tests.test.ts",
-  "test/fuzz/*.test.ts",
-  "test/replay/*.test.ts",
-  "test/simulate/**/*.test.ts",
-];
+const reckoning = ["test/alerting/rule-tests.test.ts", "test/fuzz/*.test.ts", "test/replay/*.test.ts"];
+/** Reckons longest of all, in the time that the others leave: they wait for processes and disks a fifth of theirs. */
+const simulated = ["test/simulate/**/*.test.ts"];
 /** Tests that need the whole machine: a flood, and drills at sixty times their speed. */
 const alone = ["test/security/flood.test.ts", "test/drill/drill.test.ts"];
 
@@ -23,9 +20,11 @@ const servers = { globalSetup: ["test/setup/global.ts"], testTimeout: 240_000, h
 
 /** A few at a time: two that wait, and two that reckon at a lower priority in the time that those leave. */
 const MIXED = { maxWorkers: 4, sequence: { groupOrder: 1 } };
+/** Three of them beside the simulation. */
+const LOADED = { maxWorkers: 4, sequence: { groupOrder: 2 } };
 
-// Parts, one after the other: what judges times together with what only reckons; what starts real servers under load;
-// what needs the machine for itself.
+// Parts, one after the other: what judges times together with what only reckons; what starts real servers, and the
+// simulation; what needs the machine for itself.
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
@@ -55,9 +54,17 @@ export default defineConfig({
           name: "system",
           ...servers,
           include: ["test/**/*.test.ts"],
-          exclude: [...timed, ...reckoning, ...alone],
-          maxWorkers: 3,
-          sequence: { groupOrder: 2 },
+          exclude: [...timed, ...reckoning, ...simulated, ...alone],
+          ...LOADED,
+        },
+      },
+      {
+        test: {
+          name: "simulated",
+          ...servers,
+          include: simulated,
+          setupFiles: ["test/setup/step-back.ts"],
+          ...LOADED,
         },
       },
       { test: { name: "alone", ...servers, include: alone, maxWorkers: 1, sequence: { groupOrder: 3 } } },

@@ -111,8 +111,15 @@ test("NATS takes its file: JetStream with an fsync a write, and the health that 
   const { httpPort } = await startNats(context);
   const words = healthcheck("nats", httpPort);
   expect(words.slice(0, -1)).toEqual(["wget", "-q", "-O", "/dev/null"]);
-  const answer = await fetch(words.at(-1) as string);
-  expect([answer.status, await answer.json()]).toEqual([200, { status: "ok" }]);
+  // Its ports are open a moment before it calls itself healthy.
+  const health = await waitFor(
+    async () => {
+      const answer = await fetch(words.at(-1) as string);
+      return answer.status === 200 && answer.json();
+    },
+    { what: "NATS to call itself healthy" },
+  );
+  expect(health).toEqual({ status: "ok" });
   const jetstream = (await (await fetch(`http://127.0.0.1:${httpPort}/jsz`)).json()) as {
     config: { store_dir: string; max_storage: number };
   };

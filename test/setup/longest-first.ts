@@ -7,7 +7,6 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONGEST = [
   "e2e/guards",
   "e2e/heal",
-  "simulate/simulation",
   "alerting/rule-tests",
   "fuzz/prometheus",
   "e2e/healthy",
@@ -19,6 +18,7 @@ const LONGEST = [
   "gateway/kill",
   "e2e/environment",
   "socket/socket",
+  "simulate/simulation",
   "chaos/kills",
   "chaos/faults",
   "llm/router",
