@@ -11,7 +11,7 @@ usage: npm run simulate -- [options]
   --events LIST    of that seed's events only these, e.g. 3,7:600 (id:seconds)
   --twice N        every N-th seed is played a second time and must leave the same trace (default 10; 0: none)
   --plant BUG      plant a bug and stop at the first seed that catches it
-  --plants         plant every bug, one after the other
+  --plants         plant every bug, each by itself
   --shrink N       lists of events to play in search of a shortest one (default 120)
   --lines N        lines of a trace that are printed (default 60)
   --workers N      threads (default: one a core)
