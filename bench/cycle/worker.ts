@@ -113,6 +113,7 @@ const settings: LoopSettings = {
   intentTtlMs: 60_000,
   playbooks: [],
   alertStaleMs: 900_000,
+  regionWindowS: 20,
   guards: defaults.guards,
   verification: defaults.verification,
   escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },

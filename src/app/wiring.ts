@@ -50,6 +50,7 @@ export function loopSettings(config: Config): LoopSettings {
     intentTtlMs: INTENT_TTL_MS,
     playbooks: config.playbooks,
     alertStaleMs: config.containment.alertStaleMs,
+    regionWindowS: config.containment.regionWindowS,
     guards: config.guards,
     verification: config.verification,
     escalation: {

@@ -144,6 +144,13 @@ const fixed: readonly Binding[] = [
     "600",
     "an alert not heard of for longer is not acted on",
   ),
+  binding(
+    "containment.region_window_seconds",
+    "number",
+    undefined,
+    "20",
+    "regions are compared over at least this, and one must be starved for as long to be isolated for it",
+  ),
 ];
 
 const thresholds: readonly Binding[] = signalDefinitions.flatMap((d) => {

@@ -16,7 +16,10 @@ export function resolveContainment(input: {
 }): Pick<Config, "containment" | "playbooks" | "inactivePlaybooks"> {
   const { file, targets, actions } = input;
   const known: Known = { targets, calls: actions.http, cooldownMs: 1000 * file.predict.cooldown_seconds };
-  const containment = { alertStaleMs: 1000 * file.containment.alert_stale_seconds };
+  const containment = {
+    alertStaleMs: 1000 * file.containment.alert_stale_seconds,
+    regionWindowS: file.containment.region_window_seconds,
+  };
   const workloads = actions.kubernetes.kubeconfig !== undefined || input.inCluster;
   if (file.playbooks === undefined) return { containment, ...builtIn(known, workloads) };
   const complain: Complain = (path, message) => input.complain(["playbooks", ...path], message);

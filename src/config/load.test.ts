@@ -136,6 +136,7 @@ describe("precedence", () => {
       "predict.window_samples": [11, undefined, 13, (c) => c.predict.windowSamples],
       "actions.kubernetes.kubeconfig": ["/f", undefined, "/g", (c) => c.actions.kubernetes.kubeconfig],
       "containment.alert_stale_seconds": [11, undefined, 13, (c) => c.containment.alertStaleMs / 1000],
+      "containment.region_window_seconds": [11, undefined, 13, (c) => c.containment.regionWindowS],
       "guards.target_cap.actions": [11, undefined, 13, (c) => c.guards.targetCap.actions],
       "guards.target_cap.window_seconds": [11, undefined, 13, (c) => c.guards.targetCap.windowMs / 1000],
       "guards.fleet_cap.actions": [11, undefined, 13, (c) => c.guards.fleetCap.actions],

@@ -61,7 +61,7 @@ playbooks:
         parameters: { seconds: "30" }
         undo: { action: resume-stream }
 `);
-    expect(config.containment).toEqual({ alertStaleMs: 120_000 });
+    expect(config.containment).toEqual({ alertStaleMs: 120_000, regionWindowS: 20 });
     expect(config.inactivePlaybooks).toEqual([]);
     const gateway = {
       name: "telemetry-gateway",

@@ -72,6 +72,8 @@ export interface Config {
   readonly containment: {
     /** A firing alert that was not heard of for longer is not acted on, milliseconds. */
     readonly alertStaleMs: number;
+    /** Least span over which the rates of regions are compared, seconds. */
+    readonly regionWindowS: number;
   };
   /** Answers to alerts and forecasts, in the order of the file. */
   readonly playbooks: readonly Playbook[];

@@ -3,7 +3,7 @@ export const HEALS = ["off", "on", "alerts"] as const;
 export type Heal = (typeof HEALS)[number];
 
 /** What a real installation runs with (config/helius.yml), seconds. */
-const REAL = { cycleS: 30, rateWindowS: 60, cooldownS: 300, horizonS: 180 } as const;
+const REAL = { cycleS: 30, rateWindowS: 60, cooldownS: 300, horizonS: 180, regionWindowS: 20 } as const;
 
 export const SPEEDS = { least: 1, most: 60, usual: 30 } as const;
 
@@ -15,6 +15,7 @@ export interface Pace {
   readonly cooldownS: number;
   /** Not shortened. */
   readonly horizonS: number;
+  readonly regionWindowS: number;
   /** Seconds of the drill for so many seconds of a real installation. */
   readonly s: (realS: number) => number;
   /** Messages a second where it is `perSecond` at the usual speed: what waits in a queue is then the same. */
@@ -35,6 +36,8 @@ export function paceOf(speed: number): Pace {
     rateWindowS: Math.max(2 * cycleS, Math.round(REAL.rateWindowS / speed)),
     cooldownS: Math.max(1, REAL.cooldownS / speed),
     horizonS: REAL.horizonS,
+    // Shorter, the few messages of a drill would be noise.
+    regionWindowS: Math.max(5, REAL.regionWindowS / speed),
     s: (realS) => realS / speed,
     rate: (perSecond) => (perSecond * speed) / SPEEDS.usual,
   };
@@ -42,12 +45,13 @@ export function paceOf(speed: number): Pace {
 
 /** What the speed makes of the timers, for people. */
 export function describePace(pace: Pace): string {
-  const { speed, cycleS, rateWindowS, cooldownS, horizonS } = pace;
+  const { speed, cycleS, rateWindowS, cooldownS, horizonS, regionWindowS } = pace;
   if (speed === 1) return "speed 1: the timers of a real installation";
   const short = (n: number) => String(Number(n.toPrecision(3)));
   return (
     `speed ${short(speed)}: cycle ${cycleS} s (${REAL.cycleS}), rate window ${rateWindowS} s (${REAL.rateWindowS}), ` +
-    `cooldown ${short(cooldownS)} s (${REAL.cooldownS}), windows and "for" of alerts ÷ ${short(speed)}; ` +
+    `cooldown ${short(cooldownS)} s (${REAL.cooldownS}), window of regions ${short(regionWindowS)} s (${REAL.regionWindowS}), ` +
+    `windows and "for" of alerts ÷ ${short(speed)}; ` +
     `horizon ${horizonS} s, not shortened`
   );
 }

@@ -179,6 +179,7 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     intentTtlMs: 60_000,
     playbooks: [],
     alertStaleMs: 900_000,
+    regionWindowS: 20,
     guards: GUARDS,
     verification: VERIFICATION,
     escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },

@@ -44,6 +44,8 @@ export interface LoopSettings {
   readonly playbooks: readonly Playbook[];
   /** An alert that was not heard of for so long is not acted on any more, milliseconds. */
   readonly alertStaleMs: number;
+  /** Least span over which the rates of regions are compared, seconds. */
+  readonly regionWindowS: number;
   /** The brakes. */
   readonly guards: GuardSettings;
   readonly verification: VerificationSettings;

@@ -21,6 +21,7 @@ export async function readParts(input: {
     const usable = heard.map((all) => all?.[index]).find((o) => o?.status === "ok");
     if (usable === undefined) return;
     const history = state.containment.regions.get(target.name) ?? createRegionHistory();
+    history.windowS = state.settings.regionWindowS;
     state.containment.regions.set(target.name, history);
     observeParts(history, usable, now);
   });

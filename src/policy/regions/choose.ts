@@ -11,8 +11,6 @@ const FLOOD_SHARE = 1 / 3;
 const NEW_SHARE = 0.5;
 /** Share of the backlog that a region must have alone to be chosen without a flood. */
 const ALONE_SHARE = 0.8;
-/** It then has been starved for so long, seconds: a moment's hesitation is no stall. */
-const STALLED_S = 20;
 /** What leaves is at most this share of what another region is served. */
 const STALLED_SHARE = 0.5;
 /** Its inbound is usual while below so many times the usual. */
@@ -73,7 +71,7 @@ export type RegionChoice =
  *    common to all isolates nobody, and a region that is always big is left alone); that is new traffic, not another
  *    region's that moved; and its backlog is the largest. Of several, the one with most backlog: each is a cause, and
  *    isolating one relieves all.
- * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it has been leaving for 20 s, and
+ * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it has been leaving for the window (20 s), and
  *    every other region is served. Then its own downstream is sick, and holding its devices back is milder than a
  *    buffer that fills up to refuse them. A region that is served as well as any other is not chosen, however large its
  *    backlog: that is how the biggest region looks when the consumer as a whole is slow, and isolating it would punish
@@ -93,7 +91,8 @@ export function chooseRegion(history: RegionHistory, now: Instant): RegionChoice
   if (worst === undefined) return none("no_reading", "no region with a backlog is shown");
   const idle = nothingToChoose(view, worst);
   if (idle !== undefined) return none(...idle);
-  const chosen = flood(view, worst) ?? stalled(view, worst) ?? outgrew(view, worst, { history, now });
+  const chosen =
+    flood(view, worst) ?? stalled(view, worst, history) ?? outgrew(view, worst, { history, now });
   if (chosen !== undefined) return { ...chosen, regions: view.regions };
   return none(...noneStandsOut(view, worst));
 }
@@ -167,8 +166,9 @@ function isMoved(region: RegionNumbers, view: View): boolean {
   });
 }
 
-function stalled(view: View, worst: RegionNumbers): Chosen | undefined {
-  if (worst.share < ALONE_SHARE || (worst.starvedS ?? 0) < STALLED_S) return undefined;
+function stalled(view: View, worst: RegionNumbers, { windowS }: RegionHistory): Chosen | undefined {
+  // A moment's hesitation is no stall.
+  if (worst.share < ALONE_SHARE || (worst.starvedS ?? 0) < windowS) return undefined;
   if (!isMeasured(worst) || worst.outbound === undefined || worst.times >= USUAL_TIMES) return undefined;
   const others = view.regions.filter((r) => r !== worst);
   const served = others.filter(isServed);

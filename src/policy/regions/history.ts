@@ -13,11 +13,12 @@ const GAP_STEPS = 4;
 /** A region that is not shown any more is forgotten after this, and after so many usual steps. */
 const FORGET_MS = 600_000;
 const FORGET_STEPS = 10;
-/** Time constant of smoothed rates in steps, inbound and outbound, within these seconds. Growth has the longest always. */
+/** Time constant of smoothed rates in steps, inbound and outbound, from the window to this. Growth has the longest always. */
 const SMOOTH_STEPS = 4;
 const SMOOTH_OUT_STEPS = 1;
-const SMOOTH_LEAST_S = 20;
 const SMOOTH_MOST_S = 60;
+/** Window of a history that is told no other, seconds: what a source's noise and a moment's hesitation need. */
+const WINDOW_S = 20;
 /** The newest rate is taken over so many steps, as long as they are no longer than this together, seconds. */
 const RECENT = 3;
 const RECENT_S = 10;
@@ -75,6 +76,8 @@ export interface RegionPast {
 /** The past of the regions of one target. Constant memory: at most `MAX_REGIONS`. Changed by `observeParts` only. */
 export interface RegionHistory {
   readonly regions: Map<string, RegionPast>;
+  /** Least time constant of smoothed rates, and how long a region must have been starved, seconds; at most 60. */
+  windowS: number;
   source: string | undefined;
   /** When the newest reading was taken, monotonic milliseconds. */
   sampledAtMs: number | undefined;
@@ -86,7 +89,14 @@ export interface RegionHistory {
 
 /** An empty history, for the regions of one target. */
 export function createRegionHistory(): RegionHistory {
-  return { regions: new Map(), source: undefined, sampledAtMs: undefined, stepMs: undefined, left: 0 };
+  return {
+    regions: new Map(),
+    windowS: WINDOW_S,
+    source: undefined,
+    sampledAtMs: undefined,
+    stepMs: undefined,
+    left: 0,
+  };
 }
 
 /** How old the newest reading may be, and how far apart two readings for a rate between them, milliseconds. */
@@ -118,7 +128,8 @@ export function observeParts(history: RegionHistory, parts: PartsObservation, no
     // A single gap must not pass for the new pace, a new pace must be learned.
     history.stepMs = usualMs + 0.2 * (Math.min(stepMs, 4 * usualMs) - usualMs);
   }
-  const step: Step = { atMs, limitMs: gapLimitMs(history), stepMs: history.stepMs ?? 0 };
+  const { windowS, stepMs = 0 } = history;
+  const step: Step = { atMs, limitMs: gapLimitMs(history), stepMs, windowS };
   history.sampledAtMs = atMs;
   forget(history, atMs);
   history.left = 0;
@@ -134,10 +145,11 @@ interface Step {
   readonly limitMs: number;
   /** Usual distance of readings. */
   readonly stepMs: number;
+  readonly windowS: number;
 }
 
-function smoothS(steps: number, { stepMs }: Step): number {
-  return Math.min(SMOOTH_MOST_S, Math.max(SMOOTH_LEAST_S, (steps * stepMs) / 1000));
+function smoothS(steps: number, { stepMs, windowS }: Step): number {
+  return Math.min(SMOOTH_MOST_S, Math.max(windowS, (steps * stepMs) / 1000));
 }
 
 function pastOf(history: RegionHistory, name: string, atMs: number): RegionPast | undefined {

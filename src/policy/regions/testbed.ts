@@ -84,11 +84,12 @@ export const at = (seconds: number): Instant => ({
 /** Lives through phases, reading every `cycleS`; the answer at the end. */
 export function live(
   phases: readonly Phase[],
-  options: { cycleS?: number; unseen?: number } = {},
+  options: { cycleS?: number; unseen?: number; windowS?: number } = {},
 ): RegionChoice {
   const { cycleS = 30, unseen = 0 } = options;
   const gateway = simulateGateway();
   const history = createRegionHistory();
+  history.windowS = options.windowS ?? history.windowS;
   let second = 0;
   for (const phase of phases) {
     for (let i = 0; i < phase.seconds; i++) {
