@@ -6,6 +6,7 @@ import type { Series } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import type { AlertChange } from "../policy/alerts/index.ts";
 import { decideSeries, type TargetSituation } from "../policy/decide.ts";
+import { lookAtClocks } from "../policy/guards/index.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, isShadow, reconcile } from "./act.ts";
 import { actOnAll, situationOf } from "./act-on-all.ts";
@@ -65,6 +66,9 @@ export function createLoop(ports: LoopPorts, settings: LoopSettings): Loop {
     hear: (alerts) => hearAlerts(state, ports, alerts),
     reconfigure(next, nextSources) {
       state = makeState(next, state);
+      // A maintenance window is in force at once, and outlasts a clock that is set back before the next cycle.
+      const { brakes } = state;
+      brakes.guards = lookAtClocks(brakes.guards, next.guards, ports.clock.now());
       sources = nextSources ?? sources;
     },
     stopActing() {

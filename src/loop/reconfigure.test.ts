@@ -3,6 +3,7 @@ import { createMemoryStore } from "../store/memory/index.ts";
 import {
   CYCLE_MS,
   creeping,
+  GUARDS,
   scriptedSource,
   settingsOf,
   steep,
@@ -35,6 +36,32 @@ describe("reconfigure", () => {
     expect(forecast?.sampleCount).toBe(5);
     expect(forecast?.slopePerSecond).toBeCloseTo(20, 6);
     expect(forecast?.r2).toBeCloseTo(1, 6);
+  });
+
+  it("takes a maintenance window at once: it outlasts a clock that is set back before the next cycle", async () => {
+    const w = worldOf({ store: createMemoryStore() });
+    await w.loop.start();
+    await w.cycles(2);
+    const { wallMs } = w.time.clock.now();
+    const window = {
+      name: "move",
+      reason: "planned",
+      target: "*",
+      signal: "*",
+      action: "*",
+      when: { kind: "once", startsAtMs: wallMs, endsAtMs: wallMs + 20 * CYCLE_MS },
+    } as const;
+    w.loop.reconfigure(settingsOf({ guards: { ...GUARDS, maintenance: [window] } }));
+    w.time.jumpWall(-86_400_000);
+    const reports = [];
+    for (let n = 0; n < 20; n += 1) reports.push(await w.cycle());
+    // The samples of the other day are no past: a forecast takes its time.
+    expect(reports.slice(14, 19).map(({ decisions }) => decisions[0]?.reason)).toEqual(
+      Array(5).fill("maintenance_window"),
+    );
+    expect(w.fleet.effects).toEqual([]);
+    await w.cycles(3);
+    expect(w.fleet.effects).toHaveLength(1);
   });
 
   it("takes new sources from the next cycle on", async () => {
