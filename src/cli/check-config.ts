@@ -56,9 +56,10 @@ function actions({ actions: { kubernetes, http } }: Config): string[] {
 }
 
 function playbooks(config: Config): string[] {
+  const { alertStaleMs, regionWindowS } = config.containment;
   const none = config.playbooks.length + config.inactivePlaybooks.length === 0;
   return [
-    `playbooks: ${none ? "none" : `alerts are believed for ${config.containment.alertStaleMs / 1000} s`}`,
+    `playbooks: ${none ? "none" : `alerts are believed for ${alertStaleMs / 1000} s, regions compared over ${regionWindowS} s`}`,
     ...config.playbooks.map((p) => `  ${p.name}: ${answers(p)}: ${p.steps.map(shownStep).join(", then ")}`),
     ...config.inactivePlaybooks.map(({ name, why }) => `  ${name}: not active: ${why}`),
   ];
