@@ -295,12 +295,22 @@ export async function reconcile(intent: Intent, ctx: ActContext): Promise<void> 
         if (known.status !== "failed" || mayNotCallLate(intent, ctx) !== undefined) return known;
         const came = await callLate(intent, instance, ctx, (call) => told(ports, instance, limits, call));
         countFromEnd(intent, ctx);
-        return came;
+        return mayStillArrive(came);
       }),
     );
     outcome = concluded(intent, target, outcomes, ctx);
   }
   if (outcome !== undefined) ports.reporter.reconciled(intent, outcome);
+}
+
+/**
+ * A late call that was not carried out is not the last word: one from before, which an instance has not seen yet, may
+ * still be on its way to it.
+ */
+function mayStillArrive(came: InstanceOutcome): InstanceOutcome {
+  if (came.status !== "refused" && came.status !== "failed") return came;
+  const detail = `${came.status}: ${came.detail}; an earlier call may still be on its way`;
+  return { ...came, status: "unknown", detail };
 }
 
 /** Whether an intent is too old to be carried out; after a reboot nobody can tell, so it is. */

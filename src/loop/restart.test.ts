@@ -315,6 +315,31 @@ describe("an intent found open at the start", () => {
     expect(m.fleet.effects).toHaveLength(1);
   });
 
+  it("is not ended by a no to the late call: the one before the crash may still be on its way", async () => {
+    const m = await crashedInCall(() => "unknown");
+    m.fleet.answer = ({ kind }) => (kind === "execute" ? "refused" : "applied");
+    const w = await m.start();
+    expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(2);
+    const [open] = w.store.load().openIntents;
+    expect(open).toBeDefined();
+    // Here it arrives.
+    m.fleet.answer = () => "applied";
+    const [instance] = targetOf().instances;
+    await m.fleet.execute(open!, instance!, new AbortController().signal);
+    await w.cycle();
+    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(m.fleet.effects).toHaveLength(1);
+  });
+
+  it("that is refused until it is too old expires", async () => {
+    const m = await crashedInCall(() => "unknown");
+    m.fleet.answer = ({ kind }) => (kind === "execute" ? "refused" : "applied");
+    const w = await m.start();
+    await w.cycles(4);
+    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
+    expect(m.fleet.effects).toEqual([]);
+  });
+
   it.each([
     ["too old", undefined, 100_000],
     ["of another boot", "boot-2", 0],
