@@ -4,6 +4,7 @@ import type { Instant } from "../../domain/time.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
 import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
+import { lastLook } from "../guards/keeper.ts";
 import { watchRun } from "../healing/runs.ts";
 import type { ActionRecord } from "../types.ts";
 import { wordsOf } from "../words.ts";
@@ -49,6 +50,7 @@ async function carrySteps(input: CarryInput): Promise<void> {
     }
     if (ctx.present().stopping) return;
     if (lapsed(input)) return lapse(input);
+    if (heldBack(input, index)) return;
     const next = await carryStep(input, index);
     if (next === undefined) return;
     change(input, index, next);
@@ -57,10 +59,27 @@ async function carrySteps(input: CarryInput): Promise<void> {
   if (input.run.mode === "auto") watchRun(input.run, ctx);
 }
 
-/** A forecast counts in the cycle that made it: what a crash or a full disk kept back then is for a new one to ask for. */
-function lapsed({ run, now }: CarryInput): boolean {
+/** Nothing of it has been carried out, and it was started in an earlier cycle: a crash or a full disk kept it back. */
+function keptBack({ run, now }: CarryInput): boolean {
   const begun = run.steps.some(({ status }) => status !== "pending" && status !== "skipped");
-  return !begun && run.cause !== "alert" && run.startedAt.monoMs !== now.monoMs;
+  return !begun && run.startedAt.monoMs !== now.monoMs;
+}
+
+/** A forecast counts in the cycle that made it: after that it is for a new one to ask. */
+function lapsed(input: CarryInput): boolean {
+  return input.run.cause !== "alert" && keptBack(input);
+}
+
+/** The guards let it through when it was started; where they hold now, after a crash loop or by a person's word, it waits. */
+function heldBack(input: CarryInput, index: number): boolean {
+  if (!keptBack(input)) return false;
+  const { run, ctx, now } = input;
+  const { on, kind, detail } = run.steps[index] as RunStep;
+  const { hold } = lastLook(ctx.state, { target: on.name, signal: run.signal, kind }, on, now);
+  if (hold === undefined) return false;
+  const waits = `waits, because ${hold.hold}: ${hold.detail}`;
+  if (detail !== waits) change(input, index, { detail: waits });
+  return true;
 }
 
 function lapse(input: CarryInput): void {

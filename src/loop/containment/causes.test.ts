@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../domain/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { steep, targetOf, virtualTime } from "../testbed.ts";
+import { GUARDS, steep, targetOf, virtualTime } from "../testbed.ts";
 import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
 
 const workload = targetOf("mlflow-tracker", { signals: [] });
@@ -103,6 +103,52 @@ describe("a run that an alert started and a stop kept from its first step", () =
     expect(second.effects()).toEqual(["limit"]);
     const { actions } = second.loop.settings.guards.fleetCap;
     expect(guards.budgets).toContainEqual({ scope: "fleet", left: actions - 1 });
+  });
+});
+
+describe("a run that an alert started and a crash kept from its first step, in a crash loop", () => {
+  const { forecast: _none, ...told } = playbookOf({ steps: [stepOf("limit")] });
+  const settings = {
+    targets: [GATEWAY],
+    playbooks: [told],
+    guards: { ...GUARDS, startup: { starts: 2, windowMs: 600_000, quietMs: 300_000 } },
+  };
+  const secondLife = async () => {
+    const time = virtualTime();
+    const disk = createMemoryDisk();
+    const store = createMemoryStore({ disk, clock: time.clock });
+    const first = bedOf({ store, time, settings });
+    await first.loop.start();
+    stopAtRun(store, first);
+    first.fire();
+    await first.cycle();
+    disk.crash();
+    const again = createMemoryStore({ disk, clock: time.clock });
+    const second = bedOf({ store: again, time, settings });
+    await second.loop.start();
+    await second.cycles(3);
+    return { second, again, step: () => second.loop.containment.runs.get("contain")?.steps[0] };
+  };
+
+  it("waits until the hold is over, says why, and is carried out then", async () => {
+    const { second, again, step } = await secondLife();
+    expect(second.effects()).toEqual([]);
+    expect(again.recent(10)).toEqual([]);
+    expect(step()).toMatchObject({
+      status: "pending",
+      detail: expect.stringMatching(/^waits, because startup_hold: /),
+    });
+    await second.cycles(10);
+    expect(second.effects()).toEqual(["limit"]);
+    expect(step()).toMatchObject({ status: "done" });
+  });
+
+  it("is not carried out when the alert ends meanwhile", async () => {
+    const { second, step } = await secondLife();
+    second.resolve();
+    await second.cycles(12);
+    expect(second.effects()).toEqual([]);
+    expect(step()).toMatchObject({ status: "skipped", detail: "the alert ended before it was carried out" });
   });
 });
 

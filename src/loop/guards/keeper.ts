@@ -104,7 +104,12 @@ export function advanceBrakes(state: LoopState, targets: readonly ObservedTarget
 }
 
 /** The guards asked again just before a call: its own place in the budgets is taken already. */
-export function lastLook(state: LoopState, intent: Intent, on: Actuated | undefined, now: Instant): Gated {
+export function lastLook(
+  state: LoopState,
+  intent: Pick<Intent, "target" | "signal" | "kind" | "origin">,
+  on: Actuated | undefined,
+  now: Instant,
+): Gated {
   const { lostMonoMs: _counted, ...rest } = state.brakes.guards;
   const subject: GateSubject = {
     target: intent.target,
