@@ -301,6 +301,13 @@ describe("an intent found open at the start", () => {
     return m;
   }
 
+  /** The service never saw the call of the run before, and refuses the one that the next run makes. */
+  async function refusedAfterCrash() {
+    const m = await crashedInCall(() => "unknown");
+    m.fleet.answer = ({ kind }) => (kind === "execute" ? "refused" : "applied");
+    return { m, w: await m.start() };
+  }
+
   it("that had taken effect is recorded as applied, with one effect", async () => {
     const m = await crashedInCall(() => "applied");
     const w = await m.start();
@@ -316,9 +323,7 @@ describe("an intent found open at the start", () => {
   });
 
   it("is not ended by a no to the late call: the one before the crash may still be on its way", async () => {
-    const m = await crashedInCall(() => "unknown");
-    m.fleet.answer = ({ kind }) => (kind === "execute" ? "refused" : "applied");
-    const w = await m.start();
+    const { m, w } = await refusedAfterCrash();
     expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(2);
     const [open] = w.store.load().openIntents;
     expect(open).toBeDefined();
@@ -332,9 +337,7 @@ describe("an intent found open at the start", () => {
   });
 
   it("that is refused until it is too old expires", async () => {
-    const m = await crashedInCall(() => "unknown");
-    m.fleet.answer = ({ kind }) => (kind === "execute" ? "refused" : "applied");
-    const w = await m.start();
+    const { m, w } = await refusedAfterCrash();
     await w.cycles(4);
     expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
     expect(m.fleet.effects).toEqual([]);

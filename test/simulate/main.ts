@@ -119,9 +119,10 @@ async function catchAll(options: Options, pool: Pool): Promise<boolean> {
   const all = PLANTS.map((plant) => ({ plant, caught: catchPlant(plant.name, options, pool, 1) }));
   const found: { plant: string; seed?: number; promise?: number }[] = [];
   for (const { plant, caught } of all) {
-    const { violation, seed } = (await caught) ?? {};
+    const result = await caught;
+    const { violation, seed } = result ?? {};
     found.push({ plant: plant.name, ...(violation && { seed, promise: violation.promise }) });
-    if (!options.json) print(`${plant.name.padEnd(width)}  ${caughtText(plant, await caught)}`);
+    if (!options.json) print(`${plant.name.padEnd(width)}  ${caughtText(plant, result)}`);
   }
   const caught = found.filter((f) => f.seed !== undefined).length;
   if (options.json) print(JSON.stringify({ plants: found }));
