@@ -75,6 +75,22 @@ describe("which region is chosen", () => {
     expect(choice).toMatchObject({ region });
     expect("why" in choice ? choice.why : "").toMatch(why);
   });
+
+  it("calls a region stalled as soon as it has been starved for the window", () => {
+    const starvedFor = (seconds: number, windowS?: number) =>
+      live(
+        [
+          { ...calm, seconds: 60 },
+          { ...calm, seconds, downstream: { eu: 0 } },
+        ],
+        { cycleS: 1, ...(windowS === undefined ? {} : { windowS }) },
+      );
+    expect(starvedFor(12)).toMatchObject({ rule: "served_alike" });
+    expect(starvedFor(40)).toMatchObject({ region: "eu", rule: "stalled" });
+    // Little of what comes leaves only once the smoothed rate says so: the window passes from there.
+    expect(starvedFor(5, 5)).toMatchObject({ rule: "served_alike" });
+    expect(starvedFor(12, 5)).toMatchObject({ region: "eu", rule: "stalled" });
+  });
 });
 
 describe("when none stands out", () => {
@@ -164,22 +180,6 @@ describe("when none stands out", () => {
     const choice = live(phases, options);
     expect(choice.region, JSON.stringify(choice)).toBeUndefined();
     expect(choice).toMatchObject({ rule, none: expect.stringMatching(/\w/) });
-  });
-
-  it("calls a region stalled as soon as it has been starved for the window", () => {
-    const starvedFor = (seconds: number, windowS?: number) =>
-      live(
-        [
-          { ...calm, seconds: 60 },
-          { ...calm, seconds, downstream: { eu: 0 } },
-        ],
-        { cycleS: 1, ...(windowS === undefined ? {} : { windowS }) },
-      );
-    expect(starvedFor(12)).toMatchObject({ rule: "served_alike" });
-    expect(starvedFor(40)).toMatchObject({ region: "eu", rule: "stalled" });
-    // Little of what comes leaves only once the smoothed rate says so: the window passes from there.
-    expect(starvedFor(5, 5)).toMatchObject({ rule: "served_alike" });
-    expect(starvedFor(12, 5)).toMatchObject({ region: "eu", rule: "stalled" });
   });
 
   it("says that what waits becomes less, where it does, but not soon enough", () => {

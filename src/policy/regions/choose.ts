@@ -71,8 +71,8 @@ export type RegionChoice =
  *    common to all isolates nobody, and a region that is always big is left alone); that is new traffic, not another
  *    region's that moved; and its backlog is the largest. Of several, the one with most backlog: each is a cause, and
  *    isolating one relieves all.
- * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it has been leaving for the window (20 s), and
- *    every other region is served. Then its own downstream is sick, and holding its devices back is milder than a
+ * 2. `stalled`: its inbound is usual, but it alone is backlogged (80 %), little of it has been leaving for the window
+ *    (20 s), and every other region is served. Then its own downstream is sick, and holding its devices back is milder than a
  *    buffer that fills up to refuse them. A region that is served as well as any other is not chosen, however large its
  *    backlog: that is how the biggest region looks when the consumer as a whole is slow, and isolating it would punish
  *    it for its size. Nor are regions that are backlogged alike.

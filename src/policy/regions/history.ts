@@ -73,7 +73,7 @@ export interface RegionPast {
   readonly usual: Usual;
 }
 
-/** The past of the regions of one target. Constant memory: at most `MAX_REGIONS`. Changed by `observeParts` only. */
+/** The past of the regions of one target. Constant memory: at most `MAX_REGIONS`. All but the window is changed by `observeParts` only. */
 export interface RegionHistory {
   readonly regions: Map<string, RegionPast>;
   /** Least time constant of smoothed rates, and how long a region must have been starved, seconds; at most 60. */
