@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
           setupFiles: ["test/setup/step-back.ts"],
           ...MIXED,
         },

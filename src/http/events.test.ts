@@ -72,7 +72,7 @@ async function reader(port: number, query = "", headers: Record<string, string> 
 }
 
 /** Looks again and again, for as long as a busy machine may need. */
-const eventually = <T>(look: () => T | Promise<T>, timeout = 15_000) => expect.poll(look, { timeout });
+const eventually = <T>(look: () => T | Promise<T>, timeout = 30_000) => expect.poll(look, { timeout });
 
 describe("the stream of events", () => {
   it("tells everyone every frame, and nobody when nobody listens", async () => {

@@ -99,7 +99,7 @@ test("a backlog of the gateway reaches the monitor's webhook with its token, aga
   await publish("us-east-1", 400);
   const alert = await waitFor(() => monitor.told("PipelineBacklogHigh")[0], {
     what: "the webhook of a firing alert",
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   expect(alert).toMatchObject({
     status: "firing",
@@ -124,7 +124,7 @@ test("a backlog of the gateway reaches the monitor's webhook with its token, aga
   await admin("mitigate");
   const end = await waitFor(() => monitor.told("PipelineBacklogHigh").find((a) => a.status === "resolved"), {
     what: "the webhook of its end",
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   expect([end.fingerprint, end.startsAt]).toEqual([alert.fingerprint, alert.startsAt]);
   expect(Date.parse(end.endsAt)).toBeGreaterThan(Date.parse(end.startsAt));
@@ -184,10 +184,10 @@ test("a monitor that is away is told again, and a redirect is not followed with 
   const seen = people.webhooks.length;
   const attempts = () => monitor.webhooks.length - before;
   monitor.answer(302, `${people.url}/elsewhere`);
-  await waitFor(() => attempts() > 1, { what: "a second attempt", timeoutMs: 20_000 });
+  await waitFor(() => attempts() > 1, { what: "a second attempt", timeoutMs: 60_000 });
   monitor.answer(503);
   const failed = attempts();
-  await waitFor(() => attempts() > failed, { what: "an attempt after a refusal", timeoutMs: 20_000 });
+  await waitFor(() => attempts() > failed, { what: "an attempt after a refusal", timeoutMs: 60_000 });
   expect(people.webhooks.slice(seen).filter((w) => w.path !== "/people")).toEqual([]);
   monitor.answer(200);
 });

@@ -46,7 +46,7 @@ test("the commands of compose start, become healthy, find each other and stop in
       const { data } = (await answer.json()) as { data: Status };
       return data.last_cycle === null ? undefined : data;
     },
-    { what: "the first cycle", timeoutMs: 15_000 },
+    { what: "the first cycle", timeoutMs: 60_000 },
   );
   // Prometheus is not there, so the other source speaks.
   const memory = seen.last_cycle?.series.find((s) => s.metric === "memory");

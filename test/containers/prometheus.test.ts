@@ -134,7 +134,7 @@ test("Prometheus finds every rule sound, and nothing is firing about what is up"
       const all = data.groups.flatMap((g) => g.rules);
       return all.every((r) => r.health !== "unknown") ? all : undefined;
     },
-    { what: "every rule to be evaluated", timeoutMs: 20_000 },
+    { what: "every rule to be evaluated", timeoutMs: 60_000 },
   );
   expect(found.length).toBe(rules.length);
   for (const rule of found)

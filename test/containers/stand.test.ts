@@ -57,7 +57,7 @@ async function serve(binary: string, args: readonly string[], port: number): Pro
       if (child.exitCode !== null) throw new Error(`${binary} ended: ${said}`);
       return isOpen(port);
     },
-    { what: `${binary} to listen: ${said}`, timeoutMs: 20_000 },
+    { what: `${binary} to listen: ${said}`, timeoutMs: 60_000 },
   );
   return () => said;
 }
@@ -189,7 +189,7 @@ test("every service starts with compose's command and environment, and telemetry
   const subscribed = async () =>
     ((await (await get("telemetry-gateway", "/health")).json()) as { mqtt_regions_subscribed: number })
       .mqtt_regions_subscribed === 4;
-  await waitFor(subscribed, { what: "the gateway at the broker", timeoutMs: 20_000 });
+  await waitFor(subscribed, { what: "the gateway at the broker", timeoutMs: 60_000 });
   const device = await mqtt.connectAsync(`mqtt://127.0.0.1:${mqttPort}`, { reconnectPeriod: 0 });
   undo.push(() => device.endAsync(true));
   for (let id = 0; id < 5; id++)
@@ -203,7 +203,7 @@ test("every service starts with compose's command and environment, and telemetry
       (await (await get("telemetry-gateway", "/metrics")).text()).includes(
         'telemetry_delivered_total{region="sa-east-1"} 5',
       ),
-    { what: "five messages delivered", timeoutMs: 20_000 },
+    { what: "five messages delivered", timeoutMs: 60_000 },
   );
   const submitted = await fetch(`http://127.0.0.1:${ports.get("llm-router")}/jobs`, {
     method: "POST",
@@ -213,7 +213,7 @@ test("every service starts with compose's command and environment, and telemetry
   const { status: path } = (await submitted.json()) as { status: string };
   await waitFor(
     async () => ((await (await get("llm-router", path)).json()) as { state: string }).state === "succeeded",
-    { what: "the job", timeoutMs: 20_000 },
+    { what: "the job", timeoutMs: 60_000 },
   );
   for (const { name } of started) {
     const file = join(image.folder, "logs", `${name}.log`);

@@ -94,12 +94,12 @@ describe("alerts of a real Alertmanager", () => {
 
     const startsAt = new Date(Date.now() - 5000);
     await tell(manager, { startsAt });
-    const told = await first.process.line("alert firing", { timeoutMs: 20_000 });
+    const told = await first.process.line("alert firing", { timeoutMs: 60_000 });
     expect(told).toMatchObject({ alert: "PipelineBacklogHigh", starts_at: startsAt.toISOString() });
     expect(told.labels).toContain('job="telemetry-gateway"');
     await waitFor(async () => (await service.limits()).every((limit) => limit === 20), {
       what: "the gateway's rate limit to be cut",
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     expect(await firing(first)).toBe(1);
 
@@ -119,7 +119,7 @@ describe("alerts of a real Alertmanager", () => {
     await second.process.line("alert resolved", { timeoutMs: 30_000 });
     await waitFor(async () => (await service.limits()).every((limit) => limit === 10_000), {
       what: "the gateway's rate limit to be taken back",
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     expect(await firing(second)).toBe(0);
     const metrics = await second.metrics();
@@ -137,7 +137,7 @@ describe("alerts of a real Alertmanager", () => {
     });
     const manager = await alertmanager(world, context, { monitorUrl: monitor.url, token: "not it" });
     await tell(manager, { startsAt: new Date() });
-    const refused = await monitor.process.line("api call refused", { timeoutMs: 20_000 });
+    const refused = await monitor.process.line("api call refused", { timeoutMs: 60_000 });
     expect(refused).toMatchObject({ level: "warn", remote: "127.0.0.1", reason: "wrong" });
     await monitor.moreCycles(3);
     expect(await firing(monitor)).toBe(0);

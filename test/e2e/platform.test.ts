@@ -92,12 +92,12 @@ test("helius up runs the whole platform: pages are whole, also while everything 
       served += 1;
       return body.degraded.length === 2;
     },
-    { what: "a degraded page", timeoutMs: 20_000 },
+    { what: "a degraded page", timeoutMs: 60_000 },
   );
   for (let k = 0; k < 100; k++) expect((await page(1 + k)).status).toBe(200);
 
   const children = descendantsOf(helius.pid);
   helius.signal("SIGINT");
-  await waitFor(() => !isAlive(helius.pid), { what: "the end", timeoutMs: 15_000 });
+  await waitFor(() => !isAlive(helius.pid), { what: "the end", timeoutMs: 60_000 });
   for (const pid of children) expect(isAlive(pid), `process ${pid}`).toBe(false);
 });

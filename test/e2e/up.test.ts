@@ -83,7 +83,7 @@ describe("helius up", () => {
     if (first === undefined) throw new Error("up has no child");
     globalThis.process.kill(first, "SIGKILL");
     await waitFor(() => descendantsOf(process.pid).some((pid) => pid !== first), { what: "a new process" });
-    await waitFor(health, { what: "product-api again", timeoutMs: 20_000 });
+    await waitFor(health, { what: "product-api again", timeoutMs: 60_000 });
     expect(process.stdout()).toContain("starting it again");
     const children = descendantsOf(process.pid);
     expect((await process.end("SIGTERM", 10_000)).code).toBe(0);

@@ -207,7 +207,7 @@ test("an Alertmanager that stands still, then goes on, then is gone", async (con
       detail: "no complete answer before the deadline",
       retryable: true,
     });
-    expect(performance.now() - began).toBeLessThan(3000);
+    expect(performance.now() - began).toBeLessThan(15_000);
     other.signal("SIGCONT");
     await waitFor(async () => (await escalator.tell([alertOf("x")], never)).status === "delivered", {
       what: "an Alertmanager that goes on",
@@ -278,7 +278,7 @@ test.each<[string, Parameters<typeof startFaultServer>[0], string]>([
   const began = performance.now();
   const told = await escalatorTo(server.url, { timeoutMs: 500 }).tell([alertOf("x")], never);
   expect(told.status).toBe(status);
-  expect(performance.now() - began).toBeLessThan(3000);
+  expect(performance.now() - began).toBeLessThan(15_000);
 });
 
 test("whoever stops waiting is answered at once", async () => {

@@ -12,7 +12,7 @@ export function queueBehaviour(open: () => Promise<DurableQueue>): void {
         taken.push(...queue.take(lane, count - taken.length));
         return taken.length >= count && taken;
       },
-      { what: `${count} deliveries`, timeoutMs: 15_000, everyMs: 20 },
+      { what: `${count} deliveries`, timeoutMs: 60_000, everyMs: 20 },
     );
   };
   const depthIs = (queue: DurableQueue, lane: string, depth: number) =>

@@ -54,7 +54,7 @@ describe.runIf(program !== undefined || process.env.CI === "true")("with mosquit
         const health = (await (await fetch(`${started.url}/health`)).json()) as Record<string, unknown>;
         return health.mqtt_regions_subscribed === 4;
       },
-      { what: "four subscriptions", timeoutMs: 20_000 },
+      { what: "four subscriptions", timeoutMs: 60_000 },
     );
   async function device(version: 4 | 5 = 4): Promise<MqttClient> {
     const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: version });
@@ -67,7 +67,7 @@ describe.runIf(program !== undefined || process.env.CI === "true")("with mosquit
   const reaches = (started: TestGateway, count: number, ...labels: string[]) =>
     waitFor(async () => (await started.metric("telemetry_delivered_total", ...labels)) === count, {
       what: `${count} deliveries`,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
 
   it("devices of both versions publish through it; repetitions have one effect", async () => {
@@ -141,7 +141,7 @@ describe.runIf(program !== undefined || process.env.CI === "true")("with mosquit
     try {
       await waitFor(async () => count(await page().catch(() => ""), "telemetry_mqtt_connections") === 4, {
         what: "the gateway",
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       });
       const client = await device();
       const sending = Promise.all(Array.from({ length: total }, (_, index) => send(client, String(index))));

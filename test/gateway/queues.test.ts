@@ -69,7 +69,7 @@ describe.runIf(program !== undefined || process.env.CI === "true")("JetStream", 
         }
         return keys.length >= 5;
       },
-      { what: "five deliveries", timeoutMs: 15_000 },
+      { what: "five deliveries", timeoutMs: 60_000 },
     );
     expect(keys.sort()).toEqual(["1", "2", "3", "4", "5"]);
     await waitFor(() => one.depth("a") === 0 && two.depth("a") === 0, { what: "both to see it empty" });
@@ -97,7 +97,7 @@ describe.runIf(program !== undefined || process.env.CI === "true")("JetStream th
     try {
       await waitFor(async () => (await offer("1").catch(() => "")) === "accepted", {
         what: "the engine",
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       });
       expect(lines.some((line) => line.message === "queue engine connected")).toBe(true);
     } finally {

@@ -40,7 +40,7 @@ export async function startProcess(options: {
         if (child.exitCode !== null) throw new Error(`${options.name} ended: ${errors}`);
         return lines.find((line) => line.message === "service listening");
       },
-      { what: `${options.name} to listen`, timeoutMs: 20_000, everyMs: 5 },
+      { what: `${options.name} to listen`, timeoutMs: 60_000, everyMs: 5 },
     );
     return {
       url: `http://127.0.0.1:${String(listening.port)}`,

@@ -5,7 +5,7 @@ import { requireServer } from "../setup/require-server.ts";
 import { openBrowser, violations, visit } from "./browser.ts";
 import { AUTHOR, REASON, say } from "./say.ts";
 
-const eventually = <T>(look: () => T | Promise<T>, timeout = 30_000) => expect.poll(look, { timeout });
+const eventually = <T>(look: () => T | Promise<T>, timeout = 60_000) => expect.poll(look, { timeout });
 
 test("a target that no action helps asks for a person on every page, and takes the answer", async (context) => {
   const chromium = requireServer("chromium", context);
@@ -50,6 +50,6 @@ test("a target that no action helps asks for a person on every page, and takes t
   expect(
     await monitor.process.line("escalation answered", { also: (line) => line.answer === "go on" }),
   ).toMatchObject({ target: name, by: AUTHOR, reason: REASON });
-  await eventually(() => fleet.mitigated.length, 60_000).toBeGreaterThan(made);
+  await eventually(() => fleet.mitigated.length).toBeGreaterThan(made);
   expect(complaints).toEqual([]);
 });

@@ -49,7 +49,7 @@ beforeAll(async () => {
 afterAll(() => world?.end());
 
 /** Looks again and again, for as long as a busy machine may need. */
-const eventually = <T>(look: () => T | Promise<T>, timeout = 15_000) => expect.poll(look, { timeout });
+const eventually = <T>(look: () => T | Promise<T>, timeout = 60_000) => expect.poll(look, { timeout });
 
 const row = (page: Page, name = "product-api") => page.getByRole("row", { name: new RegExp(name) }).first();
 
@@ -83,9 +83,9 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     const loads: string[] = [];
     page.on("load", () => loads.push(page.url()));
     await service.inject(RAMP.query);
-    await eventually(() => row(page).textContent(), 40_000).toMatch(/▲ in risk|◆ acting/);
+    await eventually(() => row(page).textContent()).toMatch(/▲ in risk|◆ acting/);
     const line = await monitor.process.line("mitigation executed", { timeoutMs: 60_000 });
-    await eventually(() => textOf(page, "#said"), 10_000).toContain("product-api: acting");
+    await eventually(() => textOf(page, "#said")).toContain("product-api: acting");
     const done = page.getByRole("group", { name: "The newest actions" });
     await eventually(() => done.textContent()).toMatch(/mitigateapplied/);
     expect(line.target).toBe("product-api");
@@ -100,13 +100,13 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "product-api" }).waitFor();
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
-    await eventually(() => page.locator(".plot canvas").count(), 10_000).toBe(4);
+    await eventually(() => page.locator(".plot canvas").count()).toBe(4);
     const chart = page.getByRole("img", { name: /^P95 latency: now .* expects .*SLO 300 ms/ });
     expect(await chart.count()).toBe(1);
     // Drawn, not merely there: the curve has its colour on the canvas.
     expect(await colours(page)).toBeGreaterThan(4);
     const actions = page.getByRole("group", { name: "Actions on this target" });
-    await eventually(() => actions.textContent(), 40_000).toMatch(/✓ recovered/);
+    await eventually(() => actions.textContent()).toMatch(/✓ recovered/);
     await page.getByText("The newest values as a table").first().click();
     await eventually(() => page.locator("details[open] tbody tr").count()).toBe(20);
     await page.getByLabel("Show the last").selectOption("7200");
@@ -134,7 +134,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     expect(await monitor.process.line("acting paused")).toMatchObject({ by: "Ana", reason: "a rehearsal" });
 
     await service.inject(RAMP.query);
-    await eventually(() => textOf(other.page, ".fleet tbody tr"), 60_000).toMatch(/■ held.*acting is paused/);
+    await eventually(() => textOf(other.page, ".fleet tbody tr")).toMatch(/■ held.*acting is paused/);
     await page.getByRole("button", { name: "Resume acting…" }).click();
     await say(page, TOKEN);
     await page.getByRole("button", { name: "Pause acting…" }).waitFor();
@@ -188,7 +188,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await page.getByRole("dialog").getByLabel("Token").fill(TOKEN);
     await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
     const table = page.getByRole("group", { name: "Actions at each setting" });
-    await eventually(() => table.textContent(), 60_000).toMatch(/really done[2-9].*strict.*default.*eager/);
+    await eventually(() => table.textContent()).toMatch(/really done[2-9].*strict.*default.*eager/);
     // The ramp happened: every setting would have acted on it.
     const counts = await table.locator("tbody tr td:nth-child(2)").allTextContents();
     expect(counts.map(Number).every((count) => count > 0)).toBe(true);
@@ -226,11 +226,9 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     const { page } = desk;
     await open(page, "Fleet");
     await monitor.process.end("SIGTERM");
-    await eventually(() => textOf(page, "#pulse"), 15_000).toMatch(
-      /does not answer; what is shown may be old/,
-    );
+    await eventually(() => textOf(page, "#pulse")).toMatch(/does not answer; what is shown may be old/);
     monitor = await world.monitor({ config: config(), port });
-    await eventually(() => textOf(page, "#pulse"), 30_000).toMatch(/^live/);
+    await eventually(() => textOf(page, "#pulse")).toMatch(/^live/);
     const before = monitor.cycles().length;
     await monitor.moreCycles(3);
     expect(monitor.cycles().length).toBeGreaterThan(before);

@@ -37,7 +37,7 @@ async function stop(service: TestRecommender): Promise<void> {
 /** A service with a model of its own. */
 async function startTrained(clock?: ManualClock): Promise<TestRecommender> {
   const service = await start({ env: { RECOMMENDER_TRAIN_ON_START: "1" }, ...(clock && { clock }) });
-  await eventually(async () => (await service.health()).mode === "trained", 20_000);
+  await eventually(async () => (await service.health()).mode === "trained");
   return service;
 }
 
@@ -162,7 +162,7 @@ describe("the model on disk", () => {
     const service = await start({ env: { RECOMMENDER_TRAIN_ON_START: "1" } });
     expect(await service.health()).toMatchObject({ mode: "static", retraining: false });
     expect((await service.admin("mitigate?action=retrain")).json).toMatchObject({ started: true });
-    await eventually(async () => (await service.health()).mode === "trained", 20_000);
+    await eventually(async () => (await service.health()).mode === "trained");
     expect((await service.health()).model_problem).toBeNull();
     await stop(service);
     expect((await (await start()).health()).mode).toBe("trained");
@@ -316,7 +316,7 @@ describe("learning", () => {
       expect(answerProblem(answer.json)).toBeUndefined();
       versions.add(answer.json.model_version);
       return answer.json.model_version !== old;
-    }, 20_000);
+    });
     expect(versions.size).toBe(2);
     expect(await service.metric("reco_engine_retrainings_total", '{outcome="swapped"}')).toBe(2);
   });
@@ -331,7 +331,7 @@ describe("learning", () => {
     ) as number;
     for (let count = 0; count < 300; count += 1) await service.predict({ history: [3, partner], k: 1 });
     await service.admin("mitigate?action=retrain");
-    await eventually(async () => (await ids()).includes(partner), 20_000);
+    await eventually(async () => (await ids()).includes(partner));
   });
 
   test("a stop during a training is clean", async () => {

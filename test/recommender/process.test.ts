@@ -26,7 +26,7 @@ async function launch(env: Record<string, string>): Promise<void> {
     env: { PATH: process.env.PATH, HELIUS_DATA_DIR: folder.path, ADMIN_TOKEN: "t", ...env },
     stdio: "ignore",
   });
-  await eventually(() => health().catch(() => undefined), 20_000);
+  await eventually(() => health().catch(() => undefined));
 }
 
 async function kill(signal: NodeJS.Signals): Promise<void> {
@@ -47,7 +47,7 @@ test("a kill takes neither the model nor the forced fallback with it", async () 
   const version = await eventually(async () => {
     const { mode, model_version } = await health();
     return mode === "trained" ? model_version : undefined;
-  }, 20_000);
+  });
   const forced = await fetch(`http://127.0.0.1:${port}/admin/mitigate?action=force-fallback&seconds=3600`, {
     method: "POST",
     headers: { "x-admin-token": "t" },

@@ -235,7 +235,7 @@ test("a model trained here stays, also over a restart, until the registry offers
   const service = await start();
   await inMode(service, "mlflow");
   await service.admin("mitigate?action=retrain");
-  await eventually(async () => (await service.health()).mode === "trained", 20_000);
+  await eventually(async () => (await service.health()).mode === "trained");
   const trained = await version(service);
   const looks = mlflow.seen.length;
   await eventually(() => mlflow.seen.length > looks + 3);

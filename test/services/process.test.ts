@@ -39,7 +39,7 @@ async function start(address = "127.0.0.1:0"): Promise<Started> {
   const port = await eventually(() => {
     if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}: ${output}`);
     return /"port":(\d+),.*"message":"service listening"/.exec(output)?.[1];
-  }, 15_000);
+  });
   return { child, url: `http://127.0.0.1:${port}` };
 }
 
@@ -96,16 +96,16 @@ describe("a service as a process", () => {
       .map((line) => line.idempotency_key);
     expect(new Set(keys).size).toBe(50);
     expect(lines.at(-1)).toMatchObject({ message: "service stopped", cut_off_requests: 0 });
-  }, 30_000);
+  });
 
   test("a second process on the same port is refused with host and port", async () => {
     const { url } = await start();
     const { port } = new URL(url);
     await expect(start(`127.0.0.1:${port}`)).rejects.toThrow(`PortInUseError: 127.0.0.1:${port} is in use`);
-  }, 30_000);
+  });
 
   test("a second process on the same data directory is refused by name", async () => {
     await start();
     await expect(start()).rejects.toThrow(/LedgerInUseError.*HELIUS_DATA_DIR/);
-  }, 30_000);
+  });
 });

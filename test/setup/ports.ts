@@ -25,7 +25,7 @@ export interface WaitOptions {
 /** Polls until `probe` gives something other than undefined or false; throws after the time limit. */
 export async function waitFor<T>(
   probe: () => Promise<T | undefined | false> | T | undefined | false,
-  { what, timeoutMs = 10_000, everyMs = 50 }: WaitOptions,
+  { what, timeoutMs = 60_000, everyMs = 50 }: WaitOptions,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {

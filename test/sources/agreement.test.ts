@@ -39,7 +39,7 @@ scrape_configs:
 `;
   const port = await freePort();
   prometheus = await startPrometheus({ binary, port, config: config.replace("SELF", String(port)) });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await prometheus?.stop();
@@ -134,7 +134,7 @@ function report(what: string, differences: Readonly<Record<string, number>>): vo
   process.stdout.write(`${what}: ${list.join(", ")}\n`);
 }
 
-describe("the scrape source and real Prometheus", { timeout: 90_000 }, () => {
+describe("the scrape source and real Prometheus", { timeout: 240_000 }, () => {
   it("compute the same from the same samples, also across a counter reset", async (context) => {
     requireServer("prometheus", context);
     const before = (await scrapes(8)).length;
@@ -225,7 +225,7 @@ describe("the scrape source and real Prometheus", { timeout: 90_000 }, () => {
   });
 });
 
-describe("the text-format parser and real Prometheus", { timeout: 60_000 }, () => {
+describe("the text-format parser and real Prometheus", { timeout: 240_000 }, () => {
   it("reads Prometheus' own page to the very series that Prometheus reads from it", async (context) => {
     requireServer("prometheus", context);
     await waitFor(async () => (await ask('up{job="prometheus"} == 1')).length > 0, {

@@ -40,7 +40,7 @@ scrape_configs:
     maxSampleAgeMs: 5000,
     maxFutureMs: 1000,
   });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await scrape?.close();
@@ -84,7 +84,7 @@ it("both sources say the same of the regions of a real gateway", async (context)
         a?.status === "ok" && b?.status === "ok" && JSON.stringify(a.parts) === JSON.stringify(b.parts);
       return isSame(ours, theirs) && { ours, theirs };
     },
-    { what: "both sources to say the same", timeoutMs: 20_000, everyMs: 300 },
+    { what: "both sources to say the same", timeoutMs: 60_000, everyMs: 300 },
   );
   const of = (observation: PartsObservation | undefined, name: string): PartReading | undefined =>
     partsIn(observation).find(({ part }) => part === name);
@@ -98,11 +98,11 @@ it("both sources say the same of the regions of a real gateway", async (context)
   const ages = [settled.ours, settled.theirs].map((o) =>
     o?.status === "ok" ? Date.now() - o.timestampMs : 1e9,
   );
-  for (const age of ages) expect(age).toBeLessThan(3000);
+  for (const age of ages) expect(age).toBeLessThan(10_000);
   await gateway.admin("POST", "/admin/mitigate");
 });
 
-it("either source tells which region of a real gateway floods", { timeout: 120_000 }, async (context) => {
+it("either source tells which region of a real gateway floods", { timeout: 240_000 }, async (context) => {
   requireServer("prometheus", context);
   await waitFor(async () => (await gateway.metric("queue_depth")) === 0, {
     what: "an empty queue",

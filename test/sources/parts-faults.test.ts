@@ -16,6 +16,8 @@ import {
 import { partsIn, partsNow, planOf } from "../setup/series.ts";
 
 const TIMEOUT_MS = 400;
+/** Far above the deadline, so that a busy machine fits in; far below what the fault would take. */
+const SOON_MS = 8_000;
 const parts = { label: "region", backlogMetric: "queue_depth", inboundMetric: "received_total" };
 const plan = planOf([
   { name: "plain", signals: [{}] },
@@ -121,7 +123,9 @@ describe("parts from a healthy Prometheus", () => {
       { part: "us", backlog: 0 },
     ]);
     expect(partsIn(second)).toEqual([{ part: "eu", backlog: 9 }]);
-    expect(Math.abs((gw?.status === "ok" ? gw.timestampMs : 0) - (before - 3000))).toBeLessThan(1000);
+    const at = gw?.status === "ok" ? gw.timestampMs : 0;
+    expect(at).toBeGreaterThanOrEqual(before - 3001);
+    expect(at).toBeLessThanOrEqual(Date.now() - 2999);
     expect(queries.sort()).toEqual([
       expect.stringContaining("timestamp("),
       'sum by (job, region) (queue_depth{job=~"gw|gw-2", region!=""})',
@@ -143,7 +147,7 @@ describe("parts that cannot be used", () => {
     ["500", respond({ status: 500 }), /^unreachable: HTTP 500/],
     ["hang", hang(), /^unreachable: no complete answer before the deadline/],
     ["one of the queries hangs", answers({ received: hang() }), /^unreachable: no complete answer/],
-    ["drip", drip({ body: JSON.stringify(vector(GOOD)), everyMs: 20 }), /^unreachable: /],
+    ["drip", drip({ body: JSON.stringify(vector(GOOD)), everyMs: 200 }), /^unreachable: /],
     [
       "HTML",
       answers({ depth: respond({ headers: { "content-type": "text/html" }, body: "<html>" }) }),
@@ -201,7 +205,7 @@ describe("parts that cannot be used", () => {
   it.each(cases)("%s", async (_name, handler, text) => {
     const began = performance.now();
     expect(await textOf(handler)).toMatch(text);
-    expect(performance.now() - began).toBeLessThan(TIMEOUT_MS + 400);
+    expect(performance.now() - began).toBeLessThan(SOON_MS);
   });
 
   it.each(["NaN", "+Inf", "-Inf", "", null])("%j of one part is absent, never zero", async (value) => {

@@ -18,6 +18,8 @@ import { freePort } from "../setup/ports.ts";
 import { numberIn, planOf, requestNow } from "../setup/series.ts";
 
 const TIMEOUT_MS = 400;
+/** Far above the deadline, so that a busy machine fits in; far below what the fault would take. */
+const SOON_MS = 8_000;
 const MAX_BYTES = 256 * 1024;
 const plan = planOf([
   { name: "alpha", signals: [{}] },
@@ -105,7 +107,8 @@ describe("a healthy Prometheus", () => {
     expect([numberIn(alpha), numberIn(beta)]).toEqual([0, 2.5e8]);
     expect(Object.is(numberIn(alpha), -0)).toBe(false);
     const at = alpha?.status === "ok" ? alpha.timestampMs : 0;
-    expect(Math.abs(before - 3000 - at)).toBeLessThan(1000);
+    expect(at).toBeGreaterThanOrEqual(before - 3001);
+    expect(at).toBeLessThanOrEqual(Date.now() - 2999);
     expect(server.requests()).toBe(2);
   });
 
@@ -150,16 +153,16 @@ describe("no answer", () => {
   it("is unreachable at the deadline when it hangs", async () => {
     const started = performance.now();
     expect(await statusOf(hang())).toBe("unreachable: no complete answer before the deadline");
-    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS + 300);
+    expect(performance.now() - started).toBeLessThan(SOON_MS);
   });
 
   it("is unreachable at the total deadline when bytes only drip", async () => {
     const started = performance.now();
     const body = JSON.stringify(vector([{ value: "4" }]));
-    expect(await statusOf(drip({ body, everyMs: 20 }))).toBe(
+    expect(await statusOf(drip({ body, everyMs: 500 }))).toBe(
       "unreachable: no complete answer before the deadline",
     );
-    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS + 300);
+    expect(performance.now() - started).toBeLessThan(SOON_MS);
   });
 
   it("is unreachable at once when the cycle is aborted", async () => {
@@ -358,7 +361,7 @@ describe("history", () => {
   const bad: readonly [string, FaultHandler][] = [
     ["500", respond({ status: 500 })],
     ["hang", hang()],
-    ["drip", drip({ body: JSON.stringify({ status: "success" }), everyMs: 50 })],
+    ["drip", drip({ body: JSON.stringify({ status: "success" }), everyMs: 1000 })],
     ["HTML", respond({ headers: { "content-type": "text/html" }, body: "<html>" })],
     ["truncated", truncate(JSON.stringify({ status: "success" }))],
     ["warnings", matrix([row("alpha", ["1"])], { warnings: ["store down"] })],
@@ -369,7 +372,7 @@ describe("history", () => {
   it.each(bad)("is empty on: %s", async (_name, handler) => {
     const started = performance.now();
     expect(await read(handler)).toEqual([[], []]);
-    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS + 400);
+    expect(performance.now() - started).toBeLessThan(SOON_MS);
     expect(server.requests()).toBe(1);
   });
 });

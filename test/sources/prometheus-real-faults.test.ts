@@ -42,7 +42,7 @@ scrape_configs:
     maxFutureMs: 1000,
     rateWindowMs: 30_000,
   });
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await source?.close();
@@ -59,9 +59,9 @@ async function statuses(): Promise<string> {
 }
 
 const become = (wanted: string) =>
-  waitFor(async () => (await statuses()) === wanted, { what: wanted, timeoutMs: 20_000, everyMs: 200 });
+  waitFor(async () => (await statuses()) === wanted, { what: wanted, timeoutMs: 60_000, everyMs: 200 });
 
-describe("a real Prometheus that loses a target, stops, and dies", { timeout: 90_000 }, () => {
+describe("a real Prometheus that loses a target, stops, and dies", { timeout: 240_000 }, () => {
   it("goes from ok to unreachable, and the other job stays ok as long as it can", async (context) => {
     requireServer("prometheus", context);
     await become("ok, ok");
@@ -75,7 +75,7 @@ describe("a real Prometheus that loses a target, stops, and dies", { timeout: 90
     await standStill(prometheus?.pid ?? 0);
     const started = performance.now();
     const hung = await source.observe(requestNow(plan));
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(10_000);
     for (const o of hung)
       expect(o).toMatchObject({ status: "unreachable", detail: expect.stringMatching(/deadline/) });
     prometheus?.signal("SIGCONT");

@@ -89,7 +89,7 @@ export async function startTestService(
 /** Waits until `condition` answers something true, at most `limitMs`; then fails. */
 export async function eventually<T>(
   condition: () => T | Promise<T>,
-  limitMs = 5_000,
+  limitMs = 30_000,
 ): Promise<NonNullable<T>> {
   const endMs = performance.now() + limitMs;
   for (;;) {

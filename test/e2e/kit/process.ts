@@ -79,7 +79,7 @@ export function spawnHelius({ args, env = {}, cwd }: SpawnOptions): Spawned {
     running,
     signal: (name) => void child.kill(name),
     closeStdout: () => void child.stdout.destroy(),
-    async end(name, limitMs = 10_000) {
+    async end(name, limitMs = 30_000) {
       const began = performance.now();
       child.kill(name);
       await waitFor(() => !running(), {
@@ -92,7 +92,7 @@ export function spawnHelius({ args, env = {}, cwd }: SpawnOptions): Spawned {
       if (running()) child.kill("SIGKILL");
       await exited.catch(() => undefined);
     },
-    line: (message, { also = () => true, timeoutMs = 15_000 } = {}) =>
+    line: (message, { also = () => true, timeoutMs = 60_000 } = {}) =>
       waitFor(
         () => {
           const found = lines.find((line) => line.message === message && also(line));
@@ -118,7 +118,7 @@ export async function runHelius(
   try {
     await waitFor(() => !spawned.running(), {
       what: `helius ${options.args.join(" ")} to end`,
-      timeoutMs: options.limitMs ?? 15_000,
+      timeoutMs: options.limitMs ?? 60_000,
     });
     const { code } = await spawned.exited;
     return { code, stdout: spawned.stdout(), stderr: spawned.stderr() };

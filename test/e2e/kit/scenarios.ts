@@ -71,7 +71,7 @@ export async function settled(monitor: MonitorHandle, target = "product-api"): P
       const last = monitor.series("p95_latency", target).slice(-5);
       return last.length === 5 && last.every((line) => line.decision === "below_slo");
     },
-    { what: "five calm cycles", timeoutMs: 40_000 },
+    { what: "five calm cycles", timeoutMs: 90_000 },
   );
 }
 

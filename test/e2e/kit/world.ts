@@ -217,10 +217,10 @@ function monitorHandle(options: {
       const from = cycles().length;
       await waitFor(() => alive() && cycles().length >= from + count, {
         what: `${count} more cycles`,
-        timeoutMs: 3000 * count + 5000,
+        timeoutMs: 3000 * count + 30_000,
       });
     },
-    seriesWhere(metric, holds, { target = "product-api", timeoutMs = 30_000 } = {}) {
+    seriesWhere(metric, holds, { target = "product-api", timeoutMs = 60_000 } = {}) {
       const from = cycles().length;
       return waitFor(() => alive() && pick(cycles().slice(from), metric, target).find(holds), {
         what: `a cycle in which ${target} ${metric} fits ${holds}; last: ${JSON.stringify(pick(cycles(), metric, target).at(-1))}`,

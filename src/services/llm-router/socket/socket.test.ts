@@ -36,7 +36,7 @@ describe("the WebSocket", () => {
     expect(failure).toMatchObject({ jobId, seq: 2, attempt: 1, retryInSeconds: 2 });
     first.socket.terminate();
     bench.primary.behave(answersWell);
-    await eventually(async () => (await bench.get(`/jobs/${jobId}`)).json.state === "succeeded", 8_000);
+    await eventually(async () => (await bench.get(`/jobs/${jobId}`)).json.state === "succeeded");
     const second = await bench.socket();
     second.send({ type: "subscribe", jobId, after: failure.seq });
     expect(await second.next("result")).toMatchObject({ seq: 3, attempt: 2, decision: GOOD_DECISION });
@@ -54,7 +54,7 @@ describe("the WebSocket", () => {
     expect(await first.closed).toBe(1001);
     const last = first.messages.at(-1)?.seq ?? 0;
     const second = await bench.socket(`?jobId=${jobId}&after=${last}`);
-    await eventually(() => second.messages.some(({ event }) => event === "result"), 8_000);
+    await eventually(() => second.messages.some(({ event }) => event === "result"));
     const seqs = [...first.messages, ...second.messages].flatMap(({ seq }) => seq ?? []);
     expect(seqs).toEqual(seqs.map((_, index) => index + 1));
   });
