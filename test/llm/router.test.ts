@@ -93,7 +93,7 @@ describe("router and assistants", () => {
     router = await start("llm-router", {
       LLM_ASSISTANT_URL: primary.url,
       LLM_ASSISTANT_SECONDARY_URL: secondary.url,
-      LLM_ASSISTANT_TIMEOUT_MS: "700",
+      LLM_ASSISTANT_TIMEOUT_MS: "1500",
       LLM_ROUTER_BREAKER_OPEN_MS: "3000",
     });
   });
@@ -126,7 +126,7 @@ describe("router and assistants", () => {
 
   test.each([
     ["huge", "mode=huge", "too_large"],
-    ["dripping", "mode=drip&every=20", "dripping"],
+    ["dripping", "mode=drip&every=100", "dripping"],
   ])(
     "%s output of the primary is cut off and counted; the secondary decides",
     async (_name, query, reason) => {
@@ -143,14 +143,14 @@ describe("router and assistants", () => {
     await Promise.all([fault(primary, "mode=hang"), fault(secondary, "mode=hang")]);
     const first = await route(router, "x");
     expect(first).toMatchObject({ status: 200, source: "fallback", decision: { confidence: 0 } });
-    expect(first.ms).toBeGreaterThan(1_300);
+    expect(first.ms).toBeGreaterThan(2_900);
     const many = await Promise.all(Array.from({ length: 10 }, () => route(router, "x")));
     expect(many.every(({ decision }) => decision.confidence === 0)).toBe(true);
     // Without waiting for any deadline, so far sooner than the first one.
     const open = await waitFor(
       async () => {
         const answer = await route(router, "x");
-        return answer.decision.rationale.startsWith("Circuit Breaker ativado") && answer.ms < 500 && answer;
+        return answer.decision.rationale.startsWith("Circuit Breaker ativado") && answer.ms < 1_000 && answer;
       },
       { what: "the circuits to open and be answered at once", timeoutMs: 60_000 },
     );

@@ -184,18 +184,18 @@ describe("errors", () => {
 describe("faults at work", () => {
   test("latency delays routes, but not /health, /metrics and /admin", async () => {
     const service = await start();
-    await service.admin("POST", "/admin/fault?mode=latency&inc=400");
-    expect(await millisecondsOf(`${service.url}/work`)).toBeGreaterThanOrEqual(395);
-    expect(await millisecondsOf(`${service.url}/nowhere`)).toBeGreaterThanOrEqual(395);
+    await service.admin("POST", "/admin/fault?mode=latency&inc=2000");
+    expect(await millisecondsOf(`${service.url}/work`)).toBeGreaterThanOrEqual(1_995);
+    expect(await millisecondsOf(`${service.url}/nowhere`)).toBeGreaterThanOrEqual(1_995);
     for (const path of ["/health", "/metrics"]) {
-      expect(await millisecondsOf(`${service.url}${path}`)).toBeLessThan(300);
+      expect(await millisecondsOf(`${service.url}${path}`)).toBeLessThan(1_500);
     }
     const startMs = performance.now();
     await service.admin("GET", "/admin/faults");
-    expect(performance.now() - startMs).toBeLessThan(300);
-    expect(await service.metrics()).toContain("artificial_latency_injected_ms 400");
+    expect(performance.now() - startMs).toBeLessThan(1_500);
+    expect(await service.metrics()).toContain("artificial_latency_injected_ms 2000");
     await service.admin("POST", "/admin/mitigate");
-    expect(await millisecondsOf(`${service.url}/work`)).toBeLessThan(300);
+    expect(await millisecondsOf(`${service.url}/work`)).toBeLessThan(1_500);
   });
 
   test("errors strike the asked share of the requests of routes only", async () => {
@@ -339,14 +339,14 @@ describe("start and stop", () => {
     await eventually(async () => (await service.metrics()).includes("http_requests_inprogress 1"));
     const startMs = performance.now();
     await service.close();
-    expect(performance.now() - startMs).toBeLessThan(3_000);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
     expect(await answer).toBeInstanceOf(Error);
     expect(service.lines.at(-1)).toMatchObject({ message: "service stopped", cut_off_requests: 1 });
   });
 
   test("close ends injected delays at once, and drops held scrapes", async () => {
     const service = await start();
-    await service.admin("POST", "/admin/fault?mode=latency&inc=5000");
+    await service.admin("POST", "/admin/fault?mode=latency&inc=60000");
     await service.admin("POST", "/admin/fault?mode=blackout");
     const scrape = service.metrics().catch((error: unknown) => error);
     const answer = fetch(`${service.url}/work`);
@@ -356,7 +356,7 @@ describe("start and stop", () => {
     });
     const startMs = performance.now();
     await service.close();
-    expect(performance.now() - startMs).toBeLessThan(3_000);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
     expect((await answer).status).toBe(200);
     expect(await scrape).toBeInstanceOf(Error);
   });

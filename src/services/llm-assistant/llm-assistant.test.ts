@@ -212,7 +212,7 @@ describe("the service", () => {
     await eventually(inFlight);
     const startMs = performance.now();
     await service.close();
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(await hanging).toBeInstanceOf(Error);
   });
 

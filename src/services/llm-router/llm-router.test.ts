@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../kit/test-harness.ts";
 import { CIRCUIT_OPEN_MESSAGE } from "./assistants/failover.ts";
@@ -33,8 +34,8 @@ describe("POST /route", () => {
     const startMs = performance.now();
     expect((await bench.post("/route", { prompt: "x" })).json).toEqual({ decision: FALLBACK });
     const tookMs = performance.now() - startMs;
-    expect(tookMs).toBeGreaterThanOrEqual(780);
-    expect(tookMs).toBeLessThan(2_500);
+    expect(tookMs).toBeGreaterThanOrEqual(1_980);
+    expect(tookMs).toBeLessThan(10_000);
   });
 
   test("while the circuits are open: at once, with the message of the contract, and in the log", async () => {
@@ -57,13 +58,16 @@ describe("POST /route", () => {
   });
 
   test("more prompts at the same time than it takes: the rest gets the safe answer at once", async () => {
-    await bench.restart({ LLM_ASSISTANT_TIMEOUT_MS: "1500" });
-    bench.primary.behave(() => undefined);
-    bench.secondary.behave(() => undefined);
+    await bench.restart({ LLM_ASSISTANT_TIMEOUT_MS: "60000" });
+    const waiting: ServerResponse[] = [];
+    bench.primary.behave((response) => void waiting.push(response));
+    bench.secondary.behave(answersStatus(500));
     const held = Array.from({ length: 256 }, () => bench.post("/route", { prompt: "x" }));
     await eventually(async () => (await bench.metrics()).includes("http_requests_inprogress 256"));
     const { json } = await bench.post("/route", { prompt: "x" });
     expect(json).toMatchObject({ decision: { rationale: "Too many prompts at the same time." } });
+    bench.primary.behave(answersStatus(500));
+    for (const response of waiting) response.writeHead(500).end();
     for (const answer of await Promise.all(held)) expect(answer.json).toEqual({ decision: FALLBACK });
   });
 

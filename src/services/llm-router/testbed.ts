@@ -100,8 +100,7 @@ class Bench implements RouterBench {
       env: {
         LLM_ASSISTANT_URL: this.primary.url,
         LLM_ASSISTANT_SECONDARY_URL: `${this.secondary.url}/`,
-        LLM_ASSISTANT_TIMEOUT_MS: "400",
-        LLM_ROUTER_WS_PING_MS: "100",
+        LLM_ASSISTANT_TIMEOUT_MS: "1000",
         ...env,
       },
     });

@@ -65,7 +65,7 @@ describe("startLoad", () => {
       response.statusCode = count % 2 === 0 ? 503 : 404;
       response.end("{}");
     });
-    const load = startLoad({ baseUrl, ratePerSecond: 300 });
+    const load = startLoad({ baseUrl, ratePerSecond: 50, timeoutMs: 60_000 });
     await eventually(() => load.stats().ok >= 10 && load.stats().failed >= 10);
     const stats = await load.stop();
     expect(stats.inFlight).toBe(0);

@@ -37,7 +37,7 @@ const steer = (query: string) => gateway.admin("POST", `/admin/mitigate?${query}
 describe("a fleet", () => {
   test("publishes at its rate, evenly over its devices, and remembers what was acknowledged", async () => {
     const fleet = fleetOf();
-    await eventually(() => fleet.acked().length >= 200, 10_000);
+    await eventually(() => fleet.acked().length >= 200);
     const { acked, produced, refused } = await fleet.stop();
     expect(refused).toBe(0);
     expect(acked).toBeLessThanOrEqual(produced);
@@ -55,16 +55,16 @@ describe("a fleet", () => {
     const first = fleet.stats();
     await new Promise((resolve) => setTimeout(resolve, 500));
     // 100 messages were produced meanwhile; four devices asked a few times each.
-    expect(fleet.stats().refused - first.refused).toBeLessThan(40);
+    expect(fleet.stats().refused - first.refused).toBeLessThan(60);
     expect(fleet.stats()).toMatchObject({ acked: 0, shed: 0 });
     await steer("action=release-region&region=us-east-1");
-    await eventually(() => fleet.stats().waiting < 50 && fleet.stats().acked > 100, 10_000);
+    await eventually(() => fleet.stats().waiting < 50 && fleet.stats().acked > 100);
   });
 
   test("turns to the other region where its own is isolated, if it knows one", async () => {
     await steer("action=isolate-region&region=us-east-1&seconds=600");
     const fleet = fleetOf({ failoverRegion: "us-west-2" });
-    await eventually(() => fleet.stats().acked >= 100, 10_000);
+    await eventually(() => fleet.stats().acked >= 100);
     expect(new Set(fleet.acked().map(({ region }) => region))).toEqual(new Set(["us-west-2"]));
     expect(await accepted("us-east-1")).toBe(0);
   });
@@ -74,12 +74,12 @@ describe("a fleet", () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(fleet.stats().produced).toBe(0);
     fleet.setRate(500);
-    await eventually(() => fleet.stats().acked >= 200, 10_000);
+    await eventually(() => fleet.stats().acked >= 200);
   });
 
   test("comes back after its gateway was away, and loses nothing of what it has", async () => {
     const fleet = fleetOf();
-    await eventually(() => fleet.stats().acked >= 50, 10_000);
+    await eventually(() => fleet.stats().acked >= 50);
     const { mqttPort } = gateway;
     await gateway.close();
     const before = fleet.stats();
@@ -88,7 +88,7 @@ describe("a fleet", () => {
       dataDir: `${folder.path}/again`,
       env: { GATEWAY_MQTT_PORT: String(mqttPort) },
     });
-    await eventually(() => fleet.stats().acked > before.acked + 100, 10_000);
+    await eventually(() => fleet.stats().acked > before.acked + 100);
     expect(fleet.stats()).toMatchObject({ shed: 0, refused: 0 });
   });
 

@@ -12,7 +12,7 @@ import type { Series, Target } from "../../domain/target.ts";
 import type { Instant } from "../../domain/time.ts";
 import { createScrapeSource, type ScrapeSource } from "./index.ts";
 
-const TIMEOUT_MS = 400;
+const TIMEOUT_MS = 1_000;
 const parts = { label: "region", backlogMetric: "queue_depth", inboundMetric: "received_total" };
 const memory = { scrape: { kind: "gauge", metric: "memory_bytes", combine: "max" } } as const;
 

@@ -79,6 +79,7 @@ describe("the WebSocket", () => {
   });
 
   test("a client that no longer answers pings is dropped; one that does stays", async () => {
+    await bench.restart({ LLM_ROUTER_WS_PING_MS: "1000" });
     const alive = await bench.socket();
     const { port } = new URL(bench.url);
     const raw = connect(Number(port), "127.0.0.1");
