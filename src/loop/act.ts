@@ -361,14 +361,15 @@ function concluded(
   outcomes: readonly InstanceOutcome[],
   ctx: ActContext,
 ): Outcome | undefined {
-  const old = expired(intent, ctx);
   if (outcomes.every((o) => o.status === "failed")) {
     const why = mayNotCallLate(intent, ctx);
     if (why !== undefined) return finish(intent, "expired", outcomes, `never carried out, and ${why}`, ctx);
   }
-  if (old && outcomes.some((o) => o.status === "unknown")) {
+  // Where others were reached, one that never saw the key so far may only be reached later.
+  const soFar = outcomes.map((o) => (o.status === "failed" ? mayStillArrive(o) : o));
+  if (expired(intent, ctx) && soFar.some((o) => o.status === "unknown")) {
     forget(intent, ctx);
-    return finish(intent, "unknown", outcomes, "no answer before the intent expired", ctx);
+    return finish(intent, "unknown", soFar, "no answer before the intent expired", ctx);
   }
-  return settle(intent, target, outcomes, ctx);
+  return settle(intent, target, soFar, ctx);
 }

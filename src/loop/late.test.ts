@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
-import type { Action } from "../domain/action.ts";
+import type { Action, Intent } from "../domain/action.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
-import { CYCLE_MS, createFleet, scriptedSource, virtualTime, worldOf } from "./testbed.ts";
+import {
+  CYCLE_MS,
+  createFleet,
+  scriptedSource,
+  settingsOf,
+  targetOf,
+  virtualTime,
+  worldOf,
+} from "./testbed.ts";
 
 // A process that stands still between its last look and the call makes the call late.
 
@@ -50,3 +58,37 @@ test("a call that is over at once leaves the cooldown where its intent began it"
   const [last] = w.store.load().lastActions;
   expect(last?.at).toEqual(entry?.intent.at);
 });
+
+test.each([
+  ["arrives after all", true, { status: "applied" }, "already_applied"],
+  ["never arrives", false, { status: "unknown", detail: "no answer before the intent expired" }, "unknown"],
+])(
+  "what one of two instances never saw so far is no failure yet: it %s",
+  async (_what, arrives, ended, b) => {
+    const instances = ["a", "b"].map((name) => ({ name, url: `http://${name}:8000` }));
+    const settings = { targets: [targetOf("product-api", { instances })] };
+    const w = worldOf({ store: createMemoryStore(), settings });
+    w.fleet.answer = ({ kind, instance }) => {
+      if (kind === "execute") return instance === "a" ? "lost" : "unknown";
+      return instance === "a" ? "applied" : "failed";
+    };
+    while (w.fleet.calls.length === 0) await w.cycle();
+    // Nothing is called again, so it is only asked for.
+    w.loop.reconfigure(settingsOf({ ...settings, autoHeal: false }));
+    await w.cycle();
+    expect(w.store.recent(1)[0]?.outcome).toBeUndefined();
+    if (arrives) {
+      const [intent] = w.store.load().openIntents;
+      w.fleet.answer = () => "applied";
+      await w.fleet.execute(intent as Intent, { name: "b", url: "" }, new AbortController().signal);
+    }
+    await w.cycles(3);
+    expect(w.store.recent(1)[0]?.outcome).toMatchObject({
+      ...ended,
+      instances: [
+        { instance: "a", status: "already_applied" },
+        { instance: "b", status: b },
+      ],
+    });
+  },
+);
