@@ -53,15 +53,22 @@ function signalOf(state: LoopState, { target, signal }: Watched["series"]): Sign
 }
 
 /** What the end of a plain mitigation means for its target: an effect to watch, or a try that did nothing. */
-export function settleTry(state: LoopState, intent: Intent, outcome: Outcome): void {
+export function settleTry(state: LoopState, written: Intent, outcome: Outcome): void {
   const { status } = outcome;
-  if (intent.origin !== undefined) return;
+  if (written.origin !== undefined) return;
+  const intent = ofThisBoot(written, state, outcome.at);
   if (status === "applied" || status === "partial" || status === "unknown") {
     watchEffect(state, { intent, series: { target: intent.target, signal: intent.signal } }, outcome.at);
     return;
   }
   state.healing.before.delete(intent.id);
   if (status === "failed" || status === "refused") recordFailure(state, intent, status, outcome);
+}
+
+/** Monotonic time begins anew with a boot: an intent from before it counts as written just now, like every older try. */
+function ofThisBoot(intent: Intent, { healing }: LoopState, now: Instant): Intent {
+  if (intent.bootId === healing.state.bootId) return intent;
+  return { ...intent, at: { wallMs: intent.at.wallMs, monoMs: now.monoMs } };
 }
 
 /** A call that certainly did nothing: it counts as a try that did not help. */
