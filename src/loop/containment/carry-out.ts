@@ -4,7 +4,7 @@ import type { Instant } from "../../domain/time.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
 import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
-import { lastLook } from "../guards/keeper.ts";
+import { admitAgain } from "../guards/keeper.ts";
 import { watchRun } from "../healing/runs.ts";
 import type { ActionRecord } from "../types.ts";
 import { wordsOf } from "../words.ts";
@@ -74,8 +74,14 @@ function lapsed(input: CarryInput): boolean {
 function heldBack(input: CarryInput, index: number): boolean {
   if (!keptBack(input)) return false;
   const { run, ctx, now } = input;
-  const { on, kind, detail } = run.steps[index] as RunStep;
-  const { hold } = lastLook(ctx.state, { target: on.name, signal: run.signal, kind }, on, now);
+  const { kind, detail } = run.steps[index] as RunStep;
+  const on = [...new Map(run.steps.map((step) => [step.on.name, step.on])).values()];
+  const { signal, playbook } = run;
+  const hold = admitAgain(
+    ctx.state,
+    { on, signal, action: kind, shadow: run.mode === "shadow", playbook },
+    now,
+  );
   if (hold === undefined) return false;
   const waits = `waits, because ${hold.hold}: ${hold.detail}`;
   if (detail !== waits) change(input, index, { detail: waits });

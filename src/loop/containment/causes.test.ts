@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../domain/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { GUARDS, steep, targetOf, virtualTime } from "../testbed.ts";
+import { CYCLE_MS, GUARDS, steep, targetOf, virtualTime } from "../testbed.ts";
 import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
 
 const workload = targetOf("mlflow-tracker", { signals: [] });
@@ -103,6 +103,49 @@ describe("a run that an alert started and a stop kept from its first step", () =
     expect(second.effects()).toEqual(["limit"]);
     const { actions } = second.loop.settings.guards.fleetCap;
     expect(guards.budgets).toContainEqual({ scope: "fleet", left: actions - 1 });
+  });
+});
+
+describe("a run that an alert started and a full disk kept from its first step", () => {
+  const { forecast: _none, ...told } = playbookOf({ steps: [stepOf("limit")] });
+  const windowMs = 600_000;
+  const world = (actions: number) => {
+    const time = virtualTime();
+    const disk = createMemoryDisk();
+    const cap = { actions, windowMs };
+    const guards = { ...GUARDS, fleetCap: cap, targetCap: cap };
+    const store = createMemoryStore({ disk, clock: time.clock });
+    const bed = bedOf({ store, time, settings: { targets: [GATEWAY], playbooks: [told], guards } });
+    const fleetLeft = async () => {
+      const { budgets } = (await bed.cycle()).guards;
+      return budgets.find(({ scope }) => scope === "fleet")?.left;
+    };
+    return { disk, bed, fleetLeft };
+  };
+
+  it("has its place in the budgets from when it is carried out, not from when it was started", async () => {
+    const { disk, bed, fleetLeft } = world(3);
+    bed.fire();
+    disk.failWrites = "ENOSPC";
+    await bed.cycles(windowMs / CYCLE_MS - 2);
+    expect(bed.effects()).toEqual([]);
+    disk.failWrites = undefined;
+    bed.fire();
+    expect(await fleetLeft()).toBe(2);
+    expect(bed.effects()).toEqual(["limit"]);
+    // Its start has left the window; what it did has not.
+    await bed.cycles(4);
+    expect(await fleetLeft()).toBe(2);
+  });
+
+  it("is not held back by its own place", async () => {
+    const { disk, bed } = world(1);
+    bed.fire();
+    disk.failWrites = "ENOSPC";
+    await bed.cycles(3);
+    disk.failWrites = undefined;
+    await bed.cycles(2);
+    expect(bed.effects()).toEqual(["limit"]);
   });
 });
 

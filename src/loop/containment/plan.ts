@@ -109,6 +109,7 @@ function guardedBy(
     signal: asked.get(playbook.name)?.signal ?? (playbook.alert as AlertMatcher).name,
     action: (playbook.steps[0] as Step).kind,
     shadow: on.some((target) => isShadow(target, state.settings)),
+    playbook: playbook.name,
   });
   if (held === undefined) return undefined;
   const { hold, detail, target, untilMs } = held;

@@ -96,7 +96,7 @@ describe("budgets after a restart", () => {
     const second = bedOf({ store: open(), time, source, settings: { guards } });
     await second.loop.start();
     expect(second.loop.controls.guards.actions).toEqual([
-      { target: "gateway", monoMs: startedMs, shadow: false },
+      { target: "gateway", monoMs: startedMs, shadow: false, playbook: "contain" },
     ]);
     expect((await second.cycle()).guards.budgets).toContainEqual({ scope: "target:gateway", left: 1 });
     disk.crash();

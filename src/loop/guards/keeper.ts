@@ -3,11 +3,19 @@ import type { Actuated } from "../../domain/containment.ts";
 import type { Decision, GuardHold } from "../../domain/decision.ts";
 import { GUARD_HOLDS } from "../../domain/decision.ts";
 import type { Instant } from "../../domain/time.ts";
-import { admit, advanceGuards, type GateContext, gate, guardReport } from "../../policy/guards/index.ts";
+import {
+  admit,
+  advanceGuards,
+  type GateContext,
+  gate,
+  guardReport,
+  withoutPlaces,
+} from "../../policy/guards/index.ts";
 import type {
   Gated,
   GateSubject,
   GuardReport,
+  GuardState,
   Held,
   HeldBack,
   ObservedSignal,
@@ -56,6 +64,7 @@ export interface Wish {
   readonly signal: string;
   readonly action: string;
   readonly shadow: boolean;
+  readonly playbook?: string;
 }
 
 /** Asks the guards for one cycle, counting what it lets through. */
@@ -70,24 +79,40 @@ export function createKeeper(state: LoopState, now: Instant, wanted: (target: st
   return {
     admit(wish) {
       for (const { name } of wish.on) wanted(name);
-      const subjects = wish.on.map((on) => subjectOf(wish, on));
-      for (const subject of subjects) {
-        const { hold } = gate(state.brakes.guards, subject, context);
-        if (hold !== undefined) return { ...hold, target: subject.target };
-      }
-      // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
-      const all = admit(state.brakes.guards, subjects, context);
-      for (const [n, { hold }] of all.gated.entries())
-        if (hold !== undefined) return { ...hold, target: (subjects[n] as GateSubject).target };
-      state.brakes.guards = all.state;
-      return undefined;
+      return admitAll(state, state.brakes.guards, wish, context);
     },
   };
 }
 
+function admitAll(
+  state: LoopState,
+  guards: GuardState,
+  wish: Wish,
+  context: GateContext,
+): (Held & { readonly target: string }) | undefined {
+  const subjects = wish.on.map((on) => subjectOf(wish, on));
+  for (const subject of subjects) {
+    const { hold } = gate(guards, subject, context);
+    if (hold !== undefined) return { ...hold, target: subject.target };
+  }
+  // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
+  const all = admit(guards, subjects, context);
+  for (const [n, { hold }] of all.gated.entries())
+    if (hold !== undefined) return { ...hold, target: (subjects[n] as GateSubject).target };
+  state.brakes.guards = all.state;
+  return undefined;
+}
+
+/** The same for a run that was let through before and kept back since: its places in the budgets are of now. */
+export function admitAgain(state: LoopState, wish: Wish & { readonly playbook: string }, now: Instant) {
+  const targets = wish.on.map(({ name }) => name);
+  const guards = withoutPlaces(state.brakes.guards, wish.playbook, targets);
+  return admitAll(state, guards, wish, contextOf(state, now));
+}
+
 function subjectOf(wish: Wish, on: Wish["on"][number]): GateSubject {
-  const { signal, action, shadow } = wish;
-  return { target: on.name, cooldownMs: on.cooldownMs, signal, action, shadow, undo: false };
+  const { on: _all, ...of } = wish;
+  return { ...of, target: on.name, cooldownMs: on.cooldownMs, undo: false };
 }
 
 function contextOf(state: LoopState, now: Instant): GateContext {

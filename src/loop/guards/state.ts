@@ -73,13 +73,15 @@ function marksOf(
     const { origin, target } = intent;
     if (origin?.undoes !== undefined) continue;
     const key = origin === undefined ? intent.id : `${origin.run} ${target}`;
-    if (!marks.has(key)) marks.set(key, { target, monoMs: resumeMono(intent, now, bootId), shadow: false });
+    if (marks.has(key)) continue;
+    const of = origin === undefined ? {} : { playbook: origin.playbook };
+    marks.set(key, { target, monoMs: resumeMono(intent, now, bootId), shadow: false, ...of });
   }
-  for (const { id, status, mode, steps } of runs) {
+  for (const { id, playbook, status, mode, steps } of runs) {
     if (status !== "running" || mode === "shadow") continue;
     for (const { on } of steps)
       if (!marks.has(`${id} ${on.name}`))
-        marks.set(`${id} ${on.name}`, { target: on.name, monoMs: now.monoMs, shadow: false });
+        marks.set(`${id} ${on.name}`, { target: on.name, monoMs: now.monoMs, shadow: false, playbook });
   }
   return [...marks.values()];
 }

@@ -21,6 +21,8 @@ import type {
   ObservedTarget,
 } from "./types.ts";
 
+export { withoutPlaces } from "./rate-cap.ts";
+
 /** What is known of a target's past actions: see `src/policy/verify`. */
 export interface TargetPast {
   readonly tries: readonly Try[];

@@ -46,13 +46,22 @@ export function budgetLeft(input: Parameters<typeof rateCap>[0]): number {
 /** Counts an action: call it once an intent, before the call. Marks that no cap looks at any more are dropped. */
 export function spend<S extends Counted>(
   state: S,
-  subject: Pick<GateSubject, "target" | "shadow">,
+  { target, shadow, playbook }: Pick<GateSubject, "target" | "shadow" | "playbook">,
   context: { now: Instant; longestWindowMs: number },
 ): S {
   const { now, longestWindowMs } = context;
   const kept = state.actions.filter((a) => now.monoMs - a.monoMs < longestWindowMs);
-  const mark: ActionMark = { target: subject.target, monoMs: now.monoMs, shadow: subject.shadow };
+  const of = playbook === undefined ? {} : { playbook };
+  const mark: ActionMark = { target, monoMs: now.monoMs, shadow, ...of };
   return { ...state, actions: [...kept, mark] };
+}
+
+/** Without the place that the newest run of a playbook has on each of these targets. */
+export function withoutPlaces<S extends Counted>(state: S, playbook: string, targets: readonly string[]): S {
+  const newest = targets.map((t) =>
+    state.actions.findLastIndex((a) => a.playbook === playbook && a.target === t),
+  );
+  return { ...state, actions: state.actions.filter((_, index) => !newest.includes(index)) };
 }
 
 /** An imagined action counts the real ones too; a real one only its like. */

@@ -24,6 +24,8 @@ export interface GateSubject {
   /** It is only imagined: it uses up the budget of imagined actions, not that of real ones. */
   readonly shadow: boolean;
   readonly cooldownMs: number;
+  /** The playbook that it is a step of. */
+  readonly playbook?: string;
 }
 
 /** Every guard asked. */
@@ -40,6 +42,8 @@ export interface ActionMark {
   readonly target: string;
   readonly monoMs: number;
   readonly shadow: boolean;
+  /** The playbook whose run it is a place of. */
+  readonly playbook?: string;
 }
 
 /** A start of the monitor, on both clocks. */
