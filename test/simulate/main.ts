@@ -28,7 +28,7 @@ function progress(total: number): (done: number, note: string) => void {
 
 /** Plays all seeds, some of them twice. */
 async function playAll(options: Options, pool: Pool): Promise<Tally> {
-  const { seeds, from, hours, twice } = options;
+  const { seeds, from, hours, density, twice } = options;
   const began = Date.now();
   const cpu = process.cpuUsage();
   const results: SeedResult[] = [];
@@ -37,10 +37,10 @@ async function playAll(options: Options, pool: Pool): Promise<Tally> {
   let done = 0;
   const tell = progress(seeds);
   const one = async (seed: number) => {
-    const result = await pool.play({ seed, hours });
+    const result = await pool.play({ seed, hours, density });
     results.push(result);
     if (twice > 0 && seed % twice === 0) {
-      const again = await pool.play({ seed, hours });
+      const again = await pool.play({ seed, hours, density });
       repeated += 1;
       if (again.hash !== result.hash) unlike.push(seed);
     }
@@ -55,34 +55,37 @@ async function playAll(options: Options, pool: Pool): Promise<Tally> {
 
 /** Finds a shortest list of events that still breaks the same promise, and prints how to play it again. */
 async function explain(first: SeedResult, options: Options, pool: Pool): Promise<void> {
-  const { hours, lines, plant } = options;
+  const { hours, density, lines, plant } = options;
   const say = teller(options);
   const { seed, violation } = first;
-  const { events } = drawScenario(seed, hours);
+  const { events } = drawScenario(seed, hours, density);
   const before = events.filter((e) => e.atMs <= (violation?.atMs ?? 0));
   const fails = async (kept: readonly Kept[]) => {
-    const again = await pool.play({ seed, hours, plant, events: spell(kept) });
+    const again = await pool.play({ seed, hours, density, plant, events: spell(kept) });
     return again.violation?.promise === violation?.promise;
   };
   const whole = before.map(({ id, forMs }) => ({ id, forMs }));
   const shortest = (await fails(whole))
     ? await shrink(whole, fails, options.shrink)
     : events.map(({ id, forMs }) => ({ id, forMs }));
-  const shown = await pool.play({ seed, hours, plant, events: spell(shortest), keepLines: lines });
+  const shown = await pool.play({ seed, hours, density, plant, events: spell(shortest), keepLines: lines });
   say(violationText(shown));
   const planted = plant === undefined ? "" : ` --plant ${plant}`;
   say(`  shortest: ${shortest.length} of ${events.length} events; to play it again:`);
-  say(`  npm run simulate -- --seed ${seed} --hours ${hours} --events ${spell(shortest) || '""'}${planted}`);
+  const dense = density === 1 ? "" : ` --density ${density}`;
+  say(
+    `  npm run simulate -- --seed ${seed} --hours ${hours}${dense} --events ${spell(shortest) || '""'}${planted}`,
+  );
 }
 
 async function playOne(options: Options, seed: number, pool: Pool): Promise<boolean> {
-  const { hours, events, plant, lines } = options;
-  const scenario = drawScenario(seed, hours);
+  const { hours, density, events, plant, lines } = options;
+  const scenario = drawScenario(seed, hours, density);
   const { events: list } = events === undefined ? scenario : only(scenario, events);
   const kinds = list.map((e) => `${e.id} ${e.kind}`).join(", ");
   print(`seed ${seed}: ${scenario.targets.map((t) => `${t.name} (${t.signals.join(", ")})`).join(", ")}`);
   print(`events: ${kinds}`);
-  const result = await pool.play({ seed, hours, events, plant, keepLines: lines });
+  const result = await pool.play({ seed, hours, density, events, plant, keepLines: lines });
   if (result.violation === undefined) print(result.lines.map((line) => `| ${line}`).join("\n"));
   else print(violationText(result));
   print(`trace hash ${result.hash}`);
@@ -92,13 +95,13 @@ async function playOne(options: Options, seed: number, pool: Pool): Promise<bool
 /** The first seed that catches a bug, `atOnce` of them tried at a time; undefined: none of them does. */
 async function catchPlant(
   name: string,
-  { seeds, from, hours }: Options,
+  { seeds, from, hours, density }: Options,
   pool: Pool,
   atOnce: number,
 ): Promise<SeedResult | undefined> {
   for (let n = 0; n < seeds; n += atOnce) {
     const batch = Array.from({ length: Math.min(atOnce, seeds - n) }, (_, k) => from + n + k);
-    const results = await Promise.all(batch.map((seed) => pool.play({ seed, hours, plant: name })));
+    const results = await Promise.all(batch.map((seed) => pool.play({ seed, hours, density, plant: name })));
     const caught = results.find((r) => r.violation !== undefined);
     if (caught !== undefined) return caught;
   }
@@ -165,7 +168,7 @@ async function main(): Promise<number> {
     options = readOptions(process.argv.slice(2));
     if (options.plant !== undefined) plantNamed(options.plant);
     if (options.seed !== undefined && options.events !== undefined)
-      only(drawScenario(options.seed, options.hours), options.events);
+      only(drawScenario(options.seed, options.hours, options.density), options.events);
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n`);
     return 2;

@@ -6,6 +6,7 @@ export const HELP = `Play the monitor against seeded worlds of faults, on virtua
 usage: npm run simulate -- [options]
   --seeds N        how many seeds (default 100)
   --hours H        simulated hours of each, at least 6 (default 24)
+  --density N      N times as many faults in them (default 1)
   --from S         the first seed (default 1)
   --seed S         this seed alone, with its trace
   --events LIST    of that seed's events only these, e.g. 3,7:600 (id:seconds)
@@ -24,6 +25,7 @@ exit code: 0 no promise was broken (with a plant: it was caught), 1 otherwise, 2
 export interface Options {
   readonly seeds: number;
   readonly hours: number;
+  readonly density: number;
   readonly from: number;
   readonly seed: number | undefined;
   readonly events: string | undefined;
@@ -45,6 +47,7 @@ export function readOptions(argv: readonly string[]): Options {
     options: {
       seeds: { type: "string", default: "100" },
       hours: { type: "string", default: "24" },
+      density: { type: "string", default: "1" },
       from: { type: "string", default: "1" },
       seed: { type: "string" },
       events: { type: "string" },
@@ -72,6 +75,7 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     seeds: whole("seeds", 1),
     hours: whole("hours", 6),
+    density: whole("density", 1),
     from: whole("from", 0),
     seed: values.seed === undefined ? undefined : whole("seed", 0),
     events: values.events,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { installTime } from "./engine/time.ts";
 import type { Plant } from "./plants/types.ts";
 import { checkers } from "./promises/index.ts";
-import { drawScenario, type Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
 import { Alertmanager } from "./world/alertmanager.ts";
 import { Director } from "./world/director.ts";
 import { fileDisk, memoryDisk } from "./world/disk.ts";
@@ -29,13 +29,10 @@ export interface SeedResult {
 }
 
 export interface RunOptions {
-  readonly seed: number;
-  readonly hours: number;
+  readonly scenario: Scenario;
   /** A folder of this run's own. */
   readonly folder: string;
   readonly plant?: Plant | undefined;
-  /** In place of the one that the seed draws. */
-  readonly scenario?: Scenario | undefined;
   readonly keepLines?: number;
 }
 
@@ -47,8 +44,7 @@ let installed = false;
 
 /** Plays one seed. Virtual time takes the place of this thread's timers, once and for all. */
 export async function runSeed(options: RunOptions): Promise<SeedResult> {
-  const scenario = options.scenario ?? drawScenario(options.seed, options.hours);
-  const { folder, plant, keepLines = 0 } = options;
+  const { scenario, folder, plant, keepLines = 0 } = options;
   mkdirSync(folder, { recursive: true });
   if (!installed)
     installTime(() => {

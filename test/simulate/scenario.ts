@@ -51,8 +51,12 @@ const QUIET_HOURS = 3;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** The scenario of a seed. The same seed and length give the same one. @param hours at least 6 */
-export function drawScenario(seed: number, hours: number): Scenario {
+/**
+ * The scenario of a seed. The same seed, length and density give the same one.
+ * @param hours at least 6
+ * @param density how many times as many faults as usual
+ */
+export function drawScenario(seed: number, hours: number, density = 1): Scenario {
   const random = createRandom(`seed ${seed}`);
   const targets = drawTargets(random.fork("targets"));
   const quietMs = (hours - QUIET_HOURS) * HOUR;
@@ -65,7 +69,14 @@ export function drawScenario(seed: number, hours: number): Scenario {
     http,
     sqlite: seed % SQLITE_EVERY === 4,
     settings: drawSettings(random.fork("settings")),
-    events: drawEvents({ random: random.fork("events"), targets: targets.length, quietMs, http }),
+    events: drawEvents({
+      random: random.fork("events"),
+      targets: targets.length,
+      quietMs,
+      http,
+      density,
+      seed,
+    }),
     quietMs,
   };
 }
@@ -134,38 +145,42 @@ interface Drawing {
   readonly targets: number;
   readonly quietMs: number;
   readonly http: boolean;
+  readonly density: number;
+  readonly seed: number;
 }
 
 /** Kinds that only work on a target with a certain duty. */
 const HEALTHY_STARTS = ["ramp", "step", "leak", "flood", "ramp", "step"] as const;
 
 /**
- * Some kinds of the catalogue, dealt as from a shuffled deck, so that none is forgotten: a part in clusters of at least
+ * Some kinds of the catalogue, dealt as from a shuffled deck, so that none is forgotten, and from another one when it
+ * is spent: a part in clusters of at least
  * three at once, each around a target that turns sick, the others anywhere. Beside them every hour or so a target turns
  * sick. In the quiet time only that.
  */
-function drawEvents({ random, targets, quietMs, http }: Drawing): FaultEvent[] {
+function drawEvents({ random, targets, quietMs, http, density, seed }: Drawing): FaultEvent[] {
   const events: FaultEvent[] = [];
   const add = (kind: FaultKind, atMs: number, quiet = false) =>
-    events.push(drawEvent({ random, kind, id: events.length, atMs, targets, quietMs, quiet }));
+    events.push(drawEvent({ random, kind, id: events.length, atMs, targets, quietMs, quiet, density }));
   const sick = (atMs: number, quiet = false) =>
     add(KINDS.get(random.pick(HEALTHY_STARTS)) as FaultKind, atMs, quiet);
   const dealt = CATALOGUE.filter((f) => !(http && f.portOnly === true));
-  const deck = random.shuffled(dealt.flatMap((f) => (f.seldomMet === true ? [f, f] : [f])));
-  const deal = () => deck.pop();
+  const emphasis = density === 1 ? undefined : seed % 2 === 0;
+  const cards = dealt.flatMap((f) => Array.from({ length: cardsOf(f, emphasis) }, () => f));
+  let deck = random.shuffled(cards);
+  const deal = (): FaultKind => {
+    if (deck.length === 0) deck = random.shuffled(cards);
+    return deck.pop() as FaultKind;
+  };
   const hours = quietMs / HOUR;
-  for (let n = Math.max(1, Math.round(hours / 4)); n > 0; n -= 1) {
+  for (let n = Math.max(1, Math.round((density * hours) / 4)); n > 0; n -= 1) {
     const around = random.between(0.2 * HOUR, quietMs - 0.6 * HOUR);
     sick(around);
-    for (let k = random.whole(3, 5); k > 0; k -= 1) {
-      const kind = deal();
-      if (kind !== undefined) add(kind, around + random.between(-8 * MINUTE, 8 * MINUTE));
-    }
+    for (let k = random.whole(3, 5); k > 0; k -= 1)
+      add(deal(), around + random.between(-8 * MINUTE, 8 * MINUTE));
   }
-  for (let n = Math.round(hours / 2); n > 0; n -= 1) {
-    const kind = deal();
-    if (kind !== undefined) add(kind, random.between(0.1 * HOUR, quietMs - 0.5 * HOUR));
-  }
+  for (let n = Math.round((density * hours) / 2); n > 0; n -= 1)
+    add(deal(), random.between(0.1 * HOUR, quietMs - 0.5 * HOUR));
   for (
     let at = random.between(0, HOUR);
     at < quietMs - 0.3 * HOUR;
@@ -176,7 +191,7 @@ function drawEvents({ random, targets, quietMs, http }: Drawing): FaultEvent[] {
   return events.sort((a, b) => a.atMs - b.atMs || a.id - b.id).map((e, id) => ({ ...e, id }));
 }
 
-function drawEvent(input: {
+interface DrawInput {
   random: Random;
   kind: FaultKind;
   id: number;
@@ -184,7 +199,10 @@ function drawEvent(input: {
   targets: number;
   quietMs: number;
   quiet: boolean;
-}): FaultEvent {
+  density: number;
+}
+
+function drawEvent(input: DrawInput): FaultEvent {
   const { random, kind, quietMs, quiet } = input;
   const atMs = Math.max(0, Math.round(input.atMs));
   const drawn = Math.round(random.between(...kind.minutes) * MINUTE);
@@ -196,10 +214,25 @@ function drawEvent(input: {
     atMs,
     forMs,
     target: kind.targeted === true ? random.whole(0, input.targets - 1) : -1,
-    hits: kind.hits === undefined ? Number.MAX_SAFE_INTEGER : random.whole(...kind.hits),
+    hits: kind.hits === undefined ? Number.MAX_SAFE_INTEGER : hitsOf(kind.hits, input),
     x: random.next(),
     y: random.next(),
   };
+}
+
+/**
+ * How many cards of the deck are of a kind. Where there are many faults, one half of the seeds deals mostly what waits
+ * for a call: amid too many others there would be few calls.
+ * @param onCall what is dealt more often; undefined: neither
+ */
+function cardsOf(kind: FaultKind, onCall: boolean | undefined): number {
+  const seldom = kind.seldomMet === true ? 2 : 1;
+  return onCall === undefined || (kind.onCall ?? false) !== onCall ? seldom : 4 * seldom;
+}
+
+/** Where many wait for a call each takes as few as it may, so that every one of them gets its turn. */
+function hitsOf([least, most]: readonly [number, number], { random, density }: DrawInput): number {
+  return density === 1 ? random.whole(least, most) : least;
 }
 
 /**

@@ -21,15 +21,23 @@ function linesOf(out: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-test("no promise is broken, every kind of fault strikes, and every tenth seed leaves the same trace twice", async () => {
-  const { code, out, err } = await simulate("--seeds", "60", "--hours", "24", "--output", "json");
-  const [struck, last] = linesOf(out);
-  process.stdout.write(`figure simulation: ${JSON.stringify(last)}\n`);
-  const kinds = Object.entries(struck?.struck as Record<string, number>);
-  expect(last, err).toMatchObject({ seeds: 60, hours: 24, violations: 0, fault_kinds: kinds.length });
-  expect(kinds.filter(([, times]) => times < 1)).toEqual([]);
-  expect(code).toBe(0);
-});
+test.each([
+  { density: 4, seeds: 150, leastStruck: 100, twice: 25 },
+  { density: 1, seeds: 20, leastStruck: 0, twice: 5 },
+])(
+  "no promise is broken: $seeds seeds, $density times as many faults as usual, each kind at least $leastStruck times",
+  async ({ density, seeds, leastStruck, twice }) => {
+    const size = ["--seeds", `${seeds}`, "--hours", "24", "--density", `${density}`];
+    const { code, out, err } = await simulate(...size, "--twice", `${twice}`, "--output", "json");
+    const [struck, last] = linesOf(out);
+    const kinds = Object.entries(struck?.struck as Record<string, number>);
+    const seldom = kinds.toSorted(([, a], [, b]) => a - b)[0];
+    process.stdout.write(`figure simulation: ${JSON.stringify(last)}, least struck: ${seldom?.join(" ")}\n`);
+    expect(last, err).toMatchObject({ seeds, hours: 24, violations: 0 });
+    expect(kinds.filter(([, times]) => times < leastStruck)).toEqual([]);
+    expect(code).toBe(0);
+  },
+);
 
 test("JSON: how often each fault struck, then the summary; the same on a second run", async () => {
   const args = ["--seeds", "4", "--hours", "6", "--twice", "2", "--output", "json"];

@@ -8,6 +8,7 @@ export interface Task {
   readonly id: number;
   readonly seed: number;
   readonly hours: number;
+  readonly density: number;
   readonly folder: string;
   readonly plant?: string | undefined;
   /** Events to keep, as `--events` has them; absent: all. */
@@ -20,13 +21,12 @@ export type Done =
   | { readonly id: number; readonly error: string };
 
 async function play(task: Task): Promise<Done> {
-  const { id, seed, hours, plant, events } = task;
+  const { id, seed, hours, density, plant, events } = task;
+  const scenario = drawScenario(seed, hours, density);
   const options: RunOptions = {
-    seed,
-    hours,
     folder: `${task.folder}/${threadId}-${id}`,
     ...(plant === undefined ? {} : { plant: plantNamed(plant) }),
-    ...(events === undefined ? {} : { scenario: only(drawScenario(seed, hours), events) }),
+    scenario: events === undefined ? scenario : only(scenario, events),
     ...(task.keepLines === undefined ? {} : { keepLines: task.keepLines }),
   };
   try {

@@ -24,6 +24,8 @@ export interface FaultKind {
   readonly targeted?: boolean;
   /** Only where the metric source is asked through its port. */
   readonly portOnly?: boolean;
+  /** It waits for a call, an action's or an escalation's. */
+  readonly onCall?: boolean;
   /** In the deck twice: what it meets is seldom there when it comes. */
   readonly seldomMet?: boolean;
 }
@@ -77,7 +79,7 @@ const SOURCE = rows("source", { minutes: [1, 8], portOnly: true }, [
   ["source_future", "a source calls tomorrow's sample usable"],
 ]);
 
-const SERVICE = rows("service", { minutes: [120, 360], hits: [1, 4] }, [
+const SERVICE = rows("service", { minutes: [120, 360], hits: [1, 4], onCall: true }, [
   ["service_refused", "the admin plane refuses connections"],
   ["service_hangs", "it accepts, does nothing and never answers"],
   ["service_answer_lost", "it carries the call out, and the answer is lost"],
@@ -122,21 +124,21 @@ const HEALTH = rows("health", { minutes: [20, 120], targeted: true }, [
 const PROCESS = rows("process", { minutes: [0, 0] }, [
   ["kill_any", "kill -9 at any call of the monitor"],
   ["kill_idle", "kill -9 between two cycles"],
-  ["kill_before_intent", "kill -9 between decision and intent", { minutes: [240, 420] }],
-  ["kill_after_intent", "kill -9 between the intent and its call", { minutes: [240, 420] }],
-  ["kill_in_call", "kill -9 while the call is under way", { minutes: [240, 420] }],
-  ["kill_before_outcome", "kill -9 between the answer and its record", { minutes: [240, 420] }],
-  ["kill_after_outcome", "kill -9 just after the record", { minutes: [240, 420] }],
+  ["kill_before_intent", "kill -9 between decision and intent", { minutes: [240, 420], onCall: true }],
+  ["kill_after_intent", "kill -9 between the intent and its call", { minutes: [240, 420], onCall: true }],
+  ["kill_in_call", "kill -9 while the call is under way", { minutes: [240, 420], onCall: true }],
+  ["kill_before_outcome", "kill -9 between the answer and its record", { minutes: [240, 420], onCall: true }],
+  ["kill_after_outcome", "kill -9 just after the record", { minutes: [240, 420], onCall: true }],
   ["crash_loop", "five kills within minutes", { minutes: [3, 6] }],
   ["stop", "SIGTERM, in or between cycles, and a start"],
   ["reboot", "the machine boots anew: monotonic time begins anew"],
   ["stall", "the process stands still for minutes", { minutes: [2, 12] }],
-  ["stall_before_call", "the process stands still just before a call", { minutes: [240, 420] }],
+  ["stall_before_call", "the process stands still just before a call", { minutes: [240, 420], onCall: true }],
   ["second_start", "a second monitor is started on the same disk"],
   [
     "leader_stopped",
     "the monitor is stopped before a call; a newer one, with a disk of its own, acts; it is resumed",
-    { minutes: [240, 420] },
+    { minutes: [240, 420], onCall: true },
   ],
   ["two_leaders", "a newer monitor with a disk of its own runs beside it", { minutes: [20, 60] }],
   ["reload", "a reload of other settings"],
@@ -170,13 +172,17 @@ const ALERTS = rows("alerts", { minutes: [60, 240], hits: [1, 4] }, [
 ]);
 
 const PEOPLE = rows("people", { minutes: [10, 60] }, [
-  ["pager_down", "Alertmanager takes no escalation", { minutes: [60, 300], seldomMet: true }],
+  ["pager_down", "Alertmanager takes no escalation", { minutes: [60, 300], seldomMet: true, onCall: true }],
   ["kill_switch", "AUTO_HEAL=0 by a reload"],
   ["shadow_target", "a target is put in shadow mode by a reload", { targeted: true }],
   ["pause", "a person pauses it"],
   ["silence", "a person silences a target", { targeted: true }],
   ["maintenance", "a maintenance window comes by a reload"],
-  ["go_on", "a person answers every escalation with: go on", { minutes: [60, 240], seldomMet: true }],
+  [
+    "go_on",
+    "a person answers every escalation with: go on",
+    { minutes: [60, 240], seldomMet: true, onCall: true },
+  ],
 ]);
 
 /** Every kind of fault there is. */

@@ -19,7 +19,7 @@ interface Weather {
 /** 5: when too much is sick it holds; so it does on a person's word and after a crash loop; undo is never gated. */
 export function holdsChecker({ world, alertmanager }: Sight): Checker {
   const weathers = new Map<string, Weather>();
-  const paused = new Map<string, number>();
+  const paused = new Map<string, { sinceMs: number; untilMs: number }>();
   const silenced = new Map<string, { target: string; fromMs: number; untilMs: number }[]>();
   const undoing = new Map<string, number>();
   const fresh = (): Weather => ({
@@ -41,7 +41,7 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
       }
     },
     told({ what, site, target, untilMs }) {
-      if (what === "pause") paused.set(site.name, world.time.now);
+      if (what === "pause") paused.set(site.name, { sinceMs: world.time.now, untilMs: untilMs ?? Infinity });
       if (what === "resume") paused.delete(site.name);
       if (what !== "silence") return;
       const known = silenced.get(site.name) ?? [];
@@ -58,11 +58,11 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
           `${site.name} calls ${intent.id} although acting was switched off ${seconds(atMs - site.settingsSinceMs)} ago`,
         );
       if (isUndo(intent) || site.wentOnMs >= atMs - SLACK_MS) return;
-      const since = paused.get(site.name);
-      if (since !== undefined && atMs - since > cycleMs)
+      const { sinceMs = Infinity, untilMs = 0 } = paused.get(site.name) ?? {};
+      if (atMs - sinceMs > cycleMs && atMs < untilMs - SLACK_MS)
         world.violate(
           5,
-          `${site.name} calls ${intent.id} although it was paused ${seconds(atMs - since)} ago`,
+          `${site.name} calls ${intent.id} although it was paused ${seconds(atMs - sinceMs)} ago`,
         );
       for (const s of silenced.get(site.name) ?? [])
         if (

@@ -26,13 +26,13 @@ export function verifiesChecker({ world }: Sight): Checker {
   const samples = new Map<string, PerSeries<number[]>>();
   /** Actions whose verdict is due, by intent. */
   const due = new Map<string, { fact: IntentFact; byMs: number }>();
-  /** Tries that a call came to, not reported yet. */
-  const came: { site: SiteView; target: string; id: string; atMs: number }[] = [];
+  /** Tries that a call came to, in a cycle that is not over: a crash in it may lose them. */
+  const came = new Map<SiteView, { target: string; id: string; atMs: number }[]>();
   return {
     promise: 6,
     title: "it verifies what it did, and stops and calls people when that does not help",
     start(site) {
-      came.splice(0);
+      came.delete(site);
       for (const [id, { fact }] of due) if (fact.site === site) due.delete(id);
       const before = site.starts.at(-2) ?? 0;
       if (site.diskFailedMs >= before || site.lostMs >= before) pasts.forget(site);
@@ -56,14 +56,19 @@ export function verifiesChecker({ world }: Sight): Checker {
       const status = outcomes[0]?.outcome.status;
       if (intent.origin !== undefined || status === undefined) return;
       if (status === "failed" || status === "refused")
-        came.push({ site, target: intent.target, id: intent.id, atMs: fact.atMs });
+        came.set(site, [
+          ...(came.get(site) ?? []),
+          { target: intent.target, id: intent.id, atMs: fact.atMs },
+        ]);
       if (status === "applied" || status === "partial" || status === "unknown")
         due.set(intent.id, { fact, byMs: windowEnd(fact) });
     },
     cycle(fact) {
       noteSamples(fact);
       verdicts(fact);
-      for (const one of came.splice(0)) pasts.of(one.site, one.target).unhelpful.set(one.id, one.atMs);
+      const { site } = fact;
+      for (const { target, id, atMs } of came.get(site) ?? []) pasts.of(site, target).unhelpful.set(id, atMs);
+      came.delete(site);
       health(fact);
       paged(fact);
     },
@@ -145,6 +150,8 @@ export function verifiesChecker({ world }: Sight): Checker {
       const ill = d.inRisk || d.trigger !== undefined || d.reason.startsWith("data_");
       if (ill && d.reason !== "data_missing") sick.add(d.target);
     }
+    // What a reload takes out of the file is forgotten with its past.
+    for (const { name } of world.scenario.targets) if (!targets.has(name)) pasts.forget(site, name);
     for (const target of targets) {
       const past = pasts.of(site, target);
       if (sick.has(target)) past.healthySinceMs = undefined;

@@ -4,11 +4,12 @@ import { KINDS } from "../faults/catalogue.ts";
 import { configOf, type FaultEvent, WEB_TOKEN } from "../scenario.ts";
 import { type Alertmanager, webhookOf } from "./alertmanager.ts";
 import type { Disk } from "./disk.ts";
+import { PEOPLE } from "./people.ts";
 import { Site } from "./site.ts";
 import type { World } from "./world.ts";
 
 type Document = Record<string, unknown>;
-type Change = (document: Document) => Document;
+export type Change = (document: Document) => Document;
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -94,10 +95,16 @@ export class Director {
     this.#world.time.after(ms, run);
   }
 
-  /** Changes the file of the main monitor, and takes it back. A process that stands still hears of it later. */
-  reload(event: FaultEvent, change: Change, back: boolean): void {
+  /**
+   * Changes the file of the main monitor, and takes it back. A process that stands still hears of it later.
+   * @param heard it has heard of it
+   */
+  reload(event: FaultEvent, change: Change, back: boolean, heard = () => {}): void {
     this.#changes.set(event.id, change);
-    this.#reloadNow(() => this.struck(event));
+    this.#reloadNow(() => {
+      this.struck(event);
+      heard();
+    });
     if (back)
       this.later(event.forMs, () => {
         this.#changes.delete(event.id);
@@ -165,21 +172,7 @@ export class Director {
   }
 }
 
-type Special = (director: Director, event: FaultEvent) => void;
-
-/** A person's word to the main monitor: said again until it is taken, or until `untilMs`. */
-function say(director: Director, event: FaultEvent, word: (site: Site) => boolean | undefined): void {
-  const { world, main } = director;
-  if (world.time.now > event.atMs + event.forMs + 5 * MINUTE) return;
-  const again = () => director.later(20_000, () => say(director, event, word));
-  try {
-    if (main.loop === undefined || word(main) === false) again();
-    else director.struck(event);
-  } catch {
-    // Not on disk, or the monitor died of it: said again.
-    again();
-  }
-}
+export type Special = (director: Director, event: FaultEvent) => void;
 
 const kill: Special = (director, event) => {
   const { process } = director.main;
@@ -311,82 +304,7 @@ const SPECIAL: Readonly<Record<string, Special>> = {
         director.alertmanager.tell({ ...ghost, startsAtMs, endsAtMs: n % 2 === 0 ? undefined : wall });
       });
   },
-  kill_switch: (director, event) => director.reload(event, (d) => ({ ...d, auto_heal: false }), true),
-  shadow_target(director, event) {
-    const { name } = director.world.scenario.targets[event.target] ?? { name: "" };
-    const shadow: Change = (d) => ({
-      ...d,
-      targets: (d.targets as { name: string }[]).map((t) =>
-        t.name === name ? { ...t, auto_heal: false } : t,
-      ),
-    });
-    director.reload(event, shadow, true);
-  },
-  maintenance(director, event) {
-    const wall = director.main.machine.now().wallMs;
-    const window = {
-      name: `planned-${event.id}`,
-      reason: "planned",
-      starts_at: new Date(wall).toISOString(),
-      ends_at: new Date(wall + event.forMs).toISOString(),
-    };
-    const untilMs = director.world.time.now + event.forMs;
-    director.world.tell("told", { what: "silence", site: director.main, target: "*", untilMs });
-    const plan: Change = (d) => ({ ...d, guards: { ...(d.guards as object), maintenance: [window] } });
-    director.reload(event, plan, true);
-  },
-  pause(director, event) {
-    const said = { by: "ana", reason: "simulated" };
-    const { world } = director;
-    say(director, event, (site) => {
-      site.loop?.controls.pause(event.x < 0.5 ? said : { ...said, forMs: event.forMs });
-      world.tell("told", { what: "pause", site });
-      director.later(event.forMs, () =>
-        say(director, { ...event, atMs: event.atMs + event.forMs, forMs: 60 * MINUTE }, (of) => {
-          world.tell("told", { what: "resume", site: of });
-          of.loop?.controls.resume(said);
-          return true;
-        }),
-      );
-      return true;
-    });
-  },
-  silence(director, event) {
-    const { world } = director;
-    const target = world.scenario.targets[event.target]?.name ?? "*";
-    say(director, event, (site) => {
-      const { wallMs } = site.machine.now();
-      const silence = { target, signal: "*", action: "*", author: "ana", reason: "simulated" };
-      const given = site.loop?.controls.silence({
-        ...silence,
-        startsAtMs: wallMs,
-        endsAtMs: wallMs + event.forMs,
-      });
-      if (given === undefined) return false;
-      world.tell("told", { what: "silence", site, target, untilMs: world.time.now + event.forMs });
-      return true;
-    });
-  },
-  go_on(director, event) {
-    const round = () => {
-      const { world, main } = director;
-      if (world.time.now > event.atMs + event.forMs) return;
-      director.later(10 * MINUTE, round);
-      const { loop } = main;
-      if (loop === undefined) return;
-      try {
-        for (const [target, record] of Object.entries(loop.controls.healing.targets))
-          if (record.escalation !== undefined) {
-            world.tell("told", { what: "go_on", site: main, target });
-            loop.controls.answerEscalation({ target, by: "ana", reason: "simulated", goOn: true });
-            director.struck(event);
-          }
-      } catch {
-        // Not on disk, or the monitor died of it: at the next round again.
-      }
-    };
-    round();
-  },
+  ...PEOPLE,
 };
 
 function shift({ world, main }: Director, event: FaultEvent, byMs: number, all: boolean): void {

@@ -146,6 +146,8 @@ export function guardAction(action: Action, wiring: Wiring): Action {
       process.step("execute");
       wiring.beforeCall(intent);
       await process.turn();
+      // Nothing is sent any more: it was given up while the process stood still.
+      if (signal.aborted) return process.through(action.execute(intent, instance, signal));
       const call = noteCall(intent, instance, wiring);
       killInCall();
       const came = await process.through(action.execute(intent, instance, signal));
