@@ -63,6 +63,7 @@ export default defineConfig({
           name: "simulated",
           ...servers,
           include: simulated,
+          testTimeout: 600_000,
           setupFiles: ["test/setup/step-back.ts"],
           ...LOADED,
         },

@@ -125,9 +125,13 @@ describe("the log of decisions", () => {
   });
 
   it("is not a way to hold up the monitor", async () => {
-    const answers = await Promise.all(Array.from({ length: 80 }, () => get("decisions")));
-    expect(answers.filter((a) => a.status === 429).length).toBeGreaterThan(10);
-    expect(answers.find((a) => a.status === 429)?.json.error).toBe("more than 40 such questions a second");
+    const startMs = performance.now();
+    const answers = await Promise.all(Array.from({ length: 400 }, () => get("decisions")));
+    const seconds = (performance.now() - startMs) / 1000;
+    expect(asked.length).toBeLessThanOrEqual(40 * (1 + seconds) + 1);
+    const refused = answers.filter((a) => a.status === 429);
+    expect(refused).toHaveLength(400 - asked.length);
+    for (const { json } of refused) expect(json.error).toBe("more than 40 such questions a second");
   });
 });
 

@@ -1,22 +1,9 @@
-import { createServer } from "node:net";
-
-/** A TCP port on loopback that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
-  return address.port;
-}
+export { freePort } from "../../src/app/ports.ts";
 
 export interface WaitOptions {
   /** What is waited for, for the message when it does not come. */
   readonly what: string;
-  /** Default 10 000 ms. */
+  /** Default 60 000 ms: it only ends what has failed. */
   readonly timeoutMs?: number;
   /** Default 50 ms. */
   readonly everyMs?: number;

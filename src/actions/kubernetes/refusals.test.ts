@@ -136,7 +136,7 @@ describe("reconciling", () => {
     ["a page of something else", (_asked, response) => response.end("<html>") !== undefined],
   ])("learns nothing from %s", async (_, fault) => {
     api.faults.push(fault);
-    const { action } = testAction({ kubeconfig, attemptTimeoutMs: 200 });
+    const { action } = testAction({ kubeconfig, attemptTimeoutMs: 1_000 });
     const outcome = await action.reconcile(INTENT, TRACKER, calm());
     expect(outcome.status).toBe("unknown");
     expect(outcome.detail).toMatch(/^the API server could not be asked: /);
@@ -161,7 +161,7 @@ describe("cancelling", () => {
     const outcome = await testAction({ kubeconfig }).action.execute(INTENT, TRACKER, controller.signal);
     expect(outcome).toMatchObject({ status: "unknown" });
     expect(outcome.detail).toContain("cancelled");
-    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(performance.now() - began).toBeLessThan(15_000);
   });
 
   it("leaves no listener behind", async () => {

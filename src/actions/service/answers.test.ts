@@ -80,11 +80,11 @@ describe("a mitigation that is carried out", () => {
       const timer = setInterval(() => response.write(" "), 5);
       response.on("close", () => clearInterval(timer));
     });
-    const { action } = testAction({ attemptTimeoutMs: 120 });
+    const { action } = testAction({ attemptTimeoutMs: 1_000 });
     const outcome = await action.execute(INTENT, service.instance, calm());
     expect(outcome).toMatchObject({ status: "applied", answer: undefined });
-    expect(outcome.detail).toContain("the answer broke off: no answer within 120 ms");
-    expect(outcome.durationMs).toBeLessThan(1_500);
+    expect(outcome.detail).toContain("the answer broke off: no answer within 1000 ms");
+    expect(outcome.durationMs).toBeLessThan(10_000);
   });
 
   it("asks for the token at every attempt", async () => {

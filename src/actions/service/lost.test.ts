@@ -56,11 +56,11 @@ describe("a lost answer", () => {
     ["that is no HTTP", (_response, _call, request) => request.socket.end("220 mail.example ESMTP\r\n")],
   ])("%s is unknown, within the deadline", async (_, manner) => {
     const service = await startService(manner);
-    const { action } = testAction({ attemptTimeoutMs: 100 });
+    const { action } = testAction({ attemptTimeoutMs: 1_000 });
     const outcome = await action.execute(INTENT, service.instance, calm());
     expect(outcome.status).toBe("unknown");
     expect(service.arrived).toHaveLength(3);
-    expect(outcome.durationMs).toBeLessThan(3_000);
+    expect(outcome.durationMs).toBeLessThan(15_000);
   });
 
   it.each([
@@ -84,12 +84,12 @@ describe("a lost answer", () => {
 
   it("is not asked for again past the total deadline", async () => {
     const service = await startService(silent);
-    const { action } = testAction({ attemptTimeoutMs: 5_000, totalTimeoutMs: 150 });
+    const { action } = testAction({ attemptTimeoutMs: 5_000, totalTimeoutMs: 1_500 });
     const outcome = await action.execute(INTENT, service.instance, calm());
     expect(outcome.status).toBe("unknown");
     expect(outcome.detail).toContain("would be after the deadline");
     expect(service.arrived).toHaveLength(1);
-    expect(outcome.durationMs).toBeLessThan(2_000);
+    expect(outcome.durationMs).toBeLessThan(10_000);
   });
 });
 
@@ -224,7 +224,7 @@ describe("a slow instance", () => {
     const slow = await startService(silent);
     const fast = await startService(done);
     const { action } = testAction({
-      attemptTimeoutMs: 300,
+      attemptTimeoutMs: 2_000,
       retry: { maxAttempts: 1, baseMs: 0, maxMs: 0 },
     });
     const order: string[] = [];

@@ -53,11 +53,11 @@ describe("reconciling", () => {
     ["200 that is not sure", answering(200, { applied: "yes" }), /HTTP 200/],
     ["a wrong token", answering(401), /the admin token was not accepted/],
     ["a failing service", answering(500), /HTTP 500/],
-    ["silence", silent, /no answer within 100 ms/],
+    ["silence", silent, /no answer within 1000 ms/],
     ["a redirect", answering(307, {}, { location: "http://127.0.0.1:9/" }), /a redirect is never followed/],
   ])("learns nothing from %s", async (_, manner, detail) => {
     const service = await startService(manner);
-    const { action } = testAction({ attemptTimeoutMs: 100 });
+    const { action } = testAction({ attemptTimeoutMs: 1_000 });
     const outcome = await action.reconcile(INTENT, service.instance, calm());
     expect(outcome.status).toBe("unknown");
     expect(outcome.detail).toMatch(detail);
