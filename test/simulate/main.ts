@@ -45,8 +45,10 @@ async function playAll(options: Options, pool: Pool): Promise<Tally> {
       if (again.hash !== result.hash) unlike.push(seed);
     }
     done += 1;
-    const broken = results.filter((r) => r.violation !== undefined).length;
-    tell(done, broken === 0 ? "" : `${broken} broke a promise`);
+    const broken = results.flatMap((r) =>
+      r.violation === undefined ? [] : `seed ${r.seed} broke promise ${r.violation.promise}`,
+    );
+    tell(done, broken.join(", "));
   };
   await Promise.all(Array.from({ length: seeds }, (_, n) => one(from + n)));
   const { user, system } = process.cpuUsage(cpu);
