@@ -1,6 +1,7 @@
 import type { Outcome } from "../../domain/action.ts";
 import type { JournalEntry } from "../../domain/store.ts";
 import type { Instant } from "../../domain/time.ts";
+import { standing } from "../../policy/alerts/index.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
 import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
@@ -77,15 +78,24 @@ function heldBack(input: CarryInput, index: number): boolean {
   const { kind, detail } = run.steps[index] as RunStep;
   const on = [...new Map(run.steps.map((step) => [step.on.name, step.on])).values()];
   const { signal, playbook } = run;
-  const hold = admitAgain(
-    ctx.state,
-    { on, signal, action: kind, shadow: run.mode === "shadow", playbook },
-    now,
-  );
+  const wish = { on, signal, action: kind, shadow: run.mode === "shadow", playbook };
+  const hold = unheard(input) ?? admitAgain(ctx.state, wish, now);
   if (hold === undefined) return false;
   const waits = `waits, because ${hold.hold}: ${hold.detail}`;
   if (detail !== waits) change(input, index, { detail: waits });
   return true;
+}
+
+/** Alerts that asked for it, and that nobody has told of lately, are not acted on until somebody does. */
+function unheard({ run, ctx }: CarryInput): { hold: string; detail: string } | undefined {
+  const { containment, settings } = ctx.present().state;
+  const { clock } = ctx.ports;
+  const at = { now: clock.now(), bootId: clock.bootId, staleMs: settings.alertStaleMs };
+  const known = run.episodes.flatMap(({ fingerprint }) => containment.inbox.get(fingerprint) ?? []);
+  const stand = known.map((alert) => standing(alert, at));
+  if (run.cause !== "alert" || stand.some(({ status }) => status === "firing")) return undefined;
+  const stale = stand.find((s) => s.status === "unknown");
+  return { hold: "alert_stale", detail: stale?.detail ?? "not known any more" };
 }
 
 function lapse(input: CarryInput): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../domain/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { CYCLE_MS, GUARDS, steep, targetOf, virtualTime } from "../testbed.ts";
+import { CYCLE_MS, GUARDS, settingsOf, steep, targetOf, virtualTime } from "../testbed.ts";
 import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
 
 const workload = targetOf("mlflow-tracker", { signals: [] });
@@ -109,6 +109,7 @@ describe("a run that an alert started and a stop kept from its first step", () =
 describe("a run that an alert started and a full disk kept from its first step", () => {
   const { forecast: _none, ...told } = playbookOf({ steps: [stepOf("limit")] });
   const windowMs = 600_000;
+  const staleMs = settingsOf().alertStaleMs;
   const world = (actions: number) => {
     const time = virtualTime();
     const disk = createMemoryDisk();
@@ -136,6 +137,25 @@ describe("a run that an alert started and a full disk kept from its first step",
     // Its start has left the window; what it did has not.
     await bed.cycles(4);
     expect(await fleetLeft()).toBe(2);
+  });
+
+  it("waits while nobody has told of its alert for longer than alerts are believed, and goes on when somebody does", async () => {
+    const { disk, bed } = world(3);
+    bed.fire();
+    disk.failWrites = "ENOSPC";
+    await bed.cycles(staleMs / CYCLE_MS + 2);
+    disk.failWrites = undefined;
+    await bed.cycles(2);
+    expect(bed.effects()).toEqual([]);
+    expect(bed.loop.containment.runs.get("contain")?.steps[0]).toMatchObject({
+      status: "pending",
+      detail: expect.stringMatching(
+        /^waits, because alert_stale: last heard of \d+ s ago, believed for 900 s/,
+      ),
+    });
+    bed.fire();
+    await bed.cycle();
+    expect(bed.effects()).toEqual(["limit"]);
   });
 
   it("is not held back by its own place", async () => {
