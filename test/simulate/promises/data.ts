@@ -93,7 +93,7 @@ export function dataChecker({ world, alertmanager }: Sight): Checker {
   }
 
   /** The picture as a whole: too small a part of a target, or of the fleet. */
-  function partial({ site, report, intents, atMs }: CycleFact): void {
+  function partial({ site, report, intents, atMs, beganMs }: CycleFact): void {
     const { completeness } = site.settings.guards;
     const seen = seenOf.get(site.name) ?? new PerSeries<number>();
     seenOf.set(site.name, seen);
@@ -104,7 +104,7 @@ export function dataChecker({ world, alertmanager }: Sight): Checker {
       const count = usable.get(d.target) ?? { ok: 0, of: 0 };
       usable.set(d.target, count);
       if (status === "ok") {
-        seen.set(d.target, d.signal, atMs);
+        seen.set(d.target, d.signal, beganMs);
         fresh += 1;
         count.ok += 1;
       }

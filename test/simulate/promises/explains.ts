@@ -102,9 +102,11 @@ export function explainsChecker({ world, main }: Sight): Checker {
     if (HOLDS.has(d.reason) && (d.detail ?? "") === "") wrong("without the numbers");
     if (d.untilMs !== undefined && QUIET.has(d.reason)) wrong("which has no end to tell of");
     if (d.untilMs !== undefined) {
-      const leftMs = d.untilMs - report.at.wallMs;
-      // Less than a millisecond is lost where a long time is added to a short one.
-      if (!(leftMs > -1 && leftMs < LONGEST_HOLD_MS)) wrong(`until ${Math.round(leftMs)} ms from now`);
+      const { untilMs } = d;
+      // The clock may have been set while the cycle ran; less than a millisecond is lost in adding a short time to a long one.
+      const left = [report.at.wallMs, site.wallMs].map((wallMs) => untilMs - wallMs);
+      if (!left.some((ms) => ms > -1 && ms < LONGEST_HOLD_MS))
+        wrong(`until ${Math.round(left[0] ?? 0)} ms from now`);
     }
     if (d.reason === "cooldown_active" && d.untilMs === undefined) wrong("without an end");
     if (d.reason !== "cooldown_active") return;

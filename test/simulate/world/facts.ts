@@ -7,6 +7,8 @@ export interface SiteView {
   readonly name: string;
   /** Settings in force by the file, whatever the monitor makes of them. */
   readonly settings: LoopSettings;
+  /** Its wall clock now. */
+  readonly wallMs: number;
   /** When the settings in force came to be so, world time. */
   readonly settingsSinceMs: number;
   /** World time of every start, and of those that are on its disk and on the clock of the present boot. */

@@ -84,6 +84,10 @@ export class Site implements SiteView {
     return this.machine.bootedMs;
   }
 
+  get wallMs(): number {
+    return this.machine.now().wallMs;
+  }
+
   get wentOnMs(): number {
     return this.running?.process.wentOnMs ?? Number.NEGATIVE_INFINITY;
   }
