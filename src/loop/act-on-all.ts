@@ -76,12 +76,13 @@ export async function actOnAll(input: {
     record(acted.record);
     return decision;
   };
-  const [decisions] = await Promise.all([
+  const [mitigated, playbooks] = await Promise.all([
     Promise.all(forecasts.map(mitigate)),
     contained.carry(record),
     tellPeople(state, ports),
   ]);
-  return { decisions, actions, playbooks: contained.decisions, verified };
+  const decisions = mitigated.map((d) => contained.answered(d, playbooks));
+  return { decisions, actions, playbooks, verified };
 }
 
 /** At most one decision to act a target; in most cycles there is none at all. */

@@ -1,11 +1,17 @@
 import type { Outcome } from "../../domain/action.ts";
 import type { JournalEntry } from "../../domain/store.ts";
 import type { Instant } from "../../domain/time.ts";
-import { standing } from "../../policy/alerts/index.ts";
 import { unmet } from "../../policy/playbooks/preconditions.ts";
-import { callOf, episodesOver, type Run, type RunStep, undoable } from "../../policy/playbooks/run.ts";
+import {
+  callOf,
+  episodesOver,
+  type Run,
+  type RunStep,
+  stepId,
+  undoable,
+  untouched,
+} from "../../policy/playbooks/run.ts";
 import { type ActContext, type Draft, isShadow, type Performed, perform } from "../act.ts";
-import { admitAgain } from "../guards/keeper.ts";
 import { watchRun } from "../healing/runs.ts";
 import type { ActionRecord } from "../types.ts";
 import { wordsOf } from "../words.ts";
@@ -50,8 +56,7 @@ async function carrySteps(input: CarryInput): Promise<void> {
       continue;
     }
     if (ctx.present().stopping) return;
-    if (lapsed(input)) return lapse(input);
-    if (heldBack(input, index)) return;
+    if (keptBack(input)) return;
     const next = await carryStep(input, index);
     if (next === undefined) return;
     change(input, index, next);
@@ -60,50 +65,9 @@ async function carrySteps(input: CarryInput): Promise<void> {
   if (input.run.mode === "auto") watchRun(input.run, ctx);
 }
 
-/** Nothing of it has been carried out, and it was started in an earlier cycle: a crash or a full disk kept it back. */
+/** It was started in an earlier cycle, and what is decided on it now could not be: see `letLapse`. */
 function keptBack({ run, now }: CarryInput): boolean {
-  const begun = run.steps.some(({ status }) => status !== "pending" && status !== "skipped");
-  return !begun && run.startedAt.monoMs !== now.monoMs;
-}
-
-/** A forecast counts in the cycle that made it: after that it is for a new one to ask. */
-function lapsed(input: CarryInput): boolean {
-  return input.run.cause !== "alert" && keptBack(input);
-}
-
-/** The guards let it through when it was started; where they hold now, after a crash loop or by a person's word, it waits. */
-function heldBack(input: CarryInput, index: number): boolean {
-  if (!keptBack(input)) return false;
-  const { run, ctx, now } = input;
-  const { kind, detail } = run.steps[index] as RunStep;
-  const on = [...new Map(run.steps.map((step) => [step.on.name, step.on])).values()];
-  const { signal, playbook } = run;
-  const wish = { on, signal, action: kind, shadow: run.mode === "shadow", playbook };
-  const hold = unheard(input) ?? admitAgain(ctx.state, wish, now);
-  if (hold === undefined) return false;
-  const waits = `waits, because ${hold.hold}: ${hold.detail}`;
-  if (detail !== waits) change(input, index, { detail: waits });
-  return true;
-}
-
-/** Alerts that asked for it, and that nobody has told of lately, are not acted on until somebody does. */
-function unheard({ run, ctx }: CarryInput): { hold: string; detail: string } | undefined {
-  const { containment, settings } = ctx.present().state;
-  const { clock } = ctx.ports;
-  const at = { now: clock.now(), bootId: clock.bootId, staleMs: settings.alertStaleMs };
-  const known = run.episodes.flatMap(({ fingerprint }) => containment.inbox.get(fingerprint) ?? []);
-  const stand = known.map((alert) => standing(alert, at));
-  if (run.cause !== "alert" || stand.some(({ status }) => status === "firing")) return undefined;
-  const stale = stand.find((s) => s.status === "unknown");
-  return { hold: "alert_stale", detail: stale?.detail ?? "not known any more" };
-}
-
-function lapse(input: CarryInput): void {
-  const detail = "not carried out in the cycle that foresaw the breach, and a forecast of now counts";
-  const steps = input.run.steps.map((step) =>
-    step.status === "pending" ? { ...step, status: "skipped" as const, detail } : step,
-  );
-  update(input, { ...input.run, status: "ended", steps });
+  return untouched(run) && run.startedAt.monoMs !== now.monoMs;
 }
 
 /** What one step came to; undefined while that is not known. */
@@ -248,11 +212,6 @@ function evidenceOf(run: Run) {
 function alertOf(run: Run): { alert?: string } {
   const alert = run.episodes[0]?.fingerprint;
   return alert === undefined ? {} : { alert };
-}
-
-/** Also the idempotency key: a step of a run takes effect once, whatever happens between. */
-function stepId(run: Run, index: number): string {
-  return `${run.id}.${index}`;
 }
 
 function undoId(run: Run, index: number, tries: number): string {

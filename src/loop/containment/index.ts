@@ -11,6 +11,7 @@ import type { LoopState } from "../state.ts";
 import type { ActionRecord, LoopPorts } from "../types.ts";
 import { wordsOf } from "../words.ts";
 import { carryRun } from "./carry-out.ts";
+import { letLapse, neverCalled } from "./lapse.ts";
 import { planContainment } from "./plan.ts";
 
 export { readParts } from "./parts.ts";
@@ -33,10 +34,12 @@ export interface Contained {
   readonly decisions: readonly PlaybookDecision[];
   /** The forecasts' decisions, changed where a playbook answers them or acts on the same target. */
   readonly forecasts: readonly Decision[];
-  /** Carries out what was planned. Never throws. */
-  readonly carry: (record: (record: ActionRecord) => void) => Promise<void>;
+  /** Carries out what was planned, and says how it was decided after all: what cannot be written down is not done. Never throws. */
+  readonly carry: (record: (record: ActionRecord) => void) => Promise<readonly PlaybookDecision[]>;
   /** Whether a playbook carries out what this decision asks for. */
   readonly answers: (decision: Decision) => boolean;
+  /** A forecast's decision after what became of the playbook that answers it. */
+  readonly answered: (decision: Decision, said: readonly PlaybookDecision[]) => Decision;
 }
 
 /**
@@ -54,6 +57,7 @@ export function contain(input: {
 }): Contained {
   const { ctx, now } = input;
   const { state, ports } = ctx;
+  letLapse(ctx);
   const answering = new Map<Decision, string>();
   for (const decision of input.decisions) {
     const playbook = decision.act ? playbookFor(state, decision) : undefined;
@@ -94,8 +98,22 @@ export function contain(input: {
     carry: async (record) => {
       await Promise.all(plan.runs.map((run) => carryRun({ run, now, value, ctx, record })));
       saveLeft(state, ports);
+      return plan.decisions.map((d) => carried(d, ctx));
+    },
+    answered: (decision, said) => {
+      const by = answered.has(decision) ? answering.get(decision) : undefined;
+      const now = said.find(({ playbook }) => playbook === by);
+      return now === undefined || now.act ? decision : held(decision, now);
     },
   };
+}
+
+/** A run that the journal did not take has not begun. */
+function carried(decision: PlaybookDecision, { ports, present }: ActContext): PlaybookDecision {
+  const { state, stopping } = present();
+  const run = state.containment.runs.get(decision.playbook);
+  if (!decision.act || stopping || run === undefined || !neverCalled(run, ports)) return decision;
+  return { ...decision, act: false, reason: "journal_unavailable", detail: "it cannot be written down" };
 }
 
 function playbookFor(state: LoopState, { target, signal }: Decision): string | undefined {

@@ -103,11 +103,9 @@ function admitAll(
   return undefined;
 }
 
-/** The same for a run that was let through before and kept back since: its places in the budgets are of now. */
-export function admitAgain(state: LoopState, wish: Wish & { readonly playbook: string }, now: Instant) {
-  const targets = wish.on.map(({ name }) => name);
-  const guards = withoutPlaces(state.brakes.guards, wish.playbook, targets);
-  return admitAll(state, guards, wish, contextOf(state, now));
+/** Gives back the places in the budgets of a run that never acted. */
+export function giveBack(state: LoopState, playbook: string, targets: readonly string[]): void {
+  state.brakes.guards = withoutPlaces(state.brakes.guards, playbook, targets);
 }
 
 function subjectOf(wish: Wish, on: Wish["on"][number]): GateSubject {

@@ -121,6 +121,16 @@ export function joined(run: Run, firing: readonly AlertState[]): Run {
 
 const MAX_EPISODES = 50;
 
+/** Id of the intent of step `index`. Also the idempotency key: a step of a run takes effect once, whatever happens between. */
+export function stepId(run: Run, index: number): string {
+  return `${run.id}.${index}`;
+}
+
+/** Nothing of it has come to anything so far. */
+export function untouched({ steps }: Run): boolean {
+  return steps.every(({ status }) => status === "pending" || status === "skipped");
+}
+
 /** Steps that can be taken back now, the last one first. */
 export function undoable(run: Run, now: Instant, bootId: string): number[] {
   const open: number[] = [];

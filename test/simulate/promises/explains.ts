@@ -110,9 +110,9 @@ export function explainsChecker({ world, main }: Sight): Checker {
     }
     if (d.reason === "cooldown_active" && d.untilMs === undefined) wrong("without an end");
     if (d.reason !== "cooldown_active") return;
-    // In shadow mode the cooldown of an action that was only imagined holds.
+    // In shadow mode the cooldown of an action that was only imagined holds; a reload may have ended it within the cycle.
     const target = site.settings.targets.find((t) => t.name === d.target);
-    const shadow = report.mode === "shadow" || target?.autoHeal === false;
+    const shadow = report.mode === "shadow" || target?.autoHeal === false || site.settingsSinceMs >= beganMs;
     if (!shadow) cooling(site, d, beganMs, wrong);
   }
 
