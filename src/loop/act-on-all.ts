@@ -7,8 +7,8 @@ import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, type TargetSituation, urgency } from "../policy/decide.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, actOn, isShadow } from "./act.ts";
-import { type Contained, contain } from "./containment/index.ts";
-import { advanceBrakes, createKeeper, type Keeper, observedTargets } from "./guards/keeper.ts";
+import { type Contained, contain, playbookFor } from "./containment/index.ts";
+import { advanceBrakes, createKeeper, type Keeper, observedTargets, type Wish } from "./guards/keeper.ts";
 import { advanceVerification, concludeFor, tellPeople, type Verified } from "./healing/index.ts";
 import { knownTarget, type LoopState } from "./state.ts";
 import type { ActionRecord } from "./types.ts";
@@ -51,13 +51,17 @@ export async function actOnAll(input: {
     ctx.ports.reporter.action(made);
   };
   advanceBrakes(ctx.state, targets, now);
-  const keeper = createKeeper(
+  const decided = oneATarget(input.decided);
+  const keeper = createKeeper({
     state,
     now,
-    (target) => void verified.push(...concludeFor(state, ports, target, now)),
-  );
+    wanted: (target) => void verified.push(...concludeFor(state, ports, target, now)),
+    plain: decided
+      .filter((d) => d.act && playbookFor(state, d) === undefined)
+      .map((d) => mitigationOf(d, state)),
+  });
   const contained = contain({
-    decisions: oneATarget(input.decided),
+    decisions: decided,
     observations: input.observations,
     situationOf: (on) => situationOf(ctx.state, ctx.state.configured.get(on.name) ?? on, now),
     now,
@@ -99,12 +103,15 @@ function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState
   if (wishes.length === 0) return contained.forecasts;
   const held = new Map<Decision, Decision>();
   for (const d of wishes) {
-    const target = state.configured.get(d.target) as Target;
-    const shadow = isShadow(target, state.settings);
-    const found = keeper.admit({ on: [target], signal: d.signal, action: "mitigate", shadow });
+    const found = keeper.admit(mitigationOf(d, state));
     if (found === undefined) continue;
     const { hold, detail, untilMs } = found;
     held.set(d, { ...d, act: false, reason: hold, detail, untilMs });
   }
   return contained.forecasts.map((d) => held.get(d) ?? d);
+}
+
+function mitigationOf({ target, signal }: Decision, state: LoopState): Wish {
+  const on = state.configured.get(target) as Target;
+  return { on: [on], signal, action: "mitigate", shadow: isShadow(on, state.settings) };
 }

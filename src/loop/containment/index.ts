@@ -116,7 +116,8 @@ function carried(decision: PlaybookDecision, { ports, present }: ActContext): Pl
   return { ...decision, act: false, reason: "journal_unavailable", detail: "it cannot be written down" };
 }
 
-function playbookFor(state: LoopState, { target, signal }: Decision): string | undefined {
+/** The playbook that answers a forecast of this series in place of the plain mitigation. */
+export function playbookFor(state: LoopState, { target, signal }: Decision): string | undefined {
   return state.settings.playbooks.find(
     ({ forecast }) => forecast?.target === target && forecast.signal === signal,
   )?.name;

@@ -43,7 +43,7 @@ export function planContainment(input: PlanInput): ContainmentPlan {
   for (const playbook of containment.runs.keys()) advance(containment, playbook, input);
   const runs = [...containment.runs.values()].filter((r) => r.status === "running" || r.status === "undoing");
   for (const run of runs) claim(run);
-  for (const playbook of settings.playbooks) {
+  for (const playbook of inTurn(state, input.keeper)) {
     const { firing, stale } = causes(playbook, input);
     if (firing.length === 0 && stale.length === 0 && !input.asked.has(playbook.name)) continue;
     const decision = decidePlaybook({
@@ -76,7 +76,26 @@ export function planContainment(input: PlanInput): ContainmentPlan {
     claim(run);
     runs.push(run);
   }
-  return { decisions, runs, claimed };
+  const place = new Map(settings.playbooks.map(({ name }, index) => [name, index]));
+  const placeOf = (decision: PlaybookDecision) => place.get(decision.playbook) as number;
+  return { decisions: decisions.sort((a, b) => placeOf(a) - placeOf(b)), runs, claimed };
+}
+
+/** As they are configured, but those on targets that were acted on longer ago before the others. */
+function inTurn({ settings }: LoopState, keeper: Keeper): readonly Playbook[] {
+  const last = new Map<Playbook, number>();
+  for (const playbook of settings.playbooks) {
+    const on = playbook.steps.map((step) => step.on);
+    last.set(
+      playbook,
+      keeper.lastMonoMs(
+        on,
+        on.some((target) => isShadow(target, settings)),
+      ),
+    );
+  }
+  const before = (a: number, b: number) => (a === b ? 0 : a - b);
+  return settings.playbooks.toSorted((a, b) => before(last.get(a) as number, last.get(b) as number));
 }
 
 function causes(

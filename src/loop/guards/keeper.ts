@@ -6,6 +6,7 @@ import type { Instant } from "../../domain/time.ts";
 import {
   admit,
   advanceGuards,
+  fairShare,
   type GateContext,
   gate,
   guardReport,
@@ -15,7 +16,6 @@ import type {
   Gated,
   GateSubject,
   GuardReport,
-  GuardState,
   Held,
   HeldBack,
   ObservedSignal,
@@ -23,7 +23,7 @@ import type {
 } from "../../policy/guards/types.ts";
 import type { PlaybookDecision } from "../../policy/playbooks/decide.ts";
 import type { Verified } from "../healing/index.ts";
-import type { LoopState, SeriesRow } from "../state.ts";
+import { knownTarget, type LoopState, type SeriesRow } from "../state.ts";
 
 /**
  * What the guards look at in one cycle: which targets are at risk, and which of their signals have a value.
@@ -71,30 +71,73 @@ export interface Wish {
 export interface Keeper {
   /** The first guard that holds, or undefined: it may be done, and is counted. */
   admit(wish: Wish): (Held & { readonly target: string }) | undefined;
+  /** When any of these targets was last acted on, monotonic milliseconds; -Infinity: never. Who waited longer is asked first. */
+  lastMonoMs(on: Wish["on"], shadow: boolean): number;
 }
 
-/** @param wanted told of each target before the guards are asked: the last action on it must be judged by then. */
-export function createKeeper(state: LoopState, now: Instant, wanted: (target: string) => void): Keeper {
+/**
+ * @param wanted told of each target before the guards are asked: the last action on it must be judged by then.
+ * @param plain the plain mitigations that are wanted in this cycle, of which each is asked for after the playbooks.
+ */
+export function createKeeper(input: {
+  readonly state: LoopState;
+  readonly now: Instant;
+  readonly wanted: (target: string) => void;
+  readonly plain: readonly Wish[];
+}): Keeper {
+  const { state, now, wanted } = input;
   const context = contextOf(state, now);
+  const waiting = new Set(input.plain);
   return {
     admit(wish) {
       for (const { name } of wish.on) wanted(name);
-      return admitAll(state, state.brakes.guards, wish, context);
+      for (const other of waiting) if (sameTargets(other, wish)) waiting.delete(other);
+      return admitAll({ state, wish, waiting, context });
     },
+    lastMonoMs: (on, shadow) => Math.max(...on.map(({ name }) => lastActionOn(state, name, shadow))),
   };
 }
 
-function admitAll(
-  state: LoopState,
-  guards: GuardState,
-  wish: Wish,
-  context: GateContext,
-): (Held & { readonly target: string }) | undefined {
+function lastActionOn(state: LoopState, target: string, shadow: boolean): number {
+  const { lastActionMonoMs, lastShadowMonoMs } = knownTarget(state, target);
+  const never = Number.NEGATIVE_INFINITY;
+  return Math.max(lastActionMonoMs ?? never, (shadow ? lastShadowMonoMs : undefined) ?? never);
+}
+
+function sameTargets(a: Wish, b: Wish): boolean {
+  return a.on.some(({ name }) => b.on.some((on) => on.name === name));
+}
+
+function admitAll(input: {
+  readonly state: LoopState;
+  readonly wish: Wish;
+  readonly waiting: ReadonlySet<Wish>;
+  readonly context: GateContext;
+}): (Held & { readonly target: string }) | undefined {
+  const { state, wish, waiting, context } = input;
+  const { guards } = state.brakes;
   const subjects = wish.on.map((on) => subjectOf(wish, on));
   for (const subject of subjects) {
     const { hold } = gate(guards, subject, context);
     if (hold !== undefined) return { ...hold, target: subject.target };
   }
+  const others = [...waiting]
+    .filter((other) => wish.shadow || !other.shadow)
+    .flatMap((other) => other.on.map((on) => subjectOf(other, on)))
+    .filter((subject) => gate(guards, subject, context).open)
+    .map(({ target }) => target);
+  const { settings, now } = context;
+  const on = subjects.map(({ target }) => target);
+  const share = fairShare({
+    state: guards,
+    cap: settings.fleetCap,
+    shadow: wish.shadow,
+    now,
+    on,
+    others,
+    lastMonoMs: (target) => lastActionOn(state, target, wish.shadow),
+  });
+  if (share !== undefined) return { ...share, target: on[0] as string };
   // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
   const all = admit(guards, subjects, context);
   for (const [n, { hold }] of all.gated.entries())

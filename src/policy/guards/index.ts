@@ -21,7 +21,7 @@ import type {
   ObservedTarget,
 } from "./types.ts";
 
-export { withoutPlaces } from "./rate-cap.ts";
+export { fairShare, withoutPlaces } from "./rate-cap.ts";
 
 /** What is known of a target's past actions: see `src/policy/verify`. */
 export interface TargetPast {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { admit, freshGuards, lostGuards, resumeGuards } from "./index.ts";
-import { budgetLeft, rateCap, spend } from "./rate-cap.ts";
+import { budgetLeft, fairShare, rateCap, spend } from "./rate-cap.ts";
 import { contextOf, guardSettings, machine, stored, subjectOf } from "./testbed.ts";
 
 const MINUTE = 60_000;
@@ -170,5 +170,76 @@ describe("never more than the cap", () => {
       host.wait(MINUTE);
     }
     expect(opened).toBe(60);
+  });
+});
+
+describe("fairShare", () => {
+  const fleet = { actions: 3, windowMs: 60 * MINUTE };
+  const never = Number.NEGATIVE_INFINITY;
+  const ask = (had: readonly string[], on: readonly string[], others: readonly string[]) =>
+    fairShare({
+      state: { actions: had.map((target, n) => ({ target, monoMs: n, shadow: false })) },
+      cap: fleet,
+      shadow: false,
+      now: at(MINUTE),
+      on,
+      others,
+      lastMonoMs: (target) => (had.includes(target) ? had.lastIndexOf(target) : never),
+    });
+
+  it("keeps the last place for one that was acted on longer ago, and names it", () => {
+    expect(ask(["a", "a"], ["a"], ["b"])).toEqual({
+      hold: "rate_cap_fleet",
+      detail: "1 of 3 actions over all targets within 1 h left, for b first, acted on longer ago",
+    });
+    expect(ask(["b", "a"], ["a"], ["b"])).toMatchObject({ hold: "rate_cap_fleet" });
+    expect(ask(["a", "a"], ["b"], ["a"])).toBeUndefined();
+  });
+
+  it("holds nobody where there is room for all, where nobody waited longer, or where nobody else asks", () => {
+    expect(ask(["a"], ["a"], ["b"])).toBeUndefined();
+    expect(ask([], ["a"], ["b", "c", "d"])).toBeUndefined();
+    expect(ask(["a", "b"], ["a"], ["b"])).toBeUndefined();
+    expect(ask(["a", "a"], ["a"], ["a"])).toBeUndefined();
+    expect(ask(["a", "a"], ["a"], [])).toBeUndefined();
+  });
+
+  it("looks at the one that was acted on last where several are at once, and at a place for each", () => {
+    expect(ask(["a"], ["a", "c"], ["b"])).toMatchObject({ hold: "rate_cap_fleet" });
+    expect(ask(["a"], ["c", "b"], ["a"])).toBeUndefined();
+  });
+
+  it("lets nobody of a crowd wait for more than one window each, whoever is asked first", () => {
+    const names = ["a", "b", "c", "d"];
+    const crowd = fc.record({
+      actions: fc.integer({ min: 1, max: 4 }),
+      order: fc.shuffledSubarray(names, { minLength: names.length }),
+    });
+    const longestWait = ({ actions, order }: { actions: number; order: readonly string[] }) => {
+      const cap = { actions, windowMs: 10 * MINUTE };
+      const last = new Map<string, number>();
+      let longestMs = 0;
+      let state: ReturnType<typeof marks> = marks();
+      for (let cycle = 0; cycle < 200; cycle += 1) {
+        const now = at(cycle * MINUTE);
+        const waiting = new Set(order);
+        for (const target of order) {
+          longestMs = Math.max(longestMs, now.monoMs - (last.get(target) ?? 0));
+          waiting.delete(target);
+          const input = { state, cap, shadow: false, now };
+          const lastMonoMs = (of: string) => last.get(of) ?? never;
+          if (rateCap({ ...input, scope: undefined })) continue;
+          if (fairShare({ ...input, on: [target], others: [...waiting], lastMonoMs })) continue;
+          state = spend(state, { target, shadow: false }, { now, longestWindowMs: cap.windowMs });
+          last.set(target, now.monoMs);
+        }
+      }
+      return longestMs;
+    };
+    fc.assert(
+      fc.property(crowd, (given) => {
+        expect(longestWait(given)).toBeLessThanOrEqual(names.length * 10 * MINUTE);
+      }),
+    );
   });
 });

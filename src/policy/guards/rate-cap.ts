@@ -43,6 +43,30 @@ export function budgetLeft(input: Parameters<typeof rateCap>[0]): number {
   return Math.max(0, cap.actions - marksInWindow(input).length);
 }
 
+/**
+ * The fleet's last places go to those that were acted on longest ago: a target leaves one to each other one that wants to
+ * act now and has waited longer, so that one whose cause comes back again and again does not use up what all share.
+ * @param on the targets of what is asked for; @param others further targets that want to act, whom no other guard holds;
+ * @param lastMonoMs when a target was last acted on, -Infinity: never.
+ */
+export function fairShare(
+  input: Omit<Parameters<typeof rateCap>[0], "scope"> & {
+    readonly on: readonly string[];
+    readonly others: readonly string[];
+    readonly lastMonoMs: (target: string) => number;
+  },
+): Held | undefined {
+  const { cap, on, others, lastMonoMs } = input;
+  const last = Math.max(...on.map(lastMonoMs));
+  const first = others.filter((target) => !on.includes(target) && lastMonoMs(target) < last);
+  const left = budgetLeft({ ...input, scope: undefined });
+  if (first.length === 0 || left - first.length >= on.length) return undefined;
+  return {
+    hold: "rate_cap_fleet",
+    detail: `${left} of ${cap.actions} actions over all targets within ${spell(cap.windowMs)} left, for ${first.join(", ")} first, acted on longer ago`,
+  };
+}
+
 /** Counts an action: call it once an intent, before the call. Marks that no cap looks at any more are dropped. */
 export function spend<S extends Counted>(
   state: S,
