@@ -5,6 +5,7 @@ import type { Target } from "../domain/target.ts";
 import type { Instant } from "../domain/time.ts";
 import { cooldownLeftMs } from "../policy/cooldown.ts";
 import { coverByMostUrgent, type TargetSituation, urgency } from "../policy/decide.ts";
+import type { Held } from "../policy/guards/types.ts";
 import type { PlaybookDecision } from "../policy/playbooks/decide.ts";
 import { type ActContext, actOn, isShadow } from "./act.ts";
 import { type Contained, contain, playbookFor } from "./containment/index.ts";
@@ -51,15 +52,14 @@ export async function actOnAll(input: {
     ctx.ports.reporter.action(made);
   };
   advanceBrakes(ctx.state, targets, now);
-  const decided = oneATarget(input.decided);
-  const keeper = createKeeper({
+  const keeper = createKeeper(
     state,
     now,
-    wanted: (target) => void verified.push(...concludeFor(state, ports, target, now)),
-    plain: decided
-      .filter((d) => d.act && playbookFor(state, d) === undefined)
-      .map((d) => mitigationOf(d, state)),
-  });
+    (target) => void verified.push(...concludeFor(state, ports, target, now)),
+  );
+  const open = openOnes(input.decided, keeper, state);
+  const decided = oneATarget(open);
+  keeper.expect(decided.filter((d) => isPlain(d, state)).map((d) => mitigationOf(d, state)));
   const contained = contain({
     decisions: decided,
     observations: input.observations,
@@ -68,7 +68,7 @@ export async function actOnAll(input: {
     keeper,
     ctx,
   });
-  const forecasts = guardMitigations(contained, keeper, ctx.state);
+  const forecasts = guardMitigations(nextInLine(open, contained, state), contained, keeper, state);
   const mitigate = (decision: Decision): Decision | Promise<Decision> => {
     const target = ctx.state.configured.get(decision.target);
     if (!decision.act || target === undefined || contained.answers(decision)) return decision;
@@ -95,20 +95,56 @@ function oneATarget(decided: readonly Decision[]): readonly Decision[] {
   return [...Map.groupBy(decided, (d) => d.target).values()].flatMap(coverByMostUrgent);
 }
 
+/** Whether a decision would act, by the plain mitigation. */
+function isPlain(d: Decision, state: LoopState): boolean {
+  return d.act && playbookFor(state, d) === undefined;
+}
+
+/** The guards are asked before one signal is chosen to act for its target, so that one that is held hides no other. */
+function openOnes(decided: readonly Decision[], keeper: Keeper, state: LoopState): readonly Decision[] {
+  if (!decided.some((d) => d.act)) return decided;
+  return decided.map((d) => {
+    const held = isPlain(d, state) ? keeper.look(mitigationOf(d, state)) : undefined;
+    return held === undefined ? d : heldBy(d, held);
+  });
+}
+
+/** Where the playbook that answers the most urgent signal of a target is held back, the next signal acts in its place. */
+function nextInLine(open: readonly Decision[], contained: Contained, state: LoopState): readonly Decision[] {
+  const { forecasts, claimed } = contained;
+  const free = open.filter((d) => isPlain(d, state) && !claimed.has(d.target));
+  if (free.length === 0) return forecasts;
+  const acting = new Set(forecasts.filter((d) => d.act).map((d) => d.target));
+  const next = new Set<Decision>();
+  for (const [target, all] of Map.groupBy(free, (d) => d.target))
+    if (!acting.has(target)) next.add(all.reduce((a, b) => (urgency(b) > urgency(a) ? b : a)));
+  return forecasts.map((d, index) => {
+    const asked = open[index] as Decision;
+    return next.has(asked) ? asked : d;
+  });
+}
+
 /** The plain mitigations as the guards let them through, the most urgent first. */
-function guardMitigations(contained: Contained, keeper: Keeper, state: LoopState): readonly Decision[] {
-  const wishes = contained.forecasts
+function guardMitigations(
+  forecasts: readonly Decision[],
+  contained: Contained,
+  keeper: Keeper,
+  state: LoopState,
+): readonly Decision[] {
+  const wishes = forecasts
     .filter((d) => d.act && !contained.answers(d))
     .sort((a, b) => urgency(b) - urgency(a));
-  if (wishes.length === 0) return contained.forecasts;
+  if (wishes.length === 0) return forecasts;
   const held = new Map<Decision, Decision>();
   for (const d of wishes) {
     const found = keeper.admit(mitigationOf(d, state));
-    if (found === undefined) continue;
-    const { hold, detail, untilMs } = found;
-    held.set(d, { ...d, act: false, reason: hold, detail, untilMs });
+    if (found !== undefined) held.set(d, heldBy(d, found));
   }
-  return contained.forecasts.map((d) => held.get(d) ?? d);
+  return forecasts.map((d) => held.get(d) ?? d);
+}
+
+function heldBy(d: Decision, { hold, detail, untilMs }: Held): Decision {
+  return { ...d, act: false, reason: hold, detail, untilMs };
 }
 
 function mitigationOf({ target, signal }: Decision, state: LoopState): Wish {

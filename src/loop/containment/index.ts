@@ -34,6 +34,8 @@ export interface Contained {
   readonly decisions: readonly PlaybookDecision[];
   /** The forecasts' decisions, changed where a playbook answers them or acts on the same target. */
   readonly forecasts: readonly Decision[];
+  /** Targets that playbooks act on: nothing else may in this cycle. */
+  readonly claimed: ReadonlySet<string>;
   /** Carries out what was planned, and says how it was decided after all: what cannot be written down is not done. Never throws. */
   readonly carry: (record: (record: ActionRecord) => void) => Promise<readonly PlaybookDecision[]>;
   /** Whether a playbook carries out what this decision asks for. */
@@ -94,6 +96,7 @@ export function contain(input: {
   return {
     decisions: plan.decisions,
     forecasts,
+    claimed: plan.claimed,
     answers: (decision) => answered.has(decision),
     carry: async (record) => {
       await Promise.all(plan.runs.map((run) => carryRun({ run, now, value, ctx, record })));

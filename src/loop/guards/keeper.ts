@@ -69,26 +69,28 @@ export interface Wish {
 
 /** Asks the guards for one cycle, counting what it lets through. */
 export interface Keeper {
+  /** The first guard that holds, or undefined. Nothing is counted. */
+  look(wish: Wish): (Held & { readonly target: string }) | undefined;
+  /** Told what will be asked for in this cycle beside what is asked for first. */
+  expect(wishes: readonly Wish[]): void;
   /** The first guard that holds, or undefined: it may be done, and is counted. */
   admit(wish: Wish): (Held & { readonly target: string }) | undefined;
   /** When any of these targets was last acted on, monotonic milliseconds; -Infinity: never. Who waited longer is asked first. */
   lastMonoMs(on: Wish["on"], shadow: boolean): number;
 }
 
-/**
- * @param wanted told of each target before the guards are asked: the last action on it must be judged by then.
- * @param plain the plain mitigations that are wanted in this cycle, of which each is asked for after the playbooks.
- */
-export function createKeeper(input: {
-  readonly state: LoopState;
-  readonly now: Instant;
-  readonly wanted: (target: string) => void;
-  readonly plain: readonly Wish[];
-}): Keeper {
-  const { state, now, wanted } = input;
+/** @param wanted told of each target before the guards are asked: the last action on it must be judged by then. */
+export function createKeeper(state: LoopState, now: Instant, wanted: (target: string) => void): Keeper {
   const context = contextOf(state, now);
-  const waiting = new Set(input.plain);
+  const waiting = new Set<Wish>();
   return {
+    look(wish) {
+      for (const { name } of wish.on) wanted(name);
+      return heldNow(state, wish, context);
+    },
+    expect(wishes) {
+      for (const wish of wishes) waiting.add(wish);
+    },
     admit(wish) {
       for (const { name } of wish.on) wanted(name);
       for (const other of waiting) if (sameTargets(other, wish)) waiting.delete(other);
@@ -108,6 +110,18 @@ function sameTargets(a: Wish, b: Wish): boolean {
   return a.on.some(({ name }) => b.on.some((on) => on.name === name));
 }
 
+function heldNow(
+  state: LoopState,
+  wish: Wish,
+  context: GateContext,
+): (Held & { readonly target: string }) | undefined {
+  for (const on of wish.on) {
+    const { hold } = gate(state.brakes.guards, subjectOf(wish, on), context);
+    if (hold !== undefined) return { ...hold, target: on.name };
+  }
+  return undefined;
+}
+
 function admitAll(input: {
   readonly state: LoopState;
   readonly wish: Wish;
@@ -116,18 +130,15 @@ function admitAll(input: {
 }): (Held & { readonly target: string }) | undefined {
   const { state, wish, waiting, context } = input;
   const { guards } = state.brakes;
-  const subjects = wish.on.map((on) => subjectOf(wish, on));
-  for (const subject of subjects) {
-    const { hold } = gate(guards, subject, context);
-    if (hold !== undefined) return { ...hold, target: subject.target };
-  }
+  const held = heldNow(state, wish, context);
+  if (held !== undefined) return held;
   const others = [...waiting]
     .filter((other) => wish.shadow || !other.shadow)
     .flatMap((other) => other.on.map((on) => subjectOf(other, on)))
     .filter((subject) => gate(guards, subject, context).open)
     .map(({ target }) => target);
   const { settings, now } = context;
-  const on = subjects.map(({ target }) => target);
+  const on = wish.on.map(({ name }) => name);
   const share = fairShare({
     state: guards,
     cap: settings.fleetCap,
@@ -139,6 +150,7 @@ function admitAll(input: {
   });
   if (share !== undefined) return { ...share, target: on[0] as string };
   // A run acts as one: it takes one place of the fleet's budget a target, and all of them or none.
+  const subjects = wish.on.map((target) => subjectOf(wish, target));
   const all = admit(guards, subjects, context);
   for (const [n, { hold }] of all.gated.entries())
     if (hold !== undefined) return { ...hold, target: (subjects[n] as GateSubject).target };
