@@ -28,17 +28,16 @@ const SHOWN = {
 /** Shows arbitrary lists until so many cases have been shown; shrinks to the one that is at fault. */
 async function campaign(what: keyof typeof SHOWN, atLeast: number, server?: FaultServer): Promise<number> {
   let cases = 0;
-  await fc.assert(
-    fc.asyncProperty(SHOWN[what], async (shown) => {
-      const verdict = await show(shown, { targets: TARGETS, server });
-      cases += verdict.cases;
-      expect(verdict.misread).toEqual([]);
-      expect(verdict.acted).toBe(0);
-      expect(verdict.unarmed).toEqual([]);
-    }),
-    // Lists are half as long as they may be, in the mean.
-    { numRuns: Math.ceil((2.1 * atLeast) / (what === "fresh_envelopes" ? 4 * CYCLES : BATCH)) },
-  );
+  const property = fc.asyncProperty(SHOWN[what], async (shown) => {
+    const verdict = await show(shown, { targets: TARGETS, server });
+    cases += verdict.cases;
+    expect(verdict.misread).toEqual([]);
+    expect(verdict.acted).toBe(0);
+    expect(verdict.unarmed).toEqual([]);
+  });
+  const longest = what === "fresh_envelopes" ? 4 * CYCLES : BATCH;
+  // Lists are of any length: how many are needed is known once they have been shown.
+  while (cases < atLeast) await fc.assert(property, { numRuns: Math.ceil((atLeast - cases) / longest) });
   return cases;
 }
 
@@ -50,7 +49,7 @@ describe("whatever Prometheus answers, nothing is acted on that was not honestly
     { what: "envelopes", cases: 15_000 },
     { what: "fresh_envelopes", cases: 1500 },
   ] as const)("$cases $what", { timeout: 600_000 }, async ({ what, cases }) => {
-    expect(await campaign(what, cases)).toBeGreaterThanOrEqual(0.8 * cases);
+    expect(await campaign(what, cases)).toBeGreaterThanOrEqual(cases);
   });
 
   it.each([
@@ -59,7 +58,7 @@ describe("whatever Prometheus answers, nothing is acted on that was not honestly
   ] as const)("$cases $what over real connections", { timeout: 600_000 }, async ({ what, cases }) => {
     const server = await startFaultServer(reset());
     try {
-      expect(await campaign(what, cases, server)).toBeGreaterThanOrEqual(0.8 * cases);
+      expect(await campaign(what, cases, server)).toBeGreaterThanOrEqual(cases);
     } finally {
       await server.close();
     }
