@@ -172,6 +172,6 @@ describe("over random sequences of values, answers and faults", () => {
       { numRuns: 150 },
     );
     // The script does let it act: the rules above were not kept by doing nothing.
-    expect(effects).toBeGreaterThan(100);
+    expect(effects).toBeGreaterThan(50);
   });
 });
