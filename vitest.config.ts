@@ -9,9 +9,11 @@ const timed = [
   "test/security/slow-clients.test.ts",
 ];
 /** Tests that only reckon, for a long time. */
-const reckoning = ["test/alerting/rule-tests.test.ts", "test/fuzz/*.test.ts", "test/replay/*.test.ts"];
+const cpuBound = ["test/alerting/rule-tests.test.ts", "test/fuzz/*.test.ts", "test/replay/*.test.ts"];
 /** Reckons longest of all, in the time that the others leave: they wait for processes and disks a fifth of theirs. */
-const simulated = ["test/simulate/**/*.test.ts"];
+const simulated = ["src/lab/simulate/**/*.test.ts"];
+/** Tests beside the laboratory's code that start real servers. */
+const served = ["src/lab/chaos/**/*.test.ts"];
 /** Tests that need the whole machine: a flood, and drills at sixty times their speed. */
 const alone = ["test/security/flood.test.ts", "test/drill/drill.test.ts"];
 
@@ -33,7 +35,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "bench/**/*.test.ts"],
+          include: ["src/**/*.test.ts"],
+          exclude: [...simulated, ...served],
           testTimeout: 120_000,
           setupFiles: ["test/setup/step-back.ts"],
           ...MIXED,
@@ -41,9 +44,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: "reckoning",
+          name: "cpu-bound",
           ...servers,
-          include: reckoning,
+          include: cpuBound,
           setupFiles: ["test/setup/step-back.ts"],
           ...MIXED,
         },
@@ -53,8 +56,8 @@ export default defineConfig({
         test: {
           name: "system",
           ...servers,
-          include: ["test/**/*.test.ts"],
-          exclude: [...timed, ...reckoning, ...simulated, ...alone],
+          include: ["test/**/*.test.ts", ...served],
+          exclude: [...timed, ...cpuBound, ...simulated, ...alone],
           ...LOADED,
         },
       },

@@ -1,6 +1,6 @@
-import { loadConfig } from "../config/load.ts";
-import type { Config } from "../config/types.ts";
-import type { Playbook } from "../domain/containment.ts";
+import { loadConfig } from "../monitor/config/load.ts";
+import type { Config } from "../monitor/config/types.ts";
+import type { Playbook } from "../monitor/kernel/containment.ts";
 import { type Command, UsageError } from "./command.ts";
 import { readFlags } from "./flags.ts";
 

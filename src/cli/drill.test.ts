@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
-import { drills } from "../drill/index.ts";
+import { drills } from "../lab/drill/index.ts";
 import { run } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-cli-drill-"));

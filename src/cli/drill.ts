@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type DrillProgress, runDrill } from "../app/drill.ts";
-import type { Drill } from "../drill/drill.ts";
-import { figuresOf } from "../drill/figures.ts";
-import { type Goal, nothingLost, type Result } from "../drill/goal.ts";
-import { drills } from "../drill/index.ts";
-import { runObject } from "../drill/json.ts";
-import { type Heal, type Pace, paceOf, SPEEDS } from "../drill/pace.ts";
-import type { Recording } from "../drill/recording.ts";
-import { renderDrill } from "../drill/table.ts";
+import type { Drill } from "../lab/drill/drill.ts";
+import { figuresOf } from "../lab/drill/figures.ts";
+import { type Goal, nothingLost, type Result } from "../lab/drill/goal.ts";
+import { drills } from "../lab/drill/index.ts";
+import { runObject } from "../lab/drill/json.ts";
+import { type Heal, type Pace, paceOf, SPEEDS } from "../lab/drill/pace.ts";
+import type { Recording } from "../lab/drill/recording.ts";
+import { type DrillProgress, runDrill } from "../lab/drill/run/run.ts";
+import { renderDrill } from "../lab/drill/table.ts";
 import { type Command, UsageError } from "./command.ts";
 import { describeFlags, type Flag, readFlags } from "./flags.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bindings } from "../config/bindings.ts";
+import { bindings } from "../monitor/config/bindings.ts";
 import { UsageError } from "./command.ts";
 import { configFlags, configValues, describeFlags, type Flag, readFlags } from "./flags.ts";
 

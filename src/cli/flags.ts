@@ -1,5 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
-import { bindings, flagOf, type ValueKind } from "../config/bindings.ts";
+import { bindings, flagOf, type ValueKind } from "../monitor/config/bindings.ts";
 import { UsageError } from "./command.ts";
 
 /** One flag of a command. */

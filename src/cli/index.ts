@@ -1,5 +1,5 @@
-import { ConfigError } from "../config/types.ts";
-import { readBuildInfo } from "../telemetry/build-info.ts";
+import { readBuildInfo } from "../common/telemetry/build-info.ts";
+import { ConfigError } from "../monitor/config/types.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 
 interface Entry {

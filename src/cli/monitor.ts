@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { startMonitor } from "../app/monitor.ts";
+import { startMonitor } from "../monitor/app/monitor.ts";
 import { type Command, stopped } from "./command.ts";
 import { configFileFlag, configFlags, configValues, describeFlags, readFlags } from "./flags.ts";
 

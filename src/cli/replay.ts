@@ -1,6 +1,12 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type ReplayOptions, type ReplaySource, renderPlot, renderReport, runReplay } from "../app/replay.ts";
+import {
+  type ReplayOptions,
+  type ReplaySource,
+  renderPlot,
+  renderReport,
+  runReplay,
+} from "../monitor/app/replay.ts";
 import { type Command, UsageError } from "./command.ts";
 import { configFileFlag, configFlags, configValues, describeFlags, type Flag, readFlags } from "./flags.ts";
 

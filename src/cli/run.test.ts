@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { bindings } from "../config/bindings.ts";
+import { bindings } from "../monitor/config/bindings.ts";
 import { stopped } from "./command.ts";
 import { run } from "./index.ts";
 
@@ -59,7 +59,7 @@ describe("helius", () => {
   it.each(["monitor", "up", "service", "check-config"])(
     "%s --help exits 0 and starts nothing",
     async (name) => {
-      const { code, out, err } = await helius([name, "--nonsense", "--help"]);
+      const { code, out, err } = await helius([name, "--sampleProblem", "--help"]);
       expect([code, err]).toEqual([0, ""]);
       expect(out).toMatch(new RegExp(`^helius ${name}`));
       expect(out).not.toMatch(/undefined|NaN/);

@@ -1,9 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { type Address, PLATFORM } from "../app/platform.ts";
-import { type RunningUp, startUp } from "../app/up.ts";
-import { parseListenAddress } from "../config/fields.ts";
+import { parseListenAddress } from "../monitor/config/fields.ts";
+import { type Address, PLATFORM } from "../services/platform/platform.ts";
 import { type Command, stopped, UsageError } from "./command.ts";
 import { configFileFlag, configFlags, configValues, describeFlags, type Flag, readFlags } from "./flags.ts";
+import { type RunningUp, startUp } from "./stand.ts";
 
 const CONFIG = fileURLToPath(new URL("../../config/up.yml", import.meta.url));
 

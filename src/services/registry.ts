@@ -1,8 +1,8 @@
-import { createTokenSet, TokenError, type TokenSet } from "../security/tokens.ts";
-import { readBuildInfo } from "../telemetry/build-info.ts";
-import type { LineSink } from "../telemetry/line-sink.ts";
-import { type Logger, openLog } from "../telemetry/logger.ts";
-import { createRegistry, registerBuildInfo, registerDroppedLines } from "../telemetry/registry.ts";
+import { createTokenSet, TokenError, type TokenSet } from "../common/security/tokens.ts";
+import { readBuildInfo } from "../common/telemetry/build-info.ts";
+import type { LineSink } from "../common/telemetry/line-sink.ts";
+import { type Logger, openLog } from "../common/telemetry/logger.ts";
+import { createRegistry, registerBuildInfo, registerDroppedLines } from "../common/telemetry/registry.ts";
 import type { ServiceDefinition } from "./kit/definition.ts";
 import { type Env, type Flags, readServiceSettings, type ServiceSettings } from "./kit/env.ts";
 import { ServiceConfigError } from "./kit/errors.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { workloadInstance } from "../../src/actions/kinds.ts";
+import { workloadInstance } from "../../src/monitor/actions/kinds.ts";
 import {
   type Asked,
   type Fault,
@@ -13,9 +13,9 @@ import {
   temporaryFile,
   testAction,
   workload,
-} from "../../src/actions/kubernetes/testbed.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import type { Instance } from "../../src/domain/target.ts";
+} from "../../src/monitor/actions/kubernetes/testbed.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
+import type { Instance } from "../../src/monitor/kernel/target.ts";
 
 // The example of rights: enough for what the built-in playbooks restart, and for nothing else.
 

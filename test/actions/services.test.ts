@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { actionKinds, type Parameters, type ServiceKind } from "../../src/actions/kinds.ts";
-import { createServiceActions } from "../../src/actions/service/index.ts";
-import type { Intent } from "../../src/domain/action.ts";
-import type { Instance } from "../../src/domain/target.ts";
+import { actionKinds, type Parameters, type ServiceKind } from "../../src/monitor/actions/kinds.ts";
+import { createServiceActions } from "../../src/monitor/actions/service/index.ts";
+import type { Intent } from "../../src/monitor/kernel/action.ts";
+import type { Instance } from "../../src/monitor/kernel/target.ts";
 import { TOKEN, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { reading, startGateway, type TestGateway } from "../gateway/start.ts";
@@ -36,7 +36,7 @@ function intentOf(kind: ServiceKind, parameters: Parameters): Intent {
     target: "service",
     signal: "backlog",
     trigger: "strong",
-    witness: "linear",
+    predictor: "linear",
     parameters,
     epoch: 7,
     at: { wallMs: 1, monoMs: 1 },
@@ -62,7 +62,7 @@ async function carryOut(kind: ServiceKind, url: string, parameters: Parameters =
 }
 
 /** Carries out what takes the action back by default. */
-function takeBack(kind: ServiceKind, url: string, parameters: Parameters) {
+function rollback(kind: ServiceKind, url: string, parameters: Parameters) {
   const undo = actionKinds[kind].undo?.(parameters);
   if (undo === undefined) throw new Error(`${kind} has no undo`);
   return carryOut(undo.kind as ServiceKind, url, undo.parameters);
@@ -84,7 +84,7 @@ describe("on a telemetry-gateway", () => {
     const parameters = { region: "us-east-1", seconds: "600" };
     await carryOut("isolate-region", gateway.url, parameters);
     expect([await send("1", "us-east-1"), await send("1", "sa-east-1")]).toEqual([503, 202]);
-    expect(await takeBack("isolate-region", gateway.url, parameters)).toMatchObject({ was_isolated: true });
+    expect(await rollback("isolate-region", gateway.url, parameters)).toMatchObject({ was_isolated: true });
     expect(await send("1", "us-east-1")).toBe(202);
   });
 
@@ -95,7 +95,7 @@ describe("on a telemetry-gateway", () => {
       Promise.all(["us-east-1", "sa-east-1"].map((region) => send(id, region)));
     expect(await statuses("1")).toEqual([202, 202]);
     expect(await statuses("2")).toEqual([429, 429]);
-    expect(await takeBack("set-rate-limit", gateway.url, parameters)).toEqual({
+    expect(await rollback("set-rate-limit", gateway.url, parameters)).toEqual({
       action: "reset-rate-limit",
       region: "all",
       reset: ["us-east-1", "eu-central-1", "sa-east-1", "us-west-2"],
@@ -109,7 +109,7 @@ describe("on a telemetry-gateway", () => {
     const parameters = { region: "us-east-1", per_second: "1", seconds: "600" };
     await carryOut("set-rate-limit", gateway.url, parameters);
     await carryOut("set-rate-limit", gateway.url, { ...parameters, region: "sa-east-1" });
-    expect(await takeBack("set-rate-limit", gateway.url, parameters)).toMatchObject({
+    expect(await rollback("set-rate-limit", gateway.url, parameters)).toMatchObject({
       region: "us-east-1",
       reset: ["us-east-1"],
     });
@@ -154,7 +154,7 @@ describe("on a recommender", () => {
       forced_fallback: true,
       seconds: 600,
     });
-    expect(await takeBack("force-fallback", recommender.url, parameters)).toMatchObject({
+    expect(await rollback("force-fallback", recommender.url, parameters)).toMatchObject({
       forced_fallback: false,
       was_forced: true,
     });
@@ -166,7 +166,7 @@ describe("on a recommender", () => {
       stream_paused: true,
     });
     await carryOut("retrain", recommender.url);
-    expect(await takeBack("pause-stream", recommender.url, parameters)).toMatchObject({
+    expect(await rollback("pause-stream", recommender.url, parameters)).toMatchObject({
       stream_paused: false,
       was_paused: true,
     });

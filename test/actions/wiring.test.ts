@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { kubeconfigText, startApi, temporaryFile } from "../../src/actions/kubernetes/testbed.ts";
-import { answering, calm, startService } from "../../src/actions/service/testbed.ts";
-import { type OpenActions, openActions } from "../../src/app/wiring.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import type { Intent } from "../../src/domain/action.ts";
-import type { Step } from "../../src/domain/containment.ts";
+import { kubeconfigText, startApi, temporaryFile } from "../../src/monitor/actions/kubernetes/testbed.ts";
+import { answering, calm, startService } from "../../src/monitor/actions/service/testbed.ts";
+import { type OpenActions, openActions } from "../../src/monitor/app/wiring.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
+import type { Intent } from "../../src/monitor/kernel/action.ts";
+import type { Step } from "../../src/monitor/kernel/containment.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 
 // From the configuration file to the call that arrives: the actions as the monitor opens them, and reloads them.
@@ -51,7 +51,7 @@ function carryOut(step: Step, id = "intent-1") {
     target: step.on.name,
     signal: "alert",
     trigger: "alert",
-    witness: "alert",
+    predictor: "alert",
     parameters: step.parameters,
     epoch: 1,
     at: { wallMs: 1_700_000_000_000, monoMs: 1 },
@@ -141,7 +141,7 @@ it("the Kubernetes library is loaded for a restart, and by nothing else", async 
       return next(name, context);
     } });
     await import("./src/cli/index.ts");
-    const { openActions } = await import("./src/app/wiring.ts");
+    const { openActions } = await import("./src/monitor/app/wiring.ts");
     const say = (what) => console.log(what + ": " + loaded);
     const intent = { id: "i", kind: "rollout-restart", epoch: 1, at: { wallMs: 1700000000000, monoMs: 1 } };
     const instance = { name: "n", url: "kubernetes://helius/deployment/mlflow-tracker" };

@@ -2,9 +2,9 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { bindings, DEFAULT_TARGET_BASE } from "../../src/config/bindings.ts";
-import { loadConfig } from "../../src/config/load.ts";
-import { DEVELOPMENT_TOKEN } from "../../src/security/tokens.ts";
+import { DEVELOPMENT_TOKEN } from "../../src/common/security/tokens.ts";
+import { bindings, DEFAULT_TARGET_BASE } from "../../src/monitor/config/bindings.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
 import { services as heliusServices } from "../../src/services/registry.ts";
 import { addresses, type ComposeService, inRepository, readCompose, readRepository } from "./compose.ts";
 import { composeFile } from "./compose-file.ts";
@@ -300,10 +300,10 @@ test("what the Dockerfile copies exists and reaches the build; tests and secrets
     ".git/config",
     "data/monitor.db",
     "node_modules/pino/package.json",
-    "src/config/load.test.ts",
+    "src/monitor/config/load.test.ts",
   ])
     expect(isIgnored(ignore, path), path).toBe(true);
-  expect(isIgnored(ignore, "src/config/load.ts")).toBe(false);
+  expect(isIgnored(ignore, "src/monitor/config/load.ts")).toBe(false);
 });
 
 test("Alertmanager reaches the monitor with the token that the services are given", () => {

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { RunningMonitor } from "../../src/app/monitor.ts";
-import { startMonitor } from "../../src/app/monitor.ts";
+import type { RunningMonitor } from "../../src/monitor/app/monitor.ts";
+import { startMonitor } from "../../src/monitor/app/monitor.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { metricsOf, prometheusAlerts, recordingRules, ruleFiles } from "../alerting/rules.ts";

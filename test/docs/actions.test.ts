@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { type ActionKind, actionKinds } from "../../src/actions/kinds.ts";
-import { loadConfig } from "../../src/config/load.ts";
+import { type ActionKind, actionKinds } from "../../src/monitor/actions/kinds.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
 
-// docs/actions.md is held to the rules of src/actions/kinds.ts, and the examples to the configuration that they show.
+// docs/actions.md is held to the rules of src/monitor/actions/kinds.ts, and the examples to the configuration that they show.
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "helius-docs-"));
@@ -37,7 +37,7 @@ describe("docs/actions.md", () => {
   });
 
   it("explains exactly the statuses of an outcome", () => {
-    const source = /type InstanceStatus =([^;]+);/.exec(read("src/domain/action.ts"))?.[1] ?? "";
+    const source = /type InstanceStatus =([^;]+);/.exec(read("src/monitor/kernel/action.ts"))?.[1] ?? "";
     const declared = [...source.matchAll(/"(\w+)"/g)].map((m) => m[1]);
     expect(declared.length).toBe(5);
     expect(table("What came of it").map(([status]) => status)).toEqual(declared);

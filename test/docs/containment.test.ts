@@ -24,7 +24,7 @@ test.each([
   ["rule", "RegionRule", 3],
   ["why none", "NoRegion", 14],
 ])("docs/containment.md explains exactly each %s of the choice of a region", (head, type, least) => {
-  const reasons = declared(read("src/policy/regions/choose.ts"), type);
+  const reasons = declared(read("src/monitor/playbooks/regions/choose.ts"), type);
   expect(reasons.length).toBeGreaterThanOrEqual(least);
   expect(listed(read("docs/containment.md"), head)).toEqual(reasons);
 });

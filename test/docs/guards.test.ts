@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { GUARD_HOLDS } from "../../src/domain/decision.ts";
-import { createGuardMetrics } from "../../src/report/guard-metrics.ts";
-import { createRegistry } from "../../src/telemetry/registry.ts";
+import { createRegistry } from "../../src/common/telemetry/registry.ts";
+import { GUARD_HOLDS } from "../../src/monitor/kernel/decision.ts";
+import { createGuardMetrics } from "../../src/monitor/report/guard-metrics.ts";
 
 // docs/guards.md is held to the guards there are: their order, their sections, their metrics.
 

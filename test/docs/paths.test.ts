@@ -62,7 +62,7 @@ function relativeLinks(text: string): string[] {
 
 test("the documents are found", () => {
   expect(documents).toEqual(
-    expect.arrayContaining(["README.md", "docs/decision.md", "docs/adr/0003-linear-witness.md"]),
+    expect.arrayContaining(["README.md", "docs/decision.md", "docs/adr/0003-linear-predictor.md"]),
   );
   const named = documents.flatMap((document) => namedPaths(read(document)));
   expect(named.length).toBeGreaterThan(60);

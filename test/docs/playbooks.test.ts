@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import { containmentSchema, playbooksSchema } from "../../src/config/playbooks.ts";
-import { keysAt } from "../../src/config/schema.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
+import { containmentSchema, playbooksSchema } from "../../src/monitor/config/playbooks.ts";
+import { keysAt } from "../../src/monitor/config/schema.ts";
 
 // docs/playbooks.md is held to the program: its example is read, its tables are complete.
 

@@ -2,13 +2,13 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type RunningMonitor, startMonitor } from "../../src/app/monitor.ts";
-import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/config/bindings.ts";
-import { trendSettings } from "../../src/forecast/settings.ts";
-import { createMetricsReporter } from "../../src/report/metrics.ts";
+import { createRegistry } from "../../src/common/telemetry/registry.ts";
+import { type RunningMonitor, startMonitor } from "../../src/monitor/app/monitor.ts";
+import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/monitor/config/bindings.ts";
+import { trendSettings } from "../../src/monitor/forecast/settings.ts";
+import { createMetricsReporter } from "../../src/monitor/report/metrics.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { services, startServiceFromEnv } from "../../src/services/registry.ts";
-import { createRegistry } from "../../src/telemetry/registry.ts";
 
 // The reference documents are held to the running program: what it has is listed, and what is listed it has.
 
@@ -168,7 +168,7 @@ function plain(text: string): string {
 }
 
 test("docs/decision.md explains exactly the reasons of the domain", () => {
-  const source = read("src/domain/decision.ts");
+  const source = read("src/monitor/kernel/decision.ts");
   const declared = ["LinearTrigger", "TrendTrigger", "Quiet", "GuardHold", "Hold"].flatMap((type) => {
     const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
     if (union === undefined) throw new Error(`no type ${type}`);
@@ -188,7 +188,7 @@ test("docs/logs.md lists only messages that the program has, and every one of th
   const sources = globSync("src/**/*.ts", { cwd: root, exclude: ["**/*.test.ts"] })
     .map((path) => read(path))
     .join("\n");
-  const outcomes = /type OutcomeStatus =([^;]+);/.exec(read("src/domain/action.ts"))?.[1] ?? "";
+  const outcomes = /type OutcomeStatus =([^;]+);/.exec(read("src/monitor/kernel/action.ts"))?.[1] ?? "";
   const built = [...outcomes.matchAll(/"(\w+)"/g)].map((m) => `mitigation ${m[1]}`);
   const messages = rawRows(read("docs/logs.md"))
     .flatMap(([message]) => codes(message))
@@ -236,8 +236,8 @@ test("docs/http-api.md names only endpoints and fault modes of a service that ar
   }
 });
 
-test("docs/configuration.md lists every constant of the trend witness with its defaults", () => {
-  const text = section(read("docs/configuration.md"), "Constants of the trend witness");
+test("docs/configuration.md lists every constant of the trend predictor with its defaults", () => {
+  const text = section(read("docs/configuration.md"), "Constants of the trend predictor");
   const shown = (value: unknown) =>
     typeof value === "number" ? String(Number(value.toPrecision(4))) : String(value);
   const kinds = (["latency", "ratio", "memory", "backlog"] as const).map((k) => trendSettings(k, "default"));

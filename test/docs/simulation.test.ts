@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { CATALOGUE } from "../simulate/faults/catalogue.ts";
-import { PLANTS } from "../simulate/plants/index.ts";
-import { catalogueText } from "../simulate/report.ts";
+import { CATALOGUE } from "../../src/lab/simulate/faults/catalogue.ts";
+import { PLANTS } from "../../src/lab/simulate/plants/index.ts";
+import { catalogueText } from "../../src/lab/simulate/report.ts";
 
 const text = readFileSync(new URL("../../docs/simulation.md", import.meta.url), "utf8");
 

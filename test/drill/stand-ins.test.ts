@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "undici";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createRolloutRestart } from "../../src/actions/kubernetes/index.ts";
-import type { Intent } from "../../src/domain/action.ts";
 import {
   type KubernetesStandIn,
   kubeconfigOf,
   startKubernetesStandIn,
-} from "../../src/drill/stand-ins/kubernetes.ts";
+} from "../../src/lab/drill/stand-ins/kubernetes.ts";
+import { createRolloutRestart } from "../../src/monitor/actions/kubernetes/index.ts";
+import type { Intent } from "../../src/monitor/kernel/action.ts";
 
 // The stand-in for a cluster, held against the action that restarts workloads in a real one.
 
@@ -52,7 +52,7 @@ const intent = (id: string, wallMs: number): Intent => ({
   target: "helius/deployment/mlflow-tracker",
   signal: "MlflowUnreachable",
   trigger: "alert",
-  witness: "alertmanager",
+  predictor: "alertmanager",
   epoch: 1,
   at: { wallMs, monoMs: 1 },
   bootId: "b",

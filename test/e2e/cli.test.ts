@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { bindings, flagOf } from "../../src/config/bindings.ts";
+import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
 import { runHelius } from "./kit/process.ts";
 import { createWorld } from "./kit/world.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadConfig } from "../../src/config/load.ts";
-import type { Config } from "../../src/config/types.ts";
+import { loadConfig } from "../../src/monitor/config/load.ts";
+import type { Config } from "../../src/monitor/config/types.ts";
 import { runHelius } from "./kit/process.ts";
 import { createWorld, type World } from "./kit/world.ts";
 

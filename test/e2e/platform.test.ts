@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { PLATFORM } from "../../src/app/platform.ts";
+import { PLATFORM } from "../../src/services/platform/platform.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { descendantsOf, isAlive } from "./kit/process.ts";
 import { createWorld, TOKEN, type World } from "./kit/world.ts";

@@ -1,6 +1,3 @@
-import type { MetricSource } from "../../src/domain/observation.ts";
-import type { Signal } from "../../src/domain/signal.ts";
-import type { Target } from "../../src/domain/target.ts";
 import {
   type Fleet,
   settingsOf,
@@ -9,9 +6,12 @@ import {
   type VirtualTime,
   virtualTime,
   worldOf,
-} from "../../src/loop/testbed.ts";
-import type { TickReport } from "../../src/loop/types.ts";
-import { createMemoryStore } from "../../src/store/memory/index.ts";
+} from "../../src/monitor/cycle/testbed.ts";
+import type { TickReport } from "../../src/monitor/cycle/types.ts";
+import type { MetricSource } from "../../src/monitor/kernel/observation.ts";
+import type { Signal } from "../../src/monitor/kernel/signal.ts";
+import type { Target } from "../../src/monitor/kernel/target.ts";
+import { createMemoryStore } from "../../src/monitor/store/memory/index.ts";
 
 /** Samples of a steep line that are shown before: with one more every target is acted on at once. */
 const SHOWN = 4;

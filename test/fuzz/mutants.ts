@@ -1,8 +1,8 @@
 import type { WireAnswer } from "./wire.ts";
 
 /**
- * Faults of a reader, planted between the answer and the real one: each takes one kind of nonsense for sense. A campaign
- * in which none of them acts would have shown nothing of the nonsense it is about.
+ * Faults of a reader, planted between the answer and the real one: each takes one kind of sampleProblem for sense. A campaign
+ * in which none of them acts would have shown nothing of the sampleProblem it is about.
  */
 export interface Mutant {
   readonly name: string;

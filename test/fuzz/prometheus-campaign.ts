@@ -1,4 +1,4 @@
-import { createPrometheusSource } from "../../src/sources/prometheus/index.ts";
+import { createPrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { type FaultServer, respond } from "../setup/fault-server.ts";
 import { arm, MAX_SAMPLE_AGE_MS, misread } from "./armed.ts";
 import type { Mutant } from "./mutants.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MetricSource } from "../../src/domain/observation.ts";
-import { createScrapeSource } from "../../src/sources/scrape/index.ts";
+import type { MetricSource } from "../../src/monitor/kernel/observation.ts";
+import { createScrapeSource } from "../../src/monitor/sources/scrape/index.ts";
 import { arm, misread } from "./armed.ts";
 import { honestPage, type PageCase, pageCase, pageOf } from "./scrape-pages.ts";
 import { Wire } from "./wire.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/loop/containment/testbed.ts";
-import { MAX_AHEAD_MS, MAX_LABELS, parseWebhook } from "../../src/policy/alerts/parse.ts";
-import { createMemoryStore } from "../../src/store/memory/index.ts";
+import { MAX_AHEAD_MS, MAX_LABELS, parseWebhook } from "../../src/monitor/alerts/parse.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/monitor/cycle/containment/testbed.ts";
+import { createMemoryStore } from "../../src/monitor/store/memory/index.ts";
 import { anyJson } from "./absurd-json.ts";
 
 type Json = Record<string, unknown>;

@@ -370,7 +370,7 @@ describe("the admin plane", () => {
       ["action=reset-rate-limit&seconds=5", "seconds"],
       ["action=isolate-region&region=all&seconds=5", "region"],
       ["action=replay-dead-letters&limit=0", "limit"],
-      ["action=nonsense", "action"],
+      ["action=sampleProblem", "action"],
     ]) {
       const answer = await gateway.admin("POST", `/admin/mitigate?${query}`);
       expect([answer.status, answer.json.parameter], query).toEqual([400, parameter]);

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import mqtt from "mqtt";
 import { expect, it } from "vitest";
-import { startProcess, stopProcess } from "../../bench/gateway/processes.ts";
+import { startProcess, stopProcess } from "../../src/lab/bench/gateway/processes.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";
 import { reading } from "./start.ts";
 
-const runner = join(import.meta.dirname, "../../bench/gateway/run-gateway.ts");
+const runner = join(import.meta.dirname, "../../src/lab/bench/gateway/run-gateway.ts");
 
 /** Whether this machine lets a process be traced: containers often do not. */
 async function mayTrace(strace: string): Promise<boolean> {

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { killRun } from "../../bench/gateway/kill-run.ts";
-import { stopProcess } from "../../bench/gateway/processes.ts";
-import { startNats } from "../../bench/gateway/servers.ts";
+import { killRun } from "../../src/lab/bench/gateway/kill-run.ts";
+import { stopProcess } from "../../src/lab/bench/gateway/processes.ts";
+import { startNats } from "../../src/lab/bench/gateway/servers.ts";
 import { seededRandom } from "../../src/services/kit/random.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { requireServer } from "../setup/require-server.ts";
 
-// The short version of `node bench/gateway/kill.ts`.
+// The short version of `node src/lab/bench/gateway/kill.ts`.
 const KILLS = 5;
 const clean = { kills: KILLS, lost: 0, duplicate_effects: 0, foreign: 0 };
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PLATFORM } from "../../src/app/platform.ts";
+import { PLATFORM } from "../../src/services/platform/platform.ts";
 import { inRepository, readRepository } from "../containers/compose.ts";
 import { descendantsOf } from "../e2e/kit/process.ts";
 import { createWorld, TOKEN, type World } from "../e2e/kit/world.ts";

@@ -215,37 +215,37 @@ const snippets: Snippet[] = [
   statement("services", "clock", "Date.now()", undefined),
   statement("store", "random", "Math.random()", undefined),
   file(
-    "src/loop/cycle-a.ts",
+    "src/monitor/cycle/cycle-a.ts",
     'import { b } from "./cycle-b.ts";\n\nexport const a: () => number = () => b();\n',
     "lint/suspicious/noImportCycles",
   ),
   file(
-    "src/loop/cycle-b.ts",
+    "src/monitor/cycle/cycle-b.ts",
     'import { a } from "./cycle-a.ts";\n\nexport const b: () => number = () => a();\n',
     "lint/suspicious/noImportCycles",
   ),
   // What the configuration reads of the actions is as pure as the core.
   file(
-    "src/actions/kinds.ts",
+    "src/monitor/actions/kinds.ts",
     'import { request } from "undici";\n\nexport const used = request;\n',
     IMPORTS,
   ),
-  file("src/store/enum.ts", "export enum Colour {\n  Red = 1,\n}\n", "lint/style/noEnum"),
-  file("src/store/talks.ts", 'console.log("hello");\n', "lint/suspicious/noConsole"),
-  file("src/store/long-file.ts", lines(401), "lint/style/noExcessiveLinesPerFile"),
-  file("src/store/fitting-file.ts", lines(400), undefined),
+  file("src/monitor/store/enum.ts", "export enum Colour {\n  Red = 1,\n}\n", "lint/style/noEnum"),
+  file("src/monitor/store/talks.ts", 'console.log("hello");\n', "lint/suspicious/noConsole"),
+  file("src/monitor/store/long-file.ts", lines(401), "lint/style/noExcessiveLinesPerFile"),
+  file("src/monitor/store/fitting-file.ts", lines(400), undefined),
   file(
-    "src/store/long-function.ts",
+    "src/monitor/store/long-function.ts",
     `export function long(): number {\n  let n = 0;\n${"  n += 1;\n".repeat(80)}  return n;\n}\n`,
     "lint/complexity/noExcessiveLinesPerFunction",
   ),
   file(
-    "src/store/focused.test.ts",
+    "src/monitor/store/focused.test.ts",
     'import { expect, test } from "vitest";\n\ntest.only("x", () => {\n  expect(1).toBe(1);\n});\n',
     "lint/suspicious/noFocusedTests",
   ),
   file(
-    "src/store/skipped.test.ts",
+    "src/monitor/store/skipped.test.ts",
     'import { expect, test } from "vitest";\n\ntest.skip("x", () => {\n  expect(1).toBe(1);\n});\n',
     "lint/suspicious/noSkippedTests",
   ),
@@ -274,7 +274,7 @@ function statement(folder: string, name: string, text: string, rule: string | un
 function matching(name: string, wanted: string, rule: string | undefined): Snippet {
   const body = `  expect({ a: "y" }).toMatchObject({ a: ${wanted} });\n`;
   const head = 'import { expect, test } from "vitest";\n\n';
-  return file(`src/store/${name}.test.ts`, `${head}test("x", () => {\n${body}});\n`, rule);
+  return file(`src/monitor/store/${name}.test.ts`, `${head}test("x", () => {\n${body}});\n`, rule);
 }
 
 function lines(count: number): string {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { startFleet } from "../../bench/page/fleet.ts";
+import { startFleet } from "../../src/lab/bench/page/fleet.ts";
 import { createWorld, quickConfig, TOKEN } from "../e2e/kit/world.ts";
 import { requireServer } from "../setup/require-server.ts";
 import { openBrowser, violations, visit } from "./browser.ts";

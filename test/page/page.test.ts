@@ -187,9 +187,9 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await page.getByRole("button", { name: "Replay…" }).click();
     await page.getByRole("dialog").getByLabel("Token").fill(TOKEN);
     await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
-    const table = page.getByRole("group", { name: "Actions at each setting" });
+    const table = page.getByRole("group", { name: "Actions at each sensitivity" });
     await eventually(() => table.textContent()).toMatch(/really done[2-9].*strict.*default.*eager/);
-    // The ramp happened: every setting would have acted on it.
+    // The ramp happened: every sensitivity would have acted on it.
     const counts = await table.locator("tbody tr td:nth-child(2)").allTextContents();
     expect(counts.map(Number).every((count) => count > 0)).toBe(true);
     expect(complaints).toEqual([]);

@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createLogger } from "../../src/common/telemetry/logger.ts";
+import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import { eventually, ManualClock, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { productApi } from "../../src/services/product-api/service.ts";
 import { answerProblem } from "../../src/services/recommender-service/answer.ts";
 import { SHOP } from "../../src/services/recommender-service/model/shop.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
-import { createRegistry } from "../../src/telemetry/registry.ts";
 import { startRecommender, type TestRecommender } from "./start.ts";
 
 // Degraded modes of a recommender that really listens, without a registry.

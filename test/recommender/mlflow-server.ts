@@ -5,7 +5,7 @@ import {
   createMlflowStandIn,
   MLFLOW_ARTIFACTS,
   type MlflowStandIn,
-} from "../../src/drill/stand-ins/mlflow.ts";
+} from "../../src/lab/drill/stand-ins/mlflow.ts";
 
 // The stand-in for MLflow, and how it goes wrong.
 

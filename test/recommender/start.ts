@@ -1,7 +1,7 @@
+import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import type { ServiceClock } from "../../src/services/kit/clock.ts";
 import { capturedLog, type LogLine } from "../../src/services/kit/test-harness.ts";
 import { recommenderService } from "../../src/services/recommender-service/service.ts";
-import { createRegistry } from "../../src/telemetry/registry.ts";
 
 export const TOKEN = "test-token";
 

@@ -113,7 +113,7 @@ describe("helius replay --prom.url", () => {
     expect(linesOf(ran).at(-1)).toMatchObject({ series: 2, samples: 2 * (COUNT / 4) - 5 });
   });
 
-  test("nothing there, a server that answers nonsense, and no server: exit 1 and why", async (context) => {
+  test("nothing there, a server that answers sampleProblem, and no server: exit 1 and why", async (context) => {
     const { url } = started(context);
     const years = await run([`--prom.url=${url}`, "--start=1000000", "--end=1003600"]);
     expect(years).toMatchObject({ code: 1, stdout: "" });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 
-const RUNNER = fileURLToPath(new URL("run-service.ts", import.meta.url));
+const RUNNER = fileURLToPath(new URL("./run-service.ts", import.meta.url));
 const children: ChildProcess[] = [];
 let dir: ReturnType<typeof temporaryDirectory>;
 

@@ -1,12 +1,12 @@
-import type { PartReading, PartsRecipe } from "../../src/domain/containment.ts";
+import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/containment.ts";
 import type {
   Observation,
   ObserveRequest,
   PartsObservation,
   PartsRequest,
-} from "../../src/domain/observation.ts";
-import type { ScrapeRecipe, Signal } from "../../src/domain/signal.ts";
-import type { Instance, Series, Target } from "../../src/domain/target.ts";
+} from "../../src/monitor/kernel/observation.ts";
+import type { ScrapeRecipe, Signal } from "../../src/monitor/kernel/signal.ts";
+import type { Instance, Series, Target } from "../../src/monitor/kernel/target.ts";
 
 export interface SignalGiven {
   readonly name?: string;

@@ -1,18 +1,18 @@
 import { spawnSync } from "node:child_process";
 import { median } from "simple-statistics";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SignalDefinition } from "../../src/domain/signal.ts";
-import { signalDefinitions } from "../../src/signals/index.ts";
-import { createPrometheusSource } from "../../src/sources/prometheus/index.ts";
-import { renderPromql } from "../../src/sources/prometheus/promql.ts";
+import type { SignalDefinition } from "../../src/monitor/kernel/signal.ts";
+import { signalDefinitions } from "../../src/monitor/signals/index.ts";
+import { createPrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
+import { renderPromql } from "../../src/monitor/sources/prometheus/promql.ts";
 import {
   computeRecipe,
   metricsOf,
   type RecipeData,
   type RecipeSeries,
-} from "../../src/sources/scrape/calculate.ts";
-import { createScrapeSource } from "../../src/sources/scrape/index.ts";
-import { ExpositionError, parseExposition } from "../../src/sources/scrape/parser.ts";
+} from "../../src/monitor/sources/scrape/calculate.ts";
+import { createScrapeSource } from "../../src/monitor/sources/scrape/index.ts";
+import { ExpositionError, parseExposition } from "../../src/monitor/sources/scrape/parser.ts";
 import { type EvolvingService, startEvolvingService } from "../setup/evolving-service.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";

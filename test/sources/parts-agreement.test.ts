@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { PartReading } from "../../src/domain/containment.ts";
-import type { PartsObservation } from "../../src/domain/observation.ts";
-import { chooseRegion, createRegionHistory, observeParts } from "../../src/policy/regions/index.ts";
+import type { PartReading } from "../../src/monitor/kernel/containment.ts";
+import type { PartsObservation } from "../../src/monitor/kernel/observation.ts";
+import {
+  chooseRegion,
+  createRegionHistory,
+  observeParts,
+} from "../../src/monitor/playbooks/regions/index.ts";
+import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
+import { createScrapeSource, type ScrapeSource } from "../../src/monitor/sources/scrape/index.ts";
 import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
-import { createPrometheusSource, type PrometheusSource } from "../../src/sources/prometheus/index.ts";
-import { createScrapeSource, type ScrapeSource } from "../../src/sources/scrape/index.ts";
 import { reading, startGateway, type TestGateway } from "../gateway/start.ts";
 import { waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { PartsObservation } from "../../src/domain/observation.ts";
-import { createPrometheusSource, type PrometheusSource } from "../../src/sources/prometheus/index.ts";
+import type { PartsObservation } from "../../src/monitor/kernel/observation.ts";
+import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import {
   drip,
   type Exchange,

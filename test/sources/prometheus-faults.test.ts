@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Observation } from "../../src/domain/observation.ts";
-import { createPrometheusSource, type PrometheusSource } from "../../src/sources/prometheus/index.ts";
+import type { Observation } from "../../src/monitor/kernel/observation.ts";
+import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import {
   drip,
   type Exchange,
@@ -327,7 +327,7 @@ describe("time", () => {
     expect(await statusOf(answers(behind))).toMatch(/^stale: evaluation/);
   });
 
-  it("is invalid when the time of the last scrape is nonsense", async () => {
+  it("is invalid when the time of the last scrape is sampleProblem", async () => {
     for (const value of ["NaN", "0", null]) {
       const up = respondJson(vector([{ instance: "alpha:8000", value }]));
       expect(await statusOf(answers(good, up))).toMatch(/^invalid: time of the last scrape/);

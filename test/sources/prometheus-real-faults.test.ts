@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Observation } from "../../src/domain/observation.ts";
-import { signalDefinitions } from "../../src/signals/index.ts";
-import { createPrometheusSource, type PrometheusSource } from "../../src/sources/prometheus/index.ts";
+import type { Observation } from "../../src/monitor/kernel/observation.ts";
+import { signalDefinitions } from "../../src/monitor/signals/index.ts";
+import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { type EvolvingService, startEvolvingService } from "../setup/evolving-service.ts";
 import { waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/domain/store.ts";
-import { StoreError } from "../../src/domain/store.ts";
-import type { StoreSettings } from "../../src/store/records.ts";
+import type { Store } from "../../src/monitor/kernel/store.ts";
+import { StoreError } from "../../src/monitor/kernel/store.ts";
+import type { StoreSettings } from "../../src/monitor/store/records.ts";
 import { intentOf, type ManualClock, manualClock, outcomeOf, RETENTION } from "./fixtures.ts";
 
 /** A place where a store can be opened again and again. */

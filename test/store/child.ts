@@ -1,5 +1,5 @@
 import { readSync, writeSync } from "node:fs";
-import { openSqliteStore } from "../../src/store/sqlite/index.ts";
+import { openSqliteStore } from "../../src/monitor/store/sqlite/index.ts";
 import { intentOf, RETENTION } from "./records.ts";
 
 /**

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, w
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { StoreError } from "../../src/domain/store.ts";
-import { openSqliteStore } from "../../src/store/sqlite/index.ts";
+import { StoreError } from "../../src/monitor/kernel/store.ts";
+import { openSqliteStore } from "../../src/monitor/store/sqlite/index.ts";
 import { intentOf, manualClock, outcomeOf, RETENTION, testDirectory } from "./fixtures.ts";
 import { startStoreProcess } from "./process.ts";
 

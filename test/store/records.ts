@@ -1,5 +1,5 @@
-import type { Intent, Outcome } from "../../src/domain/action.ts";
-import type { Clock } from "../../src/domain/time.ts";
+import type { Intent, Outcome } from "../../src/monitor/kernel/action.ts";
+import type { Clock } from "../../src/monitor/kernel/time.ts";
 
 /** A clock that stands still until it is moved. */
 export interface ManualClock extends Clock {
@@ -25,7 +25,7 @@ export function intentOf(id: string, more: Partial<Intent> = {}): Intent {
     target: "product-api",
     signal: "p95_latency",
     trigger: "strong",
-    witness: "linear",
+    predictor: "linear",
     forecast: 6500.25,
     threshold: 5000,
     epoch: 7,

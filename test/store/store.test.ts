@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Store } from "../../src/domain/store.ts";
-import { StoreError } from "../../src/domain/store.ts";
-import { createMemoryDisk, createMemoryStore } from "../../src/store/memory/index.ts";
-import { openSqliteStore } from "../../src/store/sqlite/index.ts";
+import type { Store } from "../../src/monitor/kernel/store.ts";
+import { StoreError } from "../../src/monitor/kernel/store.ts";
+import { createMemoryDisk, createMemoryStore } from "../../src/monitor/store/memory/index.ts";
+import { openSqliteStore } from "../../src/monitor/store/sqlite/index.ts";
 import { describeStore } from "./behaviour.ts";
 import { intentOf, type ManualClock, manualClock, outcomeOf, testDirectory } from "./fixtures.ts";
 

@@ -1,4 +1,4 @@
-import { openLog } from "../../src/telemetry/logger.ts";
+import { openLog } from "../../src/common/telemetry/logger.ts";
 
 // A program that only logs: numbered lines to the file named by its arguments, until it is killed or has written enough.
 const [file = "", maxBytes = "0", run = "0", lines = "Infinity"] = process.argv.slice(2);

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";
 
-const WRITER = join(import.meta.dirname, "log-writer.ts");
+const WRITER = join(import.meta.dirname, "./log-writer.ts");
 const MAX_BYTES = 20_000;
 
 let folder = "";

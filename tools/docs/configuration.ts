@@ -1,8 +1,8 @@
 import type { z } from "zod";
-import { bindings, flagOf } from "../../src/config/bindings.ts";
-import { fileSchema } from "../../src/config/schema.ts";
-import { envelopeMeanings, filterMeanings } from "../../src/config/trend-meanings.ts";
-import { type TrendKind, trendSettings } from "../../src/forecast/settings.ts";
+import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
+import { fileSchema } from "../../src/monitor/config/schema.ts";
+import { envelopeMeanings, filterMeanings } from "../../src/monitor/config/trend-meanings.ts";
+import { type TrendKind, trendSettings } from "../../src/monitor/forecast/settings.ts";
 import { allowed, defaultOf, schemaAt, shapeOf } from "./allowed.ts";
 import { table, withGenerated } from "./tables.ts";
 

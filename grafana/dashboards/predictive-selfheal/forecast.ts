@@ -4,8 +4,8 @@ import { prom } from "../kit/queries.ts";
 import { BLUE, DASH_DOT, DASHED, DOTTED, GREEN, GREY, line, ORANGE, PURPLE, RED } from "../kit/styles.ts";
 
 const HOW_TO_READ =
-  "Solid: what is. Dashed: what the deciding witness expects at the horizon (180 s ahead by default), drawn at the time it said so. " +
-  "Shaded: 90 % interval of the trend witness. Dotted grey: the linear witness. Dash-dot: SLO (orange) and hard limit (red).";
+  "Solid: what is. Dashed: what the deciding predictor expects at the horizon (180 s ahead by default), drawn at the time it said so. " +
+  "Shaded: 90 % interval of the trend predictor. Dotted grey: the linear predictor. Dash-dot: SLO (orange) and hard limit (red).";
 
 /** One signal of one target: observed, expected, how sure, against what. */
 function signal(options: {
@@ -24,9 +24,9 @@ function signal(options: {
     queries: [
       prom(`max by (target) (predict_observed{${of}})`, "observed"),
       prom(`max by (target) (predict_forecast{${of}})`, "forecast"),
-      prom(`max by (target) (predict_forecast_high{${of},witness="trend"})`, "interval, high"),
-      prom(`max by (target) (predict_forecast_low{${of},witness="trend"})`, "interval, low"),
-      prom(`max by (target) (predict_witness_forecast{${of},witness="linear"})`, "linear witness"),
+      prom(`max by (target) (predict_forecast_high{${of},predictor="trend"})`, "interval, high"),
+      prom(`max by (target) (predict_forecast_low{${of},predictor="trend"})`, "interval, low"),
+      prom(`max by (target) (predict_predictor_forecast{${of},predictor="linear"})`, "linear predictor"),
       prom(`max by (target) (predict_slo{${of}})`, "SLO"),
       prom(`max by (target) (predict_hard_limit{${of}})`, "hard limit"),
     ],
@@ -35,7 +35,7 @@ function signal(options: {
       forecast: line({ color: PURPLE, dash: DASHED, width: 2 }),
       "interval, high": line({ color: PURPLE, dash: DOTTED, fillTo: "interval, low" }),
       "interval, low": line({ color: PURPLE, dash: DOTTED }),
-      "linear witness": line({ color: GREY, dash: DOTTED }),
+      "linear predictor": line({ color: GREY, dash: DOTTED }),
       SLO: line({ color: ORANGE, dash: DASH_DOT, width: 2 }),
       "hard limit": line({ color: RED, dash: DASH_DOT, width: 2 }),
     },
@@ -84,7 +84,7 @@ export const forecast: readonly Row[] = [
       timeSeries({
         title: "Probability",
         description:
-          "Probability that the deciding witness gives. The linear witness confirms above 0.3 and acts at once above 0.6 (dashed); the trend witness has a threshold of its own.",
+          "Probability that the deciding predictor gives. The linear predictor confirms above 0.3 and acts at once above 0.6 (dashed); the trend predictor has a threshold of its own.",
         queries: [
           prom(
             `max by (target, signal) (predict_probability{target=~"$target",signal=~"$signal"})`,
@@ -103,7 +103,7 @@ export const forecast: readonly Row[] = [
       timeSeries({
         title: "Fit of the line (R²)",
         description:
-          "How well the linear witness' line fits its window; below 0.2 (dashed) it triggers nothing.",
+          "How well the linear predictor' line fits its window; below 0.2 (dashed) it triggers nothing.",
         queries: [
           prom(
             `max by (target, signal) (predict_r2{target=~"$target",signal=~"$signal"})`,

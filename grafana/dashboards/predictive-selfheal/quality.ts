@@ -7,7 +7,7 @@ const OF = `signal=~"$signal"`;
 
 const dashedLine = [{ id: "custom.lineStyle", value: { fill: "dash", dash: [...DASHED] } }];
 
-/** Mean over witnesses and signals, each weighing as much as it has forecasts. */
+/** Mean over predictors and signals, each weighing as much as it has forecasts. */
 const byDecile = (metric: string) =>
   `sum by (decile) (${metric}{${OF}} * predict_calibration_forecasts{${OF}}) / (sum by (decile) (predict_calibration_forecasts{${OF}} and ${metric}{${OF}}) > 0)`;
 
@@ -20,7 +20,7 @@ export const quality: readonly Row[] = [
         title: "Lead time",
         description:
           "How long before the SLO was passed an alarm came: mean and median of the last 64 true alarms.",
-        queries: [prom(`predict_alarm_lead_seconds{${OF}}`, "{{witness}} {{signal}} {{statistic}}")],
+        queries: [prom(`predict_alarm_lead_seconds{${OF}}`, "{{predictor}} {{signal}} {{statistic}}")],
         unit: "s",
         lines: { "/median$/": dashedLine },
         size: [8, 8],
@@ -56,7 +56,7 @@ export const quality: readonly Row[] = [
         title: "Forecast error (MAPE)",
         description:
           "Mean absolute error of the forecasts as a share of what came, half-life 6 h. The goal is below 18 %.",
-        queries: [prom(`predict_forecast_mape_ratio{${OF}}`, "{{witness}} {{signal}}")],
+        queries: [prom(`predict_forecast_mape_ratio{${OF}}`, "{{predictor}} {{signal}}")],
         unit: "percentunit",
         marks: [[0.18, ORANGE]],
         size: [8, 8],
@@ -66,7 +66,7 @@ export const quality: readonly Row[] = [
         description:
           "Share of outcomes inside the interval, and the share that the interval claims (dashed).",
         queries: [
-          prom(`predict_interval_coverage_ratio{${OF}}`, "{{witness}} {{signal}}"),
+          prom(`predict_interval_coverage_ratio{${OF}}`, "{{predictor}} {{signal}}"),
           prom(`max(predict_interval_nominal_coverage_ratio{${OF}})`, "claimed"),
         ],
         unit: "percentunit",
@@ -80,8 +80,8 @@ export const quality: readonly Row[] = [
         description:
           "Brier score (mean squared error of the probability) and calibration error (dashed: mean distance of said and seen over the tenths). Lower is better.",
         queries: [
-          prom(`predict_probability_brier_score{${OF}}`, "Brier {{witness}} {{signal}}"),
-          prom(`predict_probability_calibration_error{${OF}}`, "calibration {{witness}} {{signal}}"),
+          prom(`predict_probability_brier_score{${OF}}`, "Brier {{predictor}} {{signal}}"),
+          prom(`predict_probability_calibration_error{${OF}}`, "calibration {{predictor}} {{signal}}"),
         ],
         unit: "short",
         min: 0,
@@ -89,9 +89,10 @@ export const quality: readonly Row[] = [
         size: [8, 8],
       }),
       stateTimeline({
-        title: "Witnesses that have been off lately",
-        description: "Miscalibrated: the recent forecasts of the witness were clearly wrong for this signal.",
-        queries: [prom(`predict_witness_miscalibrated{${OF}}`, "{{witness}} {{signal}}")],
+        title: "Predictors that have been off lately",
+        description:
+          "Miscalibrated: the recent forecasts of the predictor were clearly wrong for this signal.",
+        queries: [prom(`predict_predictor_miscalibrated{${OF}}`, "{{predictor}} {{signal}}")],
         states: { 0: ["sound", GREEN], 1: ["MISCALIBRATED", ORANGE] },
         size: [24, 8],
       }),

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createTokenSet } from "../../security/tokens.ts";
+import { createTokenSet } from "../../common/security/tokens.ts";
 import type { ServiceOptions } from "./service.ts";
 import { startTestService, type TestService, TOKEN, temporaryDirectory } from "./test-harness.ts";
 

@@ -1,8 +1,8 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { createGate, type Gate, type RefusalEvent } from "../../security/gate.ts";
-import type { TokenSet } from "../../security/tokens.ts";
+import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
+import type { TokenSet } from "../../common/security/tokens.ts";
 import { type CallNames, describeCall } from "./call-names.ts";
 import type { ServiceClock } from "./clock.ts";
 import { HttpError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { request as rawRequest } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { LOCKOUT_RULES } from "../../security/lockout.ts";
+import { LOCKOUT_RULES } from "../../common/security/lockout.ts";
 import { HttpError } from "./errors.ts";
 import type { Mitigation } from "./mitigation.ts";
 import type { ServiceOptions } from "./service.ts";

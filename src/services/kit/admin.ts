@@ -1,6 +1,6 @@
 import { type NextFunction, type Request, type Response, Router, raw } from "express";
 import type { Logger } from "pino";
-import { printable } from "../../security/text.ts";
+import { printable } from "../../common/security/text.ts";
 import { AccessError, type AdminAccess, addressOf } from "./admin-access.ts";
 import type { AdminMetrics } from "./admin-metrics.ts";
 import { CallGuard, type CallHeaders, checkKey, type GuardedAnswer, readCallHeaders } from "./call-guard.ts";

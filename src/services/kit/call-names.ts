@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { printable } from "../../security/text.ts";
+import { printable } from "../../common/security/text.ts";
 
 /** Longest call that is written down, characters. */
 const MAX_CALL_CHARS = 300;

@@ -1,11 +1,11 @@
-import { DEVELOPMENT_TOKEN } from "../../security/tokens.ts";
+import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import {
   LOG_FILE_MAX_BYTES,
   LOG_FORMATS,
   LOG_LEVELS,
   type LogFormat,
   type LogLevel,
-} from "../../telemetry/logger.ts";
+} from "../../common/telemetry/logger.ts";
 import type { AdminReach } from "./admin-access.ts";
 import { ServiceConfigError } from "./errors.ts";
 

@@ -1,4 +1,4 @@
-import { printable } from "../../security/text.ts";
+import { printable } from "../../common/security/text.ts";
 import { ParameterError } from "./errors.ts";
 
 /** A number in the query, e.g. `inc` of latency. */

@@ -1,6 +1,6 @@
 import type { RequestHandler } from "express";
 import type { Registry } from "prom-client";
-import { sharedText } from "../../telemetry/shared-text.ts";
+import { sharedText } from "../../common/telemetry/shared-text.ts";
 import type { ServiceClock } from "./clock.ts";
 import type { HeldScrape } from "./faults/blackout.ts";
 import type { FaultSet } from "./faults/fault-set.ts";

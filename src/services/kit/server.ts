@@ -1,6 +1,6 @@
 import type { RequestListener, Server, ServerResponse } from "node:http";
 import type { Server as NetServer } from "node:net";
-import { createBoundedServer } from "../../security/bounded-server.ts";
+import { createBoundedServer } from "../../common/security/bounded-server.ts";
 import { PortInUseError } from "./errors.ts";
 
 /** Servers whose handler comes later; until then they answer 503. */

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import { HttpError, PortInUseError, ServiceConfigError } from "./errors.ts";
 import { type ServiceOptions, startService } from "./service.ts";
 import {

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger, type Logger } from "../../telemetry/logger.ts";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createLogger, type Logger } from "../../common/telemetry/logger.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import type { ServiceClock } from "./clock.ts";
 import { type RunningService, type ServiceOptions, startService } from "./service.ts";
 

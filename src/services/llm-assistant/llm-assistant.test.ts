@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import { FaultSet } from "../kit/faults/fault-set.ts";
 import { parseQuery } from "../kit/parameters.ts";
 import type { RunningService } from "../kit/service.ts";

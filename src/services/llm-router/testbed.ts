@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from "vitest";
 import { WebSocket } from "ws";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import type { RunningService } from "../kit/service.ts";
 import { capturedLog, eventually, type LogLine, temporaryDirectory } from "../kit/test-harness.ts";
 import { llmRouter } from "./service.ts";

@@ -7,8 +7,8 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { createLogger } from "../../telemetry/logger.ts";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createLogger } from "../../common/telemetry/logger.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import type { RunningService } from "../kit/service.ts";
 import { temporaryDirectory } from "../kit/test-harness.ts";
 import { productApi } from "./service.ts";

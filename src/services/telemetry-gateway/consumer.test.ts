@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createRegistry } from "../../telemetry/registry.ts";
+import { createRegistry } from "../../common/telemetry/registry.ts";
 import { capturedLog, ManualClock, temporaryDirectory } from "../kit/test-harness.ts";
 import { SqliteQueue } from "../queue/sqlite-queue.ts";
 import { RegionBreaker } from "./breaker.ts";

@@ -1,6 +1,6 @@
 import type { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRegistry } from "../../../telemetry/registry.ts";
+import { createRegistry } from "../../../common/telemetry/registry.ts";
 import { capturedLog, eventually, ManualClock } from "../../kit/test-harness.ts";
 import { MAX_OUTPUT_BYTES } from "../decision.ts";
 import {

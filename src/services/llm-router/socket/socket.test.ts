@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { createRegistry } from "../../../telemetry/registry.ts";
+import { createRegistry } from "../../../common/telemetry/registry.ts";
 import { eventually } from "../../kit/test-harness.ts";
 import type { JobLog } from "../jobs/types.ts";
 import { answersStatus, answersWell, GOOD_DECISION } from "../test-assistant.ts";

@@ -1,0 +1,150 @@
+import type { Decision } from "../../../monitor/kernel/decision.ts";
+import { GUARD_HOLDS, TRIGGERS } from "../../../monitor/kernel/decision.ts";
+import { seriesKey } from "../../../monitor/kernel/target.ts";
+import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
+import { cooldownOf, isUndo, PerTarget, type Sight, SLACK_MS, seconds } from "./kit.ts";
+
+/** No cycle may take longer, milliseconds: all deadlines one after the other, for some open intents. */
+const LONGEST_CYCLE_MS = 5 * 60_000;
+/** No hold may be told to last longer than the longest of them, milliseconds. */
+const LONGEST_HOLD_MS = 4 * 3_600_000;
+
+/** Why a predictor does not speak: it lasts until the series changes. */
+const QUIET: ReadonlySet<string> = new Set([
+  "predictor_off",
+  "insufficient_samples",
+  "r2_below_min",
+  "below_slo",
+  "weak_probability",
+  "no_excess_expected",
+  "explained_by_traffic",
+  "awaiting_cycles",
+  "awaiting_confirmation",
+]);
+const REASONS: ReadonlySet<string> = new Set([
+  ...TRIGGERS,
+  ...GUARD_HOLDS,
+  ...QUIET,
+  "data_missing",
+  "data_stale",
+  "data_invalid",
+  "data_unreachable",
+  "settling",
+  "cooldown_active",
+  "covered_by_other_signal",
+  "covered_by_playbook",
+  "already_contained",
+  "undo_under_way",
+  "intent_unresolved",
+  "journal_unavailable",
+]);
+const HOLDS: ReadonlySet<string> = new Set(GUARD_HOLDS);
+
+/** 4: every cycle explains itself: every series, which gate, by which rule, until when; and what it says is so. */
+export function explainsChecker({ world, main }: Sight): Checker {
+  const lastCycle = new Map<SiteView, number>();
+  const lastPlan = new PerTarget<{ intent: IntentFact | undefined }>(() => ({ intent: undefined }));
+  return {
+    promise: 4,
+    title: "every cycle explains itself, and what it says is so",
+    intent(fact) {
+      if (!isUndo(fact.intent)) lastPlan.of(fact.site, fact.intent.target).intent = fact;
+    },
+    cycle(fact) {
+      lastCycle.set(fact.site, fact.atMs);
+      whole(fact);
+      for (const [i, d] of fact.report.decisions.entries()) one(fact, d, fact.report.observations[i]?.status);
+      told(fact);
+    },
+    end() {
+      const silentMs = world.time.now - (lastCycle.get(main()) ?? 0);
+      if (silentMs > 2 * LONGEST_CYCLE_MS)
+        world.violate(4, `${main().name} has not ended a cycle for ${seconds(silentMs)}`);
+    },
+  };
+
+  /** A decision for every series of the settings in force, and no cycle without end. */
+  function whole({ site, report, beganMs, atMs }: CycleFact): void {
+    const { decisions, observations } = report;
+    const tookMs = atMs - beganMs;
+    if (tookMs > LONGEST_CYCLE_MS && site.wentOnMs < beganMs)
+      world.violate(4, `a cycle of ${site.name} took ${seconds(tookMs)}`);
+    if (site.settingsSinceMs >= beganMs || inOrder(site, decisions, observations.length)) return;
+    const wanted = site.settings.targets.flatMap((t) => t.signals.map((s) => seriesKey(t.name, s.name)));
+    const got = new Set(decisions.map((d) => seriesKey(d.target, d.signal)));
+    const missing = wanted.filter((key) => !got.has(key));
+    if (missing.length > 0 || decisions.length !== wanted.length || observations.length !== wanted.length)
+      world.violate(
+        4,
+        `${site.name} gave ${decisions.length} decisions on ${wanted.length} series${missing.length === 0 ? "" : `, none on ${missing.join(", ")}`}`,
+      );
+  }
+
+  /** As it nearly always is: the series of the settings, each once, in their order. */
+  function inOrder(site: SiteView, decisions: readonly Decision[], observations: number): boolean {
+    let i = 0;
+    for (const { name, signals } of site.settings.targets)
+      for (const signal of signals) {
+        const d = decisions[i];
+        if (d?.target !== name || d.signal !== signal.name) return false;
+        i += 1;
+      }
+    return decisions.length === i && observations === i;
+  }
+
+  function one({ site, report, beganMs }: CycleFact, d: Decision, status: string | undefined): void {
+    const wrong = (what: string) =>
+      world.violate(4, `${site.name} on ${seriesKey(d.target, d.signal)}: reason "${d.reason}", ${what}`);
+    if (!REASONS.has(d.reason)) wrong("which is none that is documented");
+    if (d.act !== (d.trigger !== undefined && d.reason === d.trigger)) wrong(`act is ${d.act}`);
+    if (d.reason.startsWith("data_") && (status === "ok" || (d.detail ?? "") === ""))
+      if (d.reason !== "data_partial") wrong(`but the observation is ${status}, detail "${d.detail ?? ""}"`);
+    if (HOLDS.has(d.reason) && (d.detail ?? "") === "") wrong("without the numbers");
+    if (d.untilMs !== undefined && QUIET.has(d.reason)) wrong("which has no end to tell of");
+    if (d.untilMs !== undefined) {
+      const { untilMs } = d;
+      // The clock may have been set while the cycle ran; less than a millisecond is lost in adding a short time to a long one.
+      const left = [report.at.wallMs, site.wallMs].map((wallMs) => untilMs - wallMs);
+      if (!left.some((ms) => ms > -1 && ms < LONGEST_HOLD_MS))
+        wrong(`until ${Math.round(left[0] ?? 0)} ms from now`);
+    }
+    if (d.reason === "cooldown_active" && d.untilMs === undefined) wrong("without an end");
+    if (d.reason !== "cooldown_active") return;
+    // In shadow mode the cooldown of an action that was only imagined holds; a reload may have ended it within the cycle.
+    const target = site.settings.targets.find((t) => t.name === d.target);
+    const shadow = report.mode === "shadow" || target?.autoHeal === false || site.settingsSinceMs >= beganMs;
+    if (!shadow) cooling(site, d, beganMs, wrong);
+  }
+
+  /** A cooldown is told of only where there was an action, or where nobody can know. */
+  function cooling(site: SiteView, d: Decision, atMs: number, wrong: (what: string) => void): void {
+    const cooldownMs = cooldownOf(site, d.target);
+    const fact = lastPlan.of(site, d.target).intent;
+    // A call that took long may have taken effect at its very end.
+    const calledMs = fact?.calls.map((c) => c.cameMs ?? c.atMs) ?? [];
+    const lastMs = Math.max(fact?.atMs ?? -1e12, ...calledMs);
+    const since = Math.max(
+      lastMs,
+      site.bootedMs,
+      site.lostMs,
+      site.lostMs > 0 ? (site.starts.at(-1) ?? 0) : -1e12,
+    );
+    const bootMs = site.bootedMs > 0 ? (site.starts.at(-1) ?? 0) : -1e12;
+    if (atMs - Math.max(since, bootMs) > cooldownMs + 2 * SLACK_MS)
+      wrong(
+        `but the last action on it was ${seconds(atMs - lastMs)} ago, and the cooldown is ${seconds(cooldownMs)}`,
+      );
+  }
+
+  /** What was written down in a cycle is in its report, and the reverse. */
+  function told({ site, report, intents }: CycleFact): void {
+    const reported = new Set(report.actions.map((a) => a.intent.id));
+    for (const { intent, unsure } of intents)
+      if (!unsure && !reported.has(intent.id))
+        world.violate(4, `${site.name} wrote intent ${intent.id} on ${intent.target} and does not report it`);
+    const acting = report.decisions.filter((d) => d.act);
+    for (const d of acting)
+      if (acting.filter((x) => x.target === d.target).length > 1)
+        world.violate(4, `${site.name} decides to act on ${d.target} more than once in a cycle`);
+  }
+}

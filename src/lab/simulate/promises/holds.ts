@@ -1,0 +1,186 @@
+import type { Run } from "../../../monitor/playbooks/run.ts";
+import type { Checker, CycleFact, SiteView } from "../world/facts.ts";
+import type { Site } from "../world/site.ts";
+import { isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
+
+/** Cycles within which a run that is to be taken back is taken back, where nothing is in the way. */
+const UNDO_CYCLES = 3;
+
+/** A cycle looks at its series up to so long after it began, milliseconds. */
+const LOOK_MS = 15_000;
+
+interface Weather {
+  active: boolean;
+  calmSinceMs: number | undefined;
+  readonly atRisk: Map<string, boolean>;
+  readonly turned: Map<string, number>;
+}
+
+/** 5: when too much is sick it holds; so it does on a person's word and after a crash loop; undo is never gated. */
+export function holdsChecker({ world, alertmanager }: Sight): Checker {
+  const weathers = new Map<string, Weather>();
+  const paused = new Map<string, { sinceMs: number; untilMs: number }>();
+  const silenced = new Map<string, { target: string; fromMs: number; untilMs: number }[]>();
+  const undoing = new Map<string, number>();
+  const fresh = (): Weather => ({
+    active: false,
+    calmSinceMs: undefined,
+    atRisk: new Map(),
+    turned: new Map(),
+  });
+  return {
+    promise: 5,
+    title: "it holds when too much is sick, after a crash loop and on a person's word; undo is never gated",
+    start(site) {
+      // Who was at risk is known over a restart; when each turned so need not be.
+      const before = site.lostMs > (site.starts.at(-2) ?? 0) ? undefined : weathers.get(site.name);
+      weathers.set(site.name, { ...fresh(), atRisk: before?.atRisk ?? new Map() });
+      if (site.lostMs > 0) {
+        paused.delete(site.name);
+        silenced.delete(site.name);
+      }
+    },
+    told({ what, site, target, untilMs }) {
+      if (what === "pause") paused.set(site.name, { sinceMs: world.time.now, untilMs: untilMs ?? Infinity });
+      if (what === "resume") paused.delete(site.name);
+      if (what !== "silence") return;
+      const known = silenced.get(site.name) ?? [];
+      silenced.set(site.name, known);
+      known.push({ target: target ?? "", fromMs: world.time.now, untilMs: untilMs ?? 0 });
+    },
+    call({ intent, site, atMs }) {
+      const cycleMs = site.settings.cycleMs + SLACK_MS;
+      const off =
+        !site.settings.autoHeal || site.settings.targets.some((t) => t.name === intent.target && !t.autoHeal);
+      if (off && atMs - site.settingsSinceMs > cycleMs)
+        world.violate(
+          5,
+          `${site.name} calls ${intent.id} although acting was switched off ${seconds(atMs - site.settingsSinceMs)} ago`,
+        );
+      if (isUndo(intent) || site.wentOnMs >= atMs - SLACK_MS) return;
+      const { sinceMs = Infinity, untilMs = 0 } = paused.get(site.name) ?? {};
+      if (atMs - sinceMs > cycleMs && atMs < untilMs - SLACK_MS)
+        world.violate(
+          5,
+          `${site.name} calls ${intent.id} although it was paused ${seconds(atMs - sinceMs)} ago`,
+        );
+      for (const s of silenced.get(site.name) ?? [])
+        if (
+          (s.target === "*" || s.target === intent.target) &&
+          atMs > s.fromMs + cycleMs &&
+          atMs < s.untilMs - SLACK_MS
+        )
+          world.violate(
+            5,
+            `${site.name} calls ${intent.id} although ${s.target === "*" ? "everything is planned to be left alone" : `${intent.target} is silenced`}`,
+          );
+    },
+    cycle(fact) {
+      const storm = weather(fact);
+      const acting = fact.intents.filter((f) => !isUndo(f.intent) && (f.intent.origin?.step ?? 0) === 0);
+      const [first] = acting;
+      if (first !== undefined && storm !== undefined)
+        world.violate(
+          5,
+          `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${storm}`,
+        );
+      const loop = crashLoop(fact.site, fact.atMs);
+      if (first !== undefined && loop !== undefined)
+        world.violate(
+          5,
+          `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${loop}`,
+        );
+      takenBack(fact);
+    },
+  };
+
+  /**
+   * The rule of the storm, told anew from what the cycle saw when it began, however long it then took: why it must hold;
+   * undefined: it need not.
+   */
+  function weather({ site, report, beganMs: atMs }: CycleFact): string | undefined {
+    const { share, minTargets, windowMs, exitShare, calmMs } = site.settings.guards.storm;
+    const w = weathers.get(site.name) ?? fresh();
+    weathers.set(site.name, w);
+    const now = new Map<string, boolean | undefined>();
+    for (const d of report.decisions) {
+      const known = d.reason === "data_partial" || !d.reason.startsWith("data_");
+      const risk = known ? d.inRisk || d.trigger !== undefined : undefined;
+      const before = now.get(d.target);
+      now.set(d.target, before === undefined ? risk : before || risk === true);
+    }
+    for (const [target, risk] of now) {
+      if (risk === undefined) continue;
+      if (risk && w.atRisk.get(target) !== true) w.turned.set(target, atMs);
+      w.atRisk.set(target, risk);
+    }
+    const turned = [...w.turned].filter(([t, ms]) => now.has(t) && atMs - ms < windowMs - LOOK_MS);
+    const total = now.size;
+    let unwell = 0;
+    for (const t of now.keys())
+      if (w.atRisk.get(t) === true || turned.some(([name]) => name === t)) unwell += 1;
+    if (!w.active) {
+      w.active = turned.length >= minTargets && turned.length / total > share;
+      w.calmSinceMs = undefined;
+    } else if (unwell / total > exitShare) w.calmSinceMs = undefined;
+    else {
+      w.calmSinceMs ??= atMs;
+      if (atMs - w.calmSinceMs >= calmMs - site.settings.cycleMs - SLACK_MS) w.active = false;
+    }
+    return w.active
+      ? `it storms: ${turned.length} of ${total} targets turned at risk within ${seconds(windowMs)}, ${unwell} are unwell`
+      : undefined;
+  }
+
+  function crashLoop(site: SiteView, atMs: number): string | undefined {
+    const { starts, windowMs, quietMs } = site.settings.guards.startup;
+    const newest = site.countedStarts.at(-1);
+    if (newest === undefined || atMs - newest >= quietMs - SLACK_MS) return undefined;
+    const within = site.countedStarts.filter((ms) => newest - ms < windowMs - SLACK_MS).length;
+    return within >= starts
+      ? `it started ${within} times within ${seconds(windowMs)}, the last time ${seconds(atMs - newest)} ago`
+      : undefined;
+  }
+
+  /** Every alert that a run answers has been told to be over, and something of it can still be taken back. */
+  function endHeard(site: SiteView, run: Run): boolean {
+    if (!run.undoOnResolved || run.mode !== "auto" || run.episodes.length === 0) return false;
+    if (run.status !== "done" && run.status !== "running") return false;
+    if (!run.steps.some((s) => s.status === "done" && s.undo !== undefined)) return false;
+    return run.episodes.every(({ fingerprint, startsAtMs }) => {
+      const heard = alertmanager.heard.get(`${site.name} ${fingerprint}`) ?? [];
+      const newest = heard.findLast((h) => h.taken);
+      return newest?.status === "resolved" && newest.startsAtMs >= startsAtMs;
+    });
+  }
+
+  /** A run whose alerts have ended is taken back, whatever the guards say. */
+  function takenBack({ site, report, intents, beganMs }: CycleFact): void {
+    const loop = (site as Site).running?.loop;
+    for (const run of loop?.containment.runs.values() ?? []) {
+      const key = `${site.name} ${run.id}`;
+      if (run.status !== "undoing" && !endHeard(site, run)) {
+        undoing.delete(key);
+        continue;
+      }
+      if (intents.some((f) => f.intent.origin?.run === run.id && isUndo(f.intent))) undoing.set(key, 0);
+      const open = [...world.intents.values()].some(
+        (f) => f.site === site && f.intent.origin?.run === run.id && f.outcomes.length === 0,
+      );
+      const inTheWay =
+        open ||
+        site.diskFailedMs >= beganMs ||
+        site.settingsSinceMs >= beganMs ||
+        report.mode === "shadow" ||
+        run.steps.some((s) => !(site.settings.targets.find((t) => t.name === s.on.name)?.autoHeal ?? false));
+      if (inTheWay) continue;
+      const cycles = (undoing.get(key) ?? 0) + 1;
+      undoing.set(key, cycles);
+      if (cycles > UNDO_CYCLES)
+        world.violate(
+          5,
+          `${site.name} has not taken back run ${run.id} of ${run.playbook} for ${cycles} cycles`,
+        );
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import type { Intent } from "../../../monitor/kernel/action.ts";
+import { clockText } from "../engine/trace.ts";
+import type { Alertmanager } from "../world/alertmanager.ts";
+import type { SiteView } from "../world/facts.ts";
+import type { Site } from "../world/site.ts";
+import type { World } from "../world/world.ts";
+
+/** What a checker sees: the world as it is, not as the monitors think it is. */
+export interface Sight {
+  readonly world: World;
+  readonly alertmanager: Alertmanager;
+  /** The monitor that the world relies on now. */
+  readonly main: () => Site;
+}
+
+/** Readings of two clocks in one step of the program may differ by so much, milliseconds. */
+export const SLACK_MS = 1000;
+
+export function isUndo(intent: Intent): boolean {
+  return intent.origin?.undoes !== undefined;
+}
+
+/** What counts as one mitigation of a target: a plain one, or all steps of one run of a playbook on it. */
+export function planOf(intent: Intent): string {
+  return intent.origin === undefined ? intent.id : `run ${intent.origin.run}`;
+}
+
+export function cooldownOf(site: SiteView, target: string): number {
+  return site.settings.targets.find((t) => t.name === target)?.cooldownMs ?? 0;
+}
+
+export function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}
+
+export { clockText };
+
+/** A value for each site and target. */
+export class PerTarget<T> {
+  readonly #sites = new Map<string, Map<string, T>>();
+  readonly #fresh: () => T;
+
+  constructor(fresh: () => T) {
+    this.#fresh = fresh;
+  }
+
+  of(site: SiteView, target: string): T {
+    let own = this.#sites.get(site.name);
+    if (own === undefined) {
+      own = new Map();
+      this.#sites.set(site.name, own);
+    }
+    const known = own.get(target);
+    if (known !== undefined) return known;
+    const fresh = this.#fresh();
+    own.set(target, fresh);
+    return fresh;
+  }
+
+  forget(site: SiteView, target?: string): void {
+    if (target === undefined) this.#sites.delete(site.name);
+    else this.#sites.get(site.name)?.delete(target);
+  }
+}

@@ -1,0 +1,70 @@
+import { actionFactories } from "../../../monitor/actions/index.ts";
+import type { Config } from "../../../monitor/config/types.ts";
+import type { Action } from "../../../monitor/kernel/action.ts";
+import type { MetricSource } from "../../../monitor/kernel/observation.ts";
+import type { Escalator } from "../../../monitor/kernel/verification.ts";
+import { createAlertmanagerEscalator } from "../../../monitor/notify/alertmanager.ts";
+import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
+import type { VirtualNetwork } from "../engine/network.ts";
+import { ADMIN_TOKEN } from "../scenario.ts";
+import { history, type Limits, portSource, type Seen } from "./metrics.ts";
+import type { Machine, Process } from "./process.ts";
+import type { World } from "./world.ts";
+
+/** As the composition root has it: how far a sample may lie ahead, milliseconds. */
+const MAX_FUTURE_MS = 10_000;
+
+/** What the real clients of one process need of its world. */
+export interface Adapters {
+  readonly world: World;
+  readonly config: Config;
+  readonly machine: Machine;
+  readonly process: Process;
+  readonly network: VirtualNetwork;
+  readonly seen: Seen;
+}
+
+/** The metric source: the real client on the world's network, or what it would say, at its port. */
+export function openSource({ world, config, network, seen }: Adapters): MetricSource {
+  const { sources } = config;
+  const limits: Limits = { maxSampleAgeMs: sources.maxSampleAgeMs, maxFutureMs: MAX_FUTURE_MS };
+  if (!world.scenario.http) return portSource({ world, seen, limits });
+  const source = createPrometheusSource({
+    ...limits,
+    baseUrl: sources.prometheus.url,
+    timeoutMs: sources.prometheus.timeoutMs,
+    maxResponseBytes: sources.maxResponseBytes,
+    rateWindowMs: sources.rateWindowMs,
+    random: () => 0.5,
+    dispatcher: network,
+  });
+  return { ...source, history: (request) => history(request, world) };
+}
+
+/** The real actions on services, by kind, with the limits of the composition root. */
+export function openActions({ world, network, process }: Adapters): Readonly<Record<string, Action>> {
+  const { time } = world;
+  return actionFactories.service({
+    tokens: () => [ADMIN_TOKEN],
+    random: () => 0.5,
+    sleep: (ms) => process.through(time.sleep(ms)),
+    dispatcher: network,
+    now: () => time.now,
+    attemptTimeoutMs: 4000,
+    totalTimeoutMs: 12_000,
+    maxResponseBytes: 65_536,
+    retry: { maxAttempts: 3, baseMs: 250, maxMs: 2000 },
+  }).byKind;
+}
+
+/** The real caller of people. */
+export function openEscalator({ config, machine, network }: Adapters): Escalator {
+  return createAlertmanagerEscalator({
+    url: "http://alertmanager:9093",
+    timeoutMs: config.escalation.timeoutMs,
+    maxRetryDelayMs: 2000,
+    random: () => 0.5,
+    now: () => machine.now().wallMs,
+    dispatcher: network,
+  });
+}

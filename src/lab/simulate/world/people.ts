@@ -1,0 +1,109 @@
+import type { FaultEvent } from "../scenario.ts";
+import type { Change, Director, Special } from "./director.ts";
+import type { Site } from "./site.ts";
+
+const MINUTE = 60_000;
+
+/** A person's word to the main monitor: said again until it is taken, or until `untilMs`. */
+function say(director: Director, event: FaultEvent, word: (site: Site) => boolean | undefined): void {
+  const { world, main } = director;
+  if (world.time.now > event.atMs + event.forMs + 5 * MINUTE) return;
+  const again = () => director.later(20_000, () => say(director, event, word));
+  try {
+    if (main.loop === undefined || word(main) === false) again();
+    else director.struck(event);
+  } catch {
+    // Not on disk, or the monitor died of it: said again.
+    again();
+  }
+}
+
+/** What people do to the monitor: by the file, and by its API. */
+export const PEOPLE: Readonly<Record<string, Special>> = {
+  kill_switch: (director, event) => director.reload(event, (d) => ({ ...d, auto_heal: false }), true),
+  shadow_target(director, event) {
+    const { name } = director.world.scenario.targets[event.target] ?? { name: "" };
+    const shadow: Change = (d) => ({
+      ...d,
+      targets: (d.targets as { name: string }[]).map((t) =>
+        t.name === name ? { ...t, auto_heal: false } : t,
+      ),
+    });
+    director.reload(event, shadow, true);
+  },
+  maintenance(director, event) {
+    const wall = director.main.machine.now().wallMs;
+    const window = {
+      name: `planned-${event.id}`,
+      reason: "planned",
+      starts_at: new Date(wall).toISOString(),
+      ends_at: new Date(wall + event.forMs).toISOString(),
+    };
+    const { world } = director;
+    const fromMs = world.time.now;
+    const untilMs = fromMs + event.forMs;
+    const plan: Change = (d) => {
+      const { maintenance = [], ...guards } = (d.guards ?? {}) as { maintenance?: object[] };
+      return { ...d, guards: { ...guards, maintenance: [...maintenance, window] } };
+    };
+    director.reload(event, plan, true, () => {
+      const { main: site } = director;
+      // To a monitor whose clock was set a day off meanwhile the window is not of now.
+      const offMs = Math.abs(site.machine.now().wallMs - wall - (world.time.now - fromMs));
+      if (offMs < MINUTE) world.tell("told", { what: "silence", site, target: "*", untilMs });
+    });
+  },
+  pause(director, event) {
+    const said = { by: "ana", reason: "simulated" };
+    const { world } = director;
+    say(director, event, (site) => {
+      const ends = event.x >= 0.5;
+      site.loop?.controls.pause(ends ? { ...said, forMs: event.forMs } : said);
+      world.tell("told", { what: "pause", site, ...(ends && { untilMs: world.time.now + event.forMs }) });
+      director.later(event.forMs, () =>
+        say(director, { ...event, atMs: event.atMs + event.forMs, forMs: 60 * MINUTE }, (of) => {
+          world.tell("told", { what: "resume", site: of });
+          of.loop?.controls.resume(said);
+          return true;
+        }),
+      );
+      return true;
+    });
+  },
+  silence(director, event) {
+    const { world } = director;
+    const target = world.scenario.targets[event.target]?.name ?? "*";
+    say(director, event, (site) => {
+      const { wallMs } = site.machine.now();
+      const silence = { target, signal: "*", action: "*", author: "ana", reason: "simulated" };
+      const given = site.loop?.controls.silence({
+        ...silence,
+        startsAtMs: wallMs,
+        endsAtMs: wallMs + event.forMs,
+      });
+      if (given === undefined) return false;
+      world.tell("told", { what: "silence", site, target, untilMs: world.time.now + event.forMs });
+      return true;
+    });
+  },
+  go_on(director, event) {
+    const round = () => {
+      const { world, main } = director;
+      if (world.time.now > event.atMs + event.forMs) return;
+      director.later(10 * MINUTE, round);
+      const { loop } = main;
+      if (loop === undefined) return;
+      try {
+        for (const [target, record] of Object.entries(loop.controls.healing.targets))
+          if (record.escalation !== undefined) {
+            world.tell("told", { what: "go_on", site: main, target });
+            loop.controls.answerEscalation({ target, by: "ana", reason: "simulated", resumeTarget: true });
+            director.struck(event);
+          }
+      } catch {
+        // Not on disk, or the monitor died of it: at the next round again.
+      }
+    };
+    round();
+  },
+};

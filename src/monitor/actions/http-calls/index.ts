@@ -1,0 +1,202 @@
+import type { Dispatcher } from "undici";
+import type { Action, Intent } from "../../kernel/action.ts";
+import type { Instance } from "../../kernel/target.ts";
+import { type HttpCall, renderBody, renderUrl, type Values } from "../http-call.ts";
+import { callOf, checkCall, httpKind, type ParameterProblem } from "../kinds.ts";
+import { callOnce, type Reply } from "../shared/call.ts";
+import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
+import { certainlyNothing, notDone, type RetryResult, summary, withRetries } from "../shared/retry.ts";
+import { type CallLimits, checkLimits } from "../shared/settings.ts";
+import { readSecrets } from "./secrets.ts";
+
+/** Settings of `createHttpAction`; `attemptTimeoutMs` is the most that an entry gets. */
+export interface HttpActionSettings extends CallLimits {
+  readonly calls: readonly HttpCall[];
+  readonly dispatcher: Dispatcher;
+  /** Uniform in [0, 1): spreads the waits. */
+  readonly random: () => number;
+  /** Waits; may resolve or reject when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Monotonic milliseconds, for durations and the total deadline. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** A call with its values in place, but for the secrets. */
+interface Prepared {
+  readonly call: HttpCall;
+  readonly url: string;
+  readonly body: string | undefined;
+  /** What must not be told, as far as it has been read. */
+  readonly secrets: Set<string>;
+}
+
+const USER_AGENT = "helius-self-heal";
+
+/**
+ * Carries out the entries of `actions.http`: for what no other kind does. It knows no admin token, goes to the addresses
+ * of the configuration only, follows no redirect, and always sends the intent's id as `idempotency-key`. A call that may
+ * have arrived is repeated only when its entry says that it may be. Throws `RangeError` for settings out of range.
+ */
+export function createHttpAction(settings: HttpActionSettings): Action {
+  checkLimits(settings);
+  const now = settings.now ?? (() => performance.now());
+  return {
+    kind: "http",
+    execute: (intent, instance, signal) =>
+      outcomeOf(instance, now, async () => {
+        if (signal.aborted) return CANCELLED_BEFORE;
+        const prepared = prepare(settings, intent, instance);
+        if ("status" in prepared) return prepared;
+        const { call } = prepared;
+        const result = await withRetries({
+          ...settings,
+          rules: settings.retry,
+          attemptTimeoutMs: Math.min(call.timeoutMs, settings.attemptTimeoutMs),
+          now,
+          signal,
+          final: (reply) => !call.idempotent && !certainlyNothing(reply),
+          attempt: (timeoutMs) =>
+            send(settings, prepared, {
+              method: call.method,
+              url: prepared.url,
+              headers: { ...call.headers, "idempotency-key": intent.id },
+              body: prepared.body,
+              timeoutMs,
+              signal,
+            }),
+        });
+        return discreet(executed(call, result), prepared.secrets);
+      }),
+    reconcile: (intent, instance, signal) =>
+      outcomeOf(instance, now, async () => {
+        const prepared = prepareReconcile(settings, intent, instance);
+        if ("status" in prepared) return prepared;
+        const { call } = prepared;
+        const reply = await send(settings, prepared, {
+          method: "GET",
+          url: prepared.url,
+          headers: {},
+          body: undefined,
+          timeoutMs: Math.min(call.timeoutMs, settings.attemptTimeoutMs),
+          signal,
+        });
+        return discreet(reconciled(reply), prepared.secrets);
+      }),
+  };
+}
+
+interface Sending {
+  readonly method: HttpCall["method"] | "GET";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+function send(settings: HttpActionSettings, { call, secrets }: Prepared, sending: Sending): Promise<Reply> {
+  const read = readSecrets(call.headersFromFiles);
+  if ("problem" in read) {
+    return Promise.resolve({ kind: "not_sent", detail: read.problem, permanent: true });
+  }
+  for (const value of Object.values(read.headers)) secrets.add(value);
+  const headers = { accept: "application/json", "user-agent": USER_AGENT, ...sending.headers };
+  return callOnce({ ...settings, ...sending, headers: { ...headers, ...read.headers } });
+}
+
+function prepare(settings: HttpActionSettings, intent: Intent, instance: Instance): Prepared | Verdict {
+  const call = entryOf(settings, instance);
+  if (call === undefined) return refused(`actions.http has no entry for ${instance.url}`);
+  const wrong = checkCall(httpKind(call.parameters), intent.parameters ?? {})[0];
+  if (wrong !== undefined) return refused(named(wrong));
+  const values = valuesOf(intent);
+  const url = renderUrl(call.url, values);
+  if (!("url" in url)) return refused(named(url));
+  const secrets = new Set<string>();
+  if (call.body === undefined) return { call, url: url.url, body: undefined, secrets };
+  const body = renderBody(call.body, values, call.headers["content-type"] ?? "");
+  return "body" in body ? { call, url: url.url, body: body.body, secrets } : refused(named(body));
+}
+
+function prepareReconcile(
+  settings: HttpActionSettings,
+  intent: Intent,
+  instance: Instance,
+): Prepared | Verdict {
+  const call = entryOf(settings, instance);
+  const nobody = (why: string): Verdict => verdict("unknown", `nobody can be asked: ${why}`);
+  if (call === undefined) return nobody(`actions.http has no entry for ${instance.url}`);
+  if (call.reconcile === undefined) return nobody("the entry has no reconcile URL");
+  const url = renderUrl(call.reconcile, valuesOf(intent));
+  return "url" in url
+    ? { call, url: url.url, body: undefined, secrets: new Set<string>() }
+    : nobody(named(url));
+}
+
+function entryOf({ calls }: HttpActionSettings, instance: Instance): HttpCall | undefined {
+  const name = callOf(instance);
+  return calls.find((call) => call.name === name);
+}
+
+function valuesOf({ id, target, origin, parameters = {} }: Intent): Values {
+  const given = Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]);
+  return {
+    ...Object.fromEntries(given),
+    "intent.id": id,
+    target,
+    alert: origin?.alert,
+    region: parameters.region,
+  };
+}
+
+function executed(call: HttpCall, result: RetryResult): Verdict {
+  const { reply } = result;
+  if (reply.kind === "answer" && isExpected(call, reply.status)) {
+    // Besides 2xx only what says that it was done before can be expected.
+    const before = reply.status >= 300;
+    const detail = `HTTP ${reply.status}${before ? ", which says that it was done before" : ""}`;
+    return verdict(before ? "already_applied" : "applied", detail, reply.status);
+  }
+  if (reply.kind === "answer" && reply.status >= 200 && reply.status < 300) {
+    const detail = `HTTP ${reply.status}, where ${call.expectStatus.join(" or ")} was expected`;
+    return verdict("unknown", detail, reply.status);
+  }
+  // What a foreign service sends may hold anything: it is neither kept nor shown.
+  return { ...notDone(result, explain), answer: undefined };
+}
+
+function isExpected({ expectStatus }: HttpCall, status: number): boolean {
+  return expectStatus.length === 0 ? status >= 200 && status < 300 : expectStatus.includes(status);
+}
+
+function reconciled(reply: Reply): Verdict {
+  if (reply.kind !== "answer") return verdict("unknown", `not answered: ${explain(reply)}`);
+  const { status } = reply;
+  if (status >= 200 && status < 300) return verdict("already_applied", "its address knows this call", status);
+  if (status === 404) return verdict("failed", "its address never saw this call", status);
+  return verdict("unknown", `the answer does not tell: ${explain(reply)}`, status);
+}
+
+function explain(reply: Reply): string {
+  if (reply.kind !== "answer") return summary(reply);
+  const { status } = reply;
+  if (status === 401 || status === 403) return `the credentials were not accepted (${summary(reply)})`;
+  if (status === 429) return `the rate of calls is limited (${summary(reply)})`;
+  if (status >= 300 && status < 400) return `a redirect is never followed (HTTP ${status})`;
+  return summary(reply);
+}
+
+/** An address may repeat in its answer what it was sent. */
+function discreet(from: Verdict, secrets: ReadonlySet<string>): Verdict {
+  let { detail } = from;
+  for (const secret of secrets) detail = detail.replaceAll(secret, "(secret)");
+  return { ...from, detail };
+}
+
+function named({ parameter, message }: ParameterProblem): string {
+  return `${parameter} ${message}`;
+}
+
+function refused(detail: string): Verdict {
+  return verdict("refused", `not called: ${detail}`);
+}

@@ -1,0 +1,200 @@
+import type { AlertMatcher, AlertState, HeardAt } from "../kernel/containment.ts";
+
+/** Alerts that are kept at once. */
+export const MAX_ALERTS = 1000;
+/**
+ * For so long after an alert was last heard of, what contradicts it by being older is late and ignored, milliseconds.
+ * Later it is believed: Alertmanager repeats only what is so. (A partition between Prometheus and Alertmanager lets
+ * an alert time out and then fire on with the same `startsAt`.)
+ */
+export const LATE_MS = 600_000;
+/** A firing alert unheard of for so long gives its place to another when the inbox is full, milliseconds. */
+export const FORGET_MS = 86_400_000;
+
+/** Every alert the monitor was told of, by fingerprint: its newest episode. */
+export type Inbox = ReadonlyMap<string, AlertState>;
+
+export const EMPTY_INBOX: Inbox = new Map();
+
+/**
+ * What one told alert did. `fired`: a new episode; `reopened`: it fires on although it had been told to be over;
+ * `resolved`: the end of the episode, or an episode that is known by its end alone; `heard_again`: nothing new;
+ * `late`: older than what is known, ignored; `refused`: no room.
+ */
+export type AlertChangeKind = "fired" | "reopened" | "resolved" | "heard_again" | "late" | "refused";
+
+export interface AlertChange {
+  readonly what: AlertChangeKind;
+  /** As it is kept now; as it was told where it was refused. */
+  readonly alert: AlertState;
+  /** For people: why, in one line. */
+  readonly detail: string;
+}
+
+export interface Heard {
+  readonly inbox: Inbox;
+  /** One a told alert, in the order they were told. */
+  readonly changes: readonly AlertChange[];
+  /** Kept until now, and gone to make room. */
+  readonly forgotten: readonly AlertState[];
+}
+
+/**
+ * Takes in what a webhook tells. Of each alert the newest episode is known by its latest start and latest end, and it
+ * is over when the end is not before the start: so neither the order nor the repetition of webhooks matters.
+ * Never throws; what finds no room is `refused`, by name.
+ */
+export function hear(inbox: Inbox, alerts: readonly AlertState[], at: HeardAt): Heard {
+  const next = new Map(inbox);
+  const changes: AlertChange[] = [];
+  const forgotten = new Map<string, AlertState>();
+  for (const told of alerts) {
+    const known = next.get(told.fingerprint);
+    if (known === undefined && next.size >= MAX_ALERTS) {
+      const gone = leastMissed(next, at);
+      if (gone === undefined) {
+        changes.push({ what: "refused", alert: told, detail: `${next.size} alerts are kept, none is over` });
+        continue;
+      }
+      next.delete(gone.fingerprint);
+      forgotten.set(gone.fingerprint, gone);
+    }
+    const change = known === undefined ? first(told) : merge(known, told, at);
+    next.set(told.fingerprint, change.alert);
+    forgotten.delete(told.fingerprint);
+    changes.push(change);
+  }
+  return { inbox: next, changes, forgotten: [...forgotten.values()] };
+}
+
+function first(alert: AlertState): AlertChange {
+  return alert.status === "firing"
+    ? { what: "fired", alert, detail: "not known before" }
+    : { what: "resolved", alert, detail: "over before it was known to fire" };
+}
+
+function merge(known: AlertState, told: AlertState, at: HeardAt): AlertChange {
+  const startsAtMs = Math.max(known.startsAtMs, told.startsAtMs);
+  const ends = [known.endsAtMs, told.endsAtMs].filter((end) => end !== undefined);
+  const endsAtMs = ends.length === 0 ? undefined : Math.max(...ends);
+  const common = { ...identity(known, told), startsAtMs, heardAt: told.heardAt, bootId: told.bootId };
+  if (endsAtMs === undefined || endsAtMs < startsAtMs) return firing({ known, told, at, common });
+  if (told.status === "firing" && isLate(known, at))
+    return {
+      what: "late",
+      // What it adds to the start must not be lost, or the order would matter.
+      alert: { ...known, ...identity(known, told), startsAtMs },
+      detail: `told already to be over, ${seconds(endsAtMs - told.startsAtMs)} after this start`,
+    };
+  if (told.status === "firing")
+    return {
+      what: "reopened",
+      alert: { ...common, status: "firing" },
+      detail: `told to fire ${seconds(LATE_MS)} or more after it was told to be over`,
+    };
+  const over: AlertState = { ...common, status: "resolved", endsAtMs };
+  if (known.status === "firing") return { what: "resolved", alert: over, detail: "its end was told" };
+  return startsAtMs > known.startsAtMs
+    ? { what: "resolved", alert: over, detail: "a newer episode, over before it was known to fire" }
+    : { what: "heard_again", alert: over, detail: "over, as known" };
+}
+
+function firing(input: {
+  known: AlertState;
+  told: AlertState;
+  at: HeardAt;
+  common: Omit<AlertState, "status" | "endsAtMs">;
+}): AlertChange {
+  const { known, told, at, common } = input;
+  const alert: AlertState = { ...common, status: "firing" };
+  const laterMs = told.startsAtMs - known.startsAtMs;
+  if (laterMs > 0)
+    return { what: "fired", alert, detail: `a new episode, ${seconds(laterMs)} after the start of the last` };
+  if (told.status === "resolved" || (laterMs < 0 && isLate(known, at)))
+    return {
+      what: "late",
+      alert: known,
+      detail: `of an episode that began ${seconds(-laterMs)} before this`,
+    };
+  return { what: "heard_again", alert, detail: "fires, as known" };
+}
+
+/** A fingerprint stands for its labels; were two to differ under it, the newest episode's count, whatever the order. */
+function identity(known: AlertState, told: AlertState): Pick<AlertState, "fingerprint" | "name" | "labels"> {
+  const newest =
+    told.startsAtMs === known.startsAtMs
+      ? canonical(told) > canonical(known)
+      : told.startsAtMs > known.startsAtMs;
+  const { fingerprint, name, labels } = newest ? told : known;
+  return { fingerprint, name, labels };
+}
+
+function canonical(alert: AlertState): string {
+  return JSON.stringify(Object.entries(alert.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function isLate(known: AlertState, at: HeardAt): boolean {
+  return elapsedMs(known, at) < LATE_MS;
+}
+
+/** Monotonic, but after a reboot, where only the wall clock knows. */
+function elapsedMs(known: AlertState, at: HeardAt): number {
+  return heardAgeMs(known, at) ?? at.now.wallMs - known.heardAt.wallMs;
+}
+
+/** Monotonic time since an alert was last heard of, milliseconds; undefined after a reboot of the machine. */
+export function heardAgeMs(alert: AlertState, at: HeardAt): number | undefined {
+  return alert.bootId === at.bootId ? Math.max(0, at.now.monoMs - alert.heardAt.monoMs) : undefined;
+}
+
+/** Who gives place: what is over, longest unheard of first; then what has not been heard of for a day. */
+function leastMissed(inbox: Inbox, at: HeardAt): AlertState | undefined {
+  let gone: AlertState | undefined;
+  for (const alert of inbox.values()) {
+    const over = alert.status === "resolved";
+    if (!over && elapsedMs(alert, at) < FORGET_MS) continue;
+    if (gone === undefined || (over && gone.status === "firing")) gone = alert;
+    else if (over === (gone.status === "resolved") && elapsedMs(alert, at) > elapsedMs(gone, at))
+      gone = alert;
+  }
+  return gone;
+}
+
+/** Where an alert stands now. Unknown is neither firing nor resolved: it starts nothing and takes back nothing. */
+export type Standing =
+  | { readonly status: "firing" | "resolved"; readonly ageMs: number | undefined }
+  | { readonly status: "unknown"; readonly reason: "alert_stale"; readonly detail: string };
+
+/**
+ * @param staleMs a firing alert that was not heard of for longer is not acted on any more, milliseconds.
+ */
+export function standing(alert: AlertState, at: HeardAt & { readonly staleMs: number }): Standing {
+  const ageMs = heardAgeMs(alert, at);
+  if (alert.status === "resolved") return { status: "resolved", ageMs };
+  if (ageMs === undefined)
+    return {
+      status: "unknown",
+      reason: "alert_stale",
+      detail: "not heard of since the machine started again",
+    };
+  if (ageMs > at.staleMs)
+    return {
+      status: "unknown",
+      reason: "alert_stale",
+      detail: `last heard of ${seconds(ageMs)} ago, believed for ${seconds(at.staleMs)}`,
+    };
+  return { status: "firing", ageMs };
+}
+
+/** True when the name is the same and every label given; an absent label is an empty one, as in Prometheus. */
+export function matches(matcher: AlertMatcher, alert: AlertState): boolean {
+  const label = (name: string) => (Object.hasOwn(alert.labels, name) ? alert.labels[name] : "");
+  return (
+    alert.name === matcher.name &&
+    Object.entries(matcher.labels).every(([name, text]) => label(name) === text)
+  );
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}

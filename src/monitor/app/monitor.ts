@@ -1,0 +1,313 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { TokenSet } from "../../common/security/tokens.ts";
+import { readBuildInfo } from "../../common/telemetry/build-info.ts";
+import { type Log, openLog } from "../../common/telemetry/logger.ts";
+import {
+  createRegistry,
+  registerBuildInfo,
+  registerDroppedLines,
+  registerTokenFile,
+} from "../../common/telemetry/registry.ts";
+import { type ConfigInput, loadConfig } from "../config/load.ts";
+import type { Config } from "../config/types.ts";
+import { createLoop, type Loop } from "../cycle/loop.ts";
+import type { Reporter } from "../cycle/types.ts";
+import type { Clock } from "../kernel/time.ts";
+import { fanOut } from "../report/fan-out.ts";
+import { createLogReporter } from "../report/log.ts";
+import { createMetricsReporter } from "../report/metrics.ts";
+import { createStatusBoard, type StatusBoard } from "../report/status.ts";
+import { openSqliteStore } from "../store/sqlite/index.ts";
+import { type MonitorServer, startMonitorServer } from "../web/server.ts";
+import { alertsApi } from "./alerts.ts";
+import { logRejectedCalls } from "./api-audit.ts";
+import { systemClock } from "./clock.ts";
+import { controlsApi } from "./controls.ts";
+import { createViews, type Views } from "./page.ts";
+import { startScheduler } from "./scheduler.ts";
+import { adminTokens, webTokens } from "./token.ts";
+import { loopSettings, type OpenEscalator, openActions, openEscalator, openSources } from "./wiring.ts";
+
+export interface RunningMonitor {
+  readonly url: string;
+  readonly port: number;
+  /** Undefined when the new configuration is in force, else why not; the old one then stays. */
+  reload(): Promise<string | undefined>;
+  /** Lets the cycle under way end, journals, closes everything in reverse order; bounded. */
+  close(): Promise<void>;
+}
+
+export interface MonitorOptions {
+  readonly input: ConfigInput;
+  /** Changes what was loaded, at the start and at every reload. */
+  readonly adjust?: (config: Config) => Config;
+  /** Told beside the log and the metrics. */
+  readonly reporters?: readonly Reporter[];
+  /** Nothing on standard output: the log goes to its file alone. */
+  readonly quiet?: boolean;
+}
+
+const JOB = "predictive-monitor";
+/** Longest wait for the cycle under way at a stop, milliseconds: an action's deadline and some. */
+const DRAIN_MS = 20_000;
+const RETENTION = { maxEntries: 100_000, maxAgeMs: 90 * 86_400_000 };
+
+/**
+ * The monitor, wired: configuration, journal, sources, actions, loop, endpoints.
+ * @throws ConfigError, StoreError, ListenError
+ */
+export async function startMonitor(options: MonitorOptions): Promise<RunningMonitor> {
+  const { input, adjust } = options;
+  const load = () => (adjust === undefined ? loadConfig(input) : adjust(loadConfig(input)));
+  const config = load();
+  const current = { config };
+  const undo: (() => unknown)[] = [];
+  const unwind = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    const log = openLog({
+      job: JOB,
+      level: config.log.level,
+      format: config.log.format,
+      file: config.log.file,
+      fileMaxBytes: config.log.fileMaxBytes,
+      ...(options.quiet === true ? { stream: { write: () => {} } } : {}),
+    });
+    undo.push(() => log.close());
+    const parts = openParts({ current, log, undo, options });
+    await parts.loop.start();
+    const reload = reloader({ load, parts, current });
+    const server = await serve({ parts, get: () => current.config, reload });
+    undo.push(() => server.close());
+    const scheduler = startScheduler({
+      cycleMs: config.cycleMs,
+      monoMs: () => parts.clock.now().monoMs,
+      run: async () => {
+        // Looked at once a cycle, so that a bad file is told of before the token is needed.
+        parts.tokens.problem();
+        parts.webTokens.problem();
+        await parts.loop.tick();
+      },
+      onMissed: () => parts.missed.inc(),
+      onError: (error) => parts.log.logger.error({ err: error }, "prediction cycle failed"),
+    });
+    parts.setCycle = (ms) => scheduler.setCycle(ms);
+    undo.push(async () => {
+      parts.loop.stopActing();
+      if ((await scheduler.stop(DRAIN_MS)) !== "idle") log.logger.error("stopped in the middle of a cycle");
+    });
+    log.logger.info(startFields(config, server), "monitor started");
+    return {
+      url: server.url,
+      port: server.port,
+      reload,
+      close: async () => {
+        log.logger.info("monitor stopping");
+        await unwind();
+      },
+    };
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+}
+
+function startFields(config: Config, server: MonitorServer): Record<string, string | number> {
+  return {
+    url: server.url,
+    config_file: config.file ?? "none",
+    mode: config.autoHeal ? "auto" : "shadow",
+    cycle_seconds: config.cycleMs / 1000,
+    horizon_seconds: config.predict.horizonS,
+    sources: config.sources.order.join(","),
+    targets: config.targets.map((t) => t.name).join(","),
+  };
+}
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly board: StatusBoard;
+  readonly views: Views;
+  readonly loop: Loop;
+  readonly missed: Counter;
+  readonly reloadOk: Gauge;
+  readonly store: ReturnType<typeof openSqliteStore>;
+  readonly tokens: TokenSet;
+  readonly actions: ReturnType<typeof openActions>;
+  readonly webTokens: TokenSet;
+  readonly escalator: OpenEscalator;
+  sources: ReturnType<typeof openSources>;
+  setCycle: (ms: number) => void;
+}
+
+function openParts(input: {
+  current: { readonly config: Config };
+  log: Log;
+  undo: (() => unknown)[];
+  options: MonitorOptions;
+}): Parts {
+  const { current, log, undo, options } = input;
+  const { config } = current;
+  const clock = systemClock();
+  const registry = createRegistry();
+  const build = readBuildInfo(options.input.env);
+  registerBuildInfo({ registry, name: "predict_build_info", build });
+  registerDroppedLines(registry, log);
+  const registers = [registry];
+  const missed = new Counter({
+    name: "predict_cycles_missed_total",
+    help: "Cycles that were due and did not start: another was still running, or the process was held up.",
+    registers,
+  });
+  const reloadOk = new Gauge({
+    name: "predict_config_last_reload_successful",
+    help: "1 if the last configuration reload succeeded.",
+    registers,
+  });
+  reloadOk.set(1);
+  const common = { env: options.input.env, logger: log.logger };
+  const tokens = adminTokens({ ...common, admin: config.admin });
+  registerTokenFile(registry, tokens);
+  const store = openSqliteStore({ path: join(config.dataDir, "monitor.db"), clock, retention: RETENTION });
+  undo.push(() => store.close());
+  const board = createStatusBoard(Date.now);
+  const views = createViews({ board, build, store, loop: () => loop, config: () => current.config });
+  undo.push(() => views.replay.close());
+  const told = [board, views.feed, ...(options.reporters ?? [])];
+  const reporter = fanOut(
+    [createLogReporter(log.logger), createMetricsReporter(registry), ...told],
+    (error) => log.logger.error({ err: error }, "a reporter failed"),
+  );
+  const sources = openSources(config, clock);
+  const actions = openActions(() => tokens.all(), config.actions);
+  undo.push(() => actions.close());
+  const escalator = openEscalator(config.escalation);
+  undo.push(() => escalator.close());
+  const loop: Loop = createLoop(
+    {
+      clock,
+      sources: sources.list,
+      store,
+      actions: actions.byKind,
+      reporter,
+      escalator,
+      newId: randomUUID,
+      deadline: (ms) => AbortSignal.timeout(ms),
+    },
+    loopSettings(config),
+  );
+  const parts: Parts = {
+    clock,
+    log,
+    registry,
+    board,
+    views,
+    loop,
+    missed,
+    reloadOk,
+    store,
+    tokens,
+    actions,
+    escalator,
+    webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens }),
+    sources,
+    setCycle: () => {},
+  };
+  undo.push(() => parts.sources.close());
+  return parts;
+}
+
+/** What takes effect only at a start: changing it is refused, not ignored. */
+function needsRestart(old: Config, next: Config): string[] {
+  const keys: string[] = [];
+  if (old.dataDir !== next.dataDir) keys.push("data_dir");
+  if (old.web.host !== next.web.host || old.web.port !== next.web.port) keys.push("web.listen_address");
+  if (JSON.stringify(old.log) !== JSON.stringify(next.log)) keys.push("log");
+  if (JSON.stringify(old.admin) !== JSON.stringify(next.admin)) keys.push("admin");
+  if (old.web.token !== next.web.token || old.web.tokenFile !== next.web.tokenFile) keys.push("web.token");
+  return keys;
+}
+
+function reloader(input: {
+  load: () => Config;
+  parts: Parts;
+  current: { config: Config };
+}): () => Promise<string | undefined> {
+  const { parts, current } = input;
+  return async () => {
+    const old = current.config;
+    let wrong: string | undefined;
+    try {
+      const next = input.load();
+      const fixed = needsRestart(old, next);
+      if (fixed.length > 0) wrong = `${fixed.join(", ")} cannot change while the monitor runs; restart it`;
+      else {
+        const changed =
+          JSON.stringify([old.sources, old.cycleMs]) !== JSON.stringify([next.sources, next.cycleMs]);
+        const before = parts.sources;
+        if (changed) parts.sources = openSources(next, parts.clock);
+        parts.actions.reconfigure(next.actions);
+        parts.escalator.reconfigure(next.escalation);
+        parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);
+        parts.setCycle(next.cycleMs);
+        current.config = next;
+        if (changed) await before.close();
+      }
+    } catch (error) {
+      wrong = error instanceof Error ? error.message : String(error);
+    }
+    parts.reloadOk.set(wrong === undefined ? 1 : 0);
+    if (wrong === undefined) parts.log.logger.info(configFields(current.config), "configuration reloaded");
+    else parts.log.logger.error({ error: wrong }, "configuration reload failed, keeping the old one");
+    return wrong;
+  };
+}
+
+function configFields(config: Config): Record<string, string | number> {
+  return {
+    config_file: config.file ?? "none",
+    mode: config.autoHeal ? "auto" : "shadow",
+    targets: config.targets.length,
+  };
+}
+
+function serve(input: {
+  parts: Parts;
+  get: () => Config;
+  reload: () => Promise<string | undefined>;
+}): Promise<MonitorServer> {
+  const { parts, get } = input;
+  const { views } = parts;
+  const startedMs = parts.clock.now().monoMs;
+  const { host, port } = get().web;
+  return startMonitorServer({
+    host,
+    port,
+    api: {
+      ...alertsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
+      controls: views.shown(controlsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger })),
+      registry: parts.registry,
+      tokens: parts.webTokens,
+      onRefusal: logRejectedCalls(parts.log.logger),
+      get lifecycle() {
+        return get().web.enableLifecycle;
+      },
+      reload: input.reload,
+      unready: () => (parts.board.latest() === undefined ? "waiting for the first cycle" : undefined),
+      unhealthy: () => {
+        const last = parts.board.latest();
+        const idleMs = parts.clock.now().monoMs - (last === undefined ? startedMs : last.at.monoMs);
+        const allowedMs = 5 * get().cycleMs + DRAIN_MS;
+        return idleMs > allowedMs ? `no cycle ended for ${Math.round(idleMs / 1000)} s` : undefined;
+      },
+      status: () => views.status(),
+      page: views.page,
+      replay: views.replay,
+    },
+  });
+}

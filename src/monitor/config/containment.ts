@@ -1,0 +1,80 @@
+import type { Target } from "../kernel/target.ts";
+import { defaultPlaybooks } from "./default-playbooks.ts";
+import type { Complain } from "./resolve.ts";
+import { type Known, resolvePlaybook, resolvePlaybooks } from "./resolve-playbooks.ts";
+import type { FileConfig } from "./schema.ts";
+import type { Config, InactivePlaybook } from "./types.ts";
+
+/** What the file says of alerts and playbooks; without a list, the built-in ones that have something to act on. */
+export function resolveContainment(input: {
+  readonly file: FileConfig;
+  readonly targets: readonly Target[];
+  readonly actions: Config["actions"];
+  /** The monitor runs in a pod, whose service account it can use. */
+  readonly inCluster: boolean;
+  readonly complain: Complain;
+}): Pick<Config, "containment" | "playbooks" | "inactivePlaybooks"> {
+  const { file, targets, actions } = input;
+  const known: Known = { targets, calls: actions.http, cooldownMs: 1000 * file.predict.cooldown_seconds };
+  const containment = {
+    alertStaleMs: 1000 * file.containment.alert_stale_seconds,
+    regionWindowS: file.containment.region_window_seconds,
+  };
+  const workloads = actions.kubernetes.kubeconfig !== undefined || input.inCluster;
+  if (file.playbooks === undefined) return { containment, ...builtIn(known, workloads) };
+  const complain: Complain = (path, message) => input.complain(["playbooks", ...path], message);
+  return {
+    containment,
+    playbooks: resolvePlaybooks(file.playbooks, known, complain),
+    inactivePlaybooks: [],
+  };
+}
+
+function builtIn(known: Known, workloads: boolean): Pick<Config, "playbooks" | "inactivePlaybooks"> {
+  const playbooks: Config["playbooks"][number][] = [];
+  const inactivePlaybooks: InactivePlaybook[] = [];
+  for (const config of defaultPlaybooks(known.targets)) {
+    const problems: string[] = [];
+    if (!workloads && config.steps.some(({ workload }) => workload !== undefined))
+      problems.push("actions.kubernetes.kubeconfig is not set, and the monitor does not run in a pod");
+    const playbook = resolvePlaybook(config, known, (_, message) => problems.push(message));
+    const [why] = problems;
+    if (why === undefined) playbooks.push(playbook);
+    else inactivePlaybooks.push({ name: config.name, why });
+  }
+  return { playbooks, inactivePlaybooks };
+}
+
+/**
+ * The same configuration on other targets of the same names, e.g. at other addresses. Playbooks that name a target
+ * which is gone are left out, as are those whose gone target's series they look at.
+ */
+export function withTargets(config: Config, targets: readonly Target[]): Config {
+  const before = new Set(config.targets.map(({ name }) => name));
+  const byName = new Map(targets.map((target) => [target.name, target]));
+  const inactivePlaybooks: InactivePlaybook[] = [...config.inactivePlaybooks];
+  const playbooks = config.playbooks.flatMap((playbook) => {
+    const named = [
+      ...playbook.steps.map(({ on }) => on.name),
+      ...playbook.steps.flatMap(({ preconditions }) =>
+        preconditions.flatMap((p) => (p.kind === "signal_above" ? [p.target] : [])),
+      ),
+      ...[playbook.forecast?.target, playbook.verify?.target, playbook.regionsOf].filter(
+        (name) => name !== undefined,
+      ),
+    ];
+    const gone = named.find((name) => before.has(name) && !byName.has(name));
+    if (gone !== undefined) {
+      inactivePlaybooks.push({ name: playbook.name, why: `target ${gone} is not there` });
+      return [];
+    }
+    const steps = playbook.steps.map((step) => {
+      const target = byName.get(step.on.name);
+      if (target === undefined) return step;
+      const { name, instances, cooldownMs, autoHeal } = target;
+      return { ...step, on: { name, instances, cooldownMs, autoHeal } };
+    });
+    return [{ ...playbook, steps }];
+  });
+  return { ...config, targets, playbooks, inactivePlaybooks };
+}

@@ -1,0 +1,111 @@
+import type { GuardSettings } from "../kernel/guards.ts";
+import type { Instant } from "../kernel/time.ts";
+import type { Escalation, Try } from "../kernel/verification.ts";
+import type { GateContext } from "./index.ts";
+import type { GateSubject } from "./types.ts";
+
+/** A machine with two clocks, of which the wall one may be set and the monotonic one starts anew at a reboot. */
+export interface Machine {
+  readonly bootId: string;
+  /** Time that has really passed, milliseconds. */
+  readonly trueMs: number;
+  now(): Instant;
+  wait(ms: number): void;
+  setWall(byMs: number): void;
+  /** @param uptimeMs what the monotonic clock shows afterwards: another machine's may have run for long. */
+  reboot(downMs: number, uptimeMs?: number): void;
+}
+
+const START_MS = 1_760_000_000_000;
+
+export function machine(): Machine {
+  let trueMs = 0;
+  let wallOffset = START_MS;
+  let bootedAt = -1_000_000;
+  let boots = 1;
+  return {
+    get bootId() {
+      return `boot-${boots}`;
+    },
+    get trueMs() {
+      return trueMs;
+    },
+    now: () => ({ wallMs: trueMs + wallOffset, monoMs: trueMs - bootedAt }),
+    wait(ms) {
+      trueMs += ms;
+    },
+    setWall(byMs) {
+      wallOffset += byMs;
+    },
+    reboot(downMs, uptimeMs = 1000) {
+      trueMs += downMs;
+      bootedAt = trueMs - uptimeMs;
+      boots += 1;
+    },
+  };
+}
+
+/** What the store would hand back. */
+export function stored<T>(state: T): T {
+  return JSON.parse(JSON.stringify(state)) as T;
+}
+
+const MINUTE = 60_000;
+
+/** The defaults, without anything of the calendar. */
+export function guardSettings(over: Partial<GuardSettings> = {}): GuardSettings {
+  return {
+    targetCap: { actions: 4, windowMs: 60 * MINUTE },
+    fleetCap: { actions: 10, windowMs: 10 * MINUTE },
+    storm: { share: 0.3, minTargets: 3, windowMs: 5 * MINUTE, exitShare: 0.15, calmMs: 5 * MINUTE },
+    startup: { starts: 3, windowMs: 10 * MINUTE, quietMs: 5 * MINUTE },
+    completeness: { targetShare: 0.5, fleetShare: 0.5, minSeries: 8, memoryMs: 15 * MINUTE },
+    backoff: { factor: 2, maxMs: 60 * MINUTE },
+    maintenance: [],
+    silences: [],
+    ...over,
+  };
+}
+
+export function subjectOf(target = "product-api", over: Partial<GateSubject> = {}): GateSubject {
+  return {
+    target,
+    signal: "p95_latency",
+    action: "mitigate",
+    undo: false,
+    shadow: false,
+    cooldownMs: 5 * MINUTE,
+    ...over,
+  };
+}
+
+export function contextOf(now: Instant, over: Partial<GateContext> = {}): GateContext {
+  return { settings: guardSettings(), past: () => undefined, now, ...over };
+}
+
+export function tryOf(over: Partial<Try> = {}): Try {
+  return {
+    intentId: "i-1",
+    target: "product-api",
+    signal: "p95_latency",
+    action: "mitigate",
+    at: { wallMs: START_MS, monoMs: 1_000_000 },
+    outcome: "ineffective",
+    detail: "900 before, 910 after, SLO 300",
+    before: 900,
+    after: 910,
+    slo: 300,
+    ...over,
+  };
+}
+
+export function escalationOf(over: Partial<Escalation> = {}): Escalation {
+  return {
+    target: "product-api",
+    signal: "p95_latency",
+    cause: "ineffective",
+    since: { wallMs: START_MS, monoMs: 1_000_000 },
+    tries: [tryOf()],
+    ...over,
+  };
+}

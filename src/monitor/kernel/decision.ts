@@ -1,0 +1,139 @@
+/** Why the monitor acts. */
+export type Trigger = LinearTrigger | TrendTrigger;
+
+/** Rules of the linear predictor. */
+export type LinearTrigger = "pre_timeout" | "strong" | "confirmed";
+
+/**
+ * Rules of the trend predictor: `trend`, the level is expected past its margin with enough probability; `level`, it is
+ * past the SLO already and stays; `envelope`, the peaks and troughs of memory both climb towards the SLO.
+ */
+export type TrendTrigger = "trend" | "level" | "envelope";
+
+/** Every trigger there is. */
+export const TRIGGERS = [
+  "pre_timeout",
+  "strong",
+  "confirmed",
+  "trend",
+  "level",
+  "envelope",
+] as const satisfies readonly Trigger[];
+
+/** What asks for an action: a predictor, an alert that fires, or the end of one, which takes back what was done. */
+export type Cause = Trigger | "alert" | "undo";
+
+/** Every cause there is. */
+export const CAUSES = [...TRIGGERS, "alert", "undo"] as const satisfies readonly Cause[];
+
+/** Why a predictor does not speak for acting. */
+export type Quiet =
+  | "predictor_off"
+  | "insufficient_samples"
+  | "r2_below_min"
+  | "below_slo"
+  | "weak_probability"
+  | "no_excess_expected"
+  | "explained_by_traffic"
+  | "awaiting_cycles"
+  | "awaiting_confirmation";
+
+/** Which guard held a trigger back, in the order in which they are asked: the first that holds is the reason. */
+export type GuardHold =
+  | "paused"
+  | "silenced"
+  | "maintenance_window"
+  | "startup_hold"
+  | "data_partial"
+  | "storm_hold"
+  | "escalated"
+  | "backoff_active"
+  | "rate_cap_target"
+  | "rate_cap_fleet";
+
+/** Every guard, in that order. */
+export const GUARD_HOLDS = [
+  "paused",
+  "silenced",
+  "maintenance_window",
+  "startup_hold",
+  "data_partial",
+  "storm_hold",
+  "escalated",
+  "backoff_active",
+  "rate_cap_target",
+  "rate_cap_fleet",
+] as const satisfies readonly GuardHold[];
+
+/** Which gate held a trigger back, or why nothing could be decided. */
+export type Hold =
+  | Quiet
+  | GuardHold
+  | "data_missing"
+  | "data_stale"
+  | "data_invalid"
+  | "data_unreachable"
+  | "settling"
+  | "cooldown_active"
+  | "covered_by_other_signal"
+  | "covered_by_playbook"
+  | "already_contained"
+  | "undo_under_way"
+  | "intent_unresolved"
+  | "journal_unavailable";
+
+/** Machine-readable reason of a decision: stable names, used as metric label and in logs. */
+export type Reason = Trigger | Hold;
+
+/** What one predictor forecasts of one series. */
+export interface Forecast {
+  readonly predictor: string;
+  /** In the signal's unit, at the horizon. */
+  readonly value: number;
+  /** Signal units a second. */
+  readonly slopePerSecond: number;
+  /** Coefficient of determination, 0..1; absent for predictors that have none. */
+  readonly r2?: number;
+  /** 90 % interval of the level at the horizon, in the signal's unit; absent for predictors that give none. */
+  readonly low?: number;
+  readonly high?: number;
+  readonly sampleCount: number;
+}
+
+/** One predictor heard. */
+export interface Verdict {
+  readonly predictor: string;
+  readonly forecast: Forecast | undefined;
+  /** 0..1; 0 when there is no forecast. */
+  readonly probability: number;
+  readonly trigger: Trigger | undefined;
+  readonly quiet: Quiet | undefined;
+  /** Level that the probability speaks of and least probability to act on; absent: the predictor' scale is fixed. */
+  readonly margin?: number;
+  readonly required?: number;
+  /** Set while recent forecasts of this predictor for this signal were badly calibrated: in one line, with numbers. */
+  readonly miscalibrated?: string;
+}
+
+/** The decision on one series in one cycle: every number it stands on, and the rule that spoke last. */
+export interface Decision {
+  readonly target: string;
+  readonly signal: string;
+  readonly act: boolean;
+  readonly reason: Reason;
+  /** The trigger that spoke, also when a gate held it back. */
+  readonly trigger: Trigger | undefined;
+  /** The predictor that spoke, or the one whose numbers are shown. */
+  readonly predictor: string;
+  readonly source: string;
+  readonly current: number | undefined;
+  readonly verdicts: readonly Verdict[];
+  readonly slo: number;
+  readonly limit: number;
+  readonly inRisk: boolean;
+  readonly cooldownActive: boolean;
+  /** Wall-clock milliseconds until which a gate holds, where it knows. */
+  readonly untilMs: number | undefined;
+  /** What was wrong with the data, or why a guard holds, where that is the reason. */
+  readonly detail: string | undefined;
+}

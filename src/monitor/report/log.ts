@@ -1,0 +1,162 @@
+import type { Logger } from "../../common/telemetry/logger.ts";
+import type { Verified } from "../cycle/healing/index.ts";
+import type { ActionRecord, Reporter, TickReport } from "../cycle/types.ts";
+import type { Intent, Outcome } from "../kernel/action.ts";
+import type { Decision } from "../kernel/decision.ts";
+import type { PlaybookDecision } from "../playbooks/decide.ts";
+import { urgency } from "../rules/decide.ts";
+import { explain } from "../rules/explain.ts";
+
+/** Series listed in one `prediction cycle` line: Loki refuses lines over 256 KB. The most urgent come first. */
+const MAX_LISTED = 64;
+
+/** The log's half of the contract: one `prediction cycle` a cycle, one line an action. */
+export function createLogReporter(logger: Logger): Reporter {
+  return {
+    cycle: (report) => {
+      for (const verified of report.verified) logVerified(logger, verified);
+      logger.info(cycleFields(report), "prediction cycle");
+    },
+    action: (record) => logAction(logger, record),
+    reconciled: (intent, outcome) => {
+      const fields = {
+        target: intent.target,
+        metric: intent.signal,
+        intent: intent.id,
+        ...outcomeFields(outcome),
+      };
+      logger.warn(fields, "mitigation reconciled");
+    },
+    notice: (event, fields) => logger.warn(fields, event),
+  };
+}
+
+function logAction(logger: Logger, record: ActionRecord): void {
+  const { intent, decision, outcome } = record;
+  const verdict = decision?.verdicts.find((v) => v.predictor === decision.predictor);
+  const fields = {
+    mode: record.mode,
+    target: intent.target,
+    metric: intent.signal,
+    action: intent.kind,
+    ...callFields(intent),
+    current: rounded(decision?.current),
+    forecast: rounded(intent.forecast),
+    threshold: rounded(intent.threshold),
+    probability: rounded(verdict?.probability),
+    r2: rounded(verdict?.forecast?.r2),
+    decision: decision?.reason ?? intent.trigger,
+    decision_detail: record.detail,
+    predictor: intent.predictor,
+    ...(decision === undefined ? {} : { source: decision.source }),
+    intent: intent.id,
+    ...(outcome === undefined ? {} : outcomeFields(outcome)),
+  };
+  if (intent.trigger === "undo") logUndo(logger, fields, outcome);
+  else if (record.mode === "shadow") logger.info(fields, "mitigation executed");
+  else if (outcome === undefined) logger.error(fields, "mitigation outcome unknown");
+  else if (outcome.status === "applied") logger.info(fields, "mitigation executed");
+  else if (outcome.status === "partial") logger.warn(fields, "mitigation executed");
+  else logger.error(fields, `mitigation ${outcome.status}`);
+}
+
+/** What an action turned out to have done. */
+function logVerified(logger: Logger, verified: Verified): void {
+  const { intentId, target, signal, action, outcome, detail } = verified;
+  const fields = { target, metric: signal, action, intent: intentId, verification: outcome, detail };
+  const good = outcome === "recovered" || outcome === "improved";
+  logger[good ? "info" : "warn"](fields, "mitigation verified");
+}
+
+/** Taking back is no mitigation: panels that count mitigations must not see it. */
+function logUndo(logger: Logger, fields: object, outcome: Outcome | undefined): void {
+  if (outcome?.status === "applied") logger.info(fields, "containment undone");
+  else logger.error(fields, "containment not undone");
+}
+
+/** What the call says and who asked for it, where a playbook did. */
+function callFields({ parameters, origin }: Intent): Record<string, string> {
+  return {
+    ...(parameters?.region === undefined ? {} : { region: parameters.region }),
+    ...(origin === undefined ? {} : { playbook: origin.playbook, run: origin.run }),
+    ...(origin?.alert === undefined ? {} : { alert: origin.alert }),
+  };
+}
+
+function outcomeFields(outcome: Outcome): Record<string, string> {
+  return { outcome: outcome.status, outcome_detail: outcome.detail };
+}
+
+function cycleFields(report: TickReport): Record<string, unknown> {
+  const ordered = [...report.decisions].sort((a, b) => rank(b) - rank(a));
+  const top = ordered[0];
+  return {
+    mode: report.mode,
+    breach_any: report.breachAny,
+    action_taken: report.actionTaken,
+    since_last_mitigation_sec:
+      report.sinceLastMitigationS === undefined ? null : Math.round(report.sinceLastMitigationS),
+    duration_ms: Math.round(report.durationMs),
+    ...(top === undefined ? {} : seriesFields(top)),
+    series: report.decisions.length,
+    signals: ordered.slice(0, MAX_LISTED).map(seriesFields),
+    ...(report.guards.holding.length > 0 ? { guards_holding: report.guards.holding } : {}),
+    ...(report.playbooks.length > 0 ? { playbooks: report.playbooks.map(playbookFields) } : {}),
+    ...(ordered.length > MAX_LISTED ? { signals_omitted: ordered.length - MAX_LISTED } : {}),
+  };
+}
+
+/** One playbook that something asked for. */
+export function playbookFields(d: PlaybookDecision): Record<string, unknown> {
+  return {
+    playbook: d.playbook,
+    decision: d.reason,
+    acting: d.act,
+    decision_detail: d.detail,
+    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
+    ...(d.heldBy === undefined ? {} : { held_by: d.heldBy }),
+    alerts: d.alerts.map((a) => a.name),
+  };
+}
+
+/** Acting first, then what was held back, then what is in risk, then by probability. */
+export function rank(d: Decision): number {
+  return (d.act ? 100 : 0) + (d.trigger === undefined ? 0 : 10) + (d.inRisk ? 5 : 0) + urgency(d);
+}
+
+/** One series of a cycle under the contract's names; what is unknown is null, never zero. */
+export function seriesFields(d: Decision): Record<string, string | number | boolean | null> {
+  const verdict = d.verdicts.find((v) => v.predictor === d.predictor);
+  const forecast = verdict?.forecast;
+  return {
+    target: d.target,
+    metric: d.signal,
+    current: rounded(d.current),
+    forecast: rounded(forecast?.value),
+    slope: rounded(forecast?.slopePerSecond),
+    r2: rounded(forecast?.r2 ?? linearOf(d)?.forecast?.r2),
+    probability: forecast === undefined ? null : rounded(verdict?.probability),
+    threshold: d.slo,
+    hard_limit: d.limit,
+    in_risk_state: d.inRisk,
+    cooldown_active: d.cooldownActive,
+    decision: d.reason,
+    decision_detail: explain(d),
+    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
+    trigger: d.trigger ?? null,
+    predictor: d.predictor,
+    ...(forecast?.low === undefined ? {} : { forecast_low: rounded(forecast.low) }),
+    ...(forecast?.high === undefined ? {} : { forecast_high: rounded(forecast.high) }),
+    ...Object.fromEntries(d.verdicts.map((v) => [`${v.predictor}_forecast`, rounded(v.forecast?.value)])),
+    source: d.source,
+  };
+}
+
+function linearOf(d: Decision) {
+  return d.verdicts.find((v) => v.predictor === "linear");
+}
+
+/** Six significant digits: enough for people and machines, short in a log. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(6));
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it } from "vitest";
+import type { Decision } from "../../kernel/decision.ts";
+import type { PlaybookDecision } from "../../playbooks/decide.ts";
+import { blindOf, decisionOf } from "../fixtures.ts";
+import { DecisionLog, kindOf } from "./decision-log.ts";
+
+const T0 = Date.UTC(2026, 0, 1);
+const iso = (cycle: number) => new Date(T0 + 30_000 * cycle).toISOString();
+
+function feed(
+  log: DecisionLog,
+  cycle: number,
+  decisions: readonly Decision[],
+  playbooks: readonly PlaybookDecision[] = [],
+) {
+  log.record({ at: { wallMs: T0 + 30_000 * cycle, monoMs: 0 }, decisions, playbooks });
+}
+
+const calm = (over: Partial<Decision> = {}) =>
+  decisionOf({ act: false, reason: "below_slo", trigger: undefined, inRisk: false, ...over });
+const held = (over: Partial<Decision> = {}) =>
+  decisionOf({ act: false, reason: "cooldown_active", untilMs: T0 + 300_000, ...over });
+
+describe("the log of decisions", () => {
+  it("has one entry for as long as a decision stays, with its newest words", () => {
+    const log = new DecisionLog();
+    feed(log, 0, [calm()]);
+    feed(log, 1, [held({ current: 400 })]);
+    feed(log, 2, [held({ current: 450 })]);
+    feed(log, 3, [calm()]);
+    const { entries, more } = log.find({ limit: 10 });
+    expect(more).toBe(false);
+    expect(entries).toMatchObject([
+      { id: 3, kind: "quiet", at: iso(3), ended_at: null, cycles: 1 },
+      {
+        ...{
+          id: 2,
+          kind: "held",
+          at: iso(1),
+          ended_at: iso(3),
+          cycles: 2,
+          target: "product-api",
+          metric: "p95_latency",
+        },
+        ...{
+          decision: "cooldown_active",
+          trigger: "pre_timeout",
+          current: 450,
+          probability: 1,
+          playbook: null,
+        },
+        decision_until: new Date(T0 + 300_000).toISOString(),
+        decision_detail: "holding: pre_timeout would act, but the target is in cooldown until 00:05:00 UTC",
+      },
+      { id: 1, kind: "quiet", decision: "below_slo", ended_at: iso(1) },
+    ]);
+  });
+
+  it("can be asked for by target, signal, reason and kind, page by page", () => {
+    const log = new DecisionLog();
+    const all = ["a", "b", "c"].flatMap((target) => [
+      calm({ target }),
+      held({ target, signal: "memory" }),
+      blindOf({ target }),
+    ]);
+    feed(log, 0, all);
+    const ids = (query: Omit<Parameters<DecisionLog["find"]>[0], "limit">, limit = 100) =>
+      log.find({ ...query, limit }).entries.map((e) => e.id);
+    expect(ids({})).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    expect(ids({ target: "b" })).toEqual([6, 5, 4]);
+    expect(ids({ signal: "memory" })).toEqual([8, 5, 2]);
+    expect(ids({ reason: "data_missing" })).toEqual([9, 6, 3]);
+    expect(ids({ kinds: ["held", "blind"], target: "c" })).toEqual([9, 8]);
+    expect(log.find({ kinds: ["held"], limit: 2 })).toMatchObject({
+      more: true,
+      entries: [{ id: 8 }, { id: 5 }],
+    });
+    expect(log.find({ kinds: ["held"], before: 5, limit: 2 })).toMatchObject({
+      more: false,
+      entries: [{ id: 2 }],
+    });
+  });
+
+  it("ends what is not decided on any more", () => {
+    const log = new DecisionLog();
+    feed(log, 0, [calm(), held({ target: "gone" })]);
+    feed(log, 1, [calm()]);
+    expect(log.find({ limit: 1 }).entries).toMatchObject([{ target: "gone", ended_at: iso(1) }]);
+  });
+
+  it("has what was decided on playbooks", () => {
+    const log = new DecisionLog();
+    const playbook: PlaybookDecision = {
+      ...{ playbook: "contain-backlog", act: false, reason: "cooldown_active", alerts: [] },
+      ...{ heldBy: "telemetry-gateway", untilMs: T0 + 60_000, detail: "the gateway is in cooldown" },
+    };
+    feed(log, 0, [], [playbook]);
+    feed(log, 1, [], [{ ...playbook, act: true, reason: "alert", detail: "starts" }]);
+    feed(log, 2, []);
+    expect(log.find({ limit: 5 }).entries).toMatchObject([
+      {
+        kind: "acted",
+        playbook: "contain-backlog",
+        decision: "alert",
+        decision_detail: "starts",
+        ended_at: iso(2),
+      },
+      {
+        kind: "held",
+        target: "telemetry-gateway",
+        metric: "",
+        decision_detail: "the gateway is in cooldown",
+      },
+    ]);
+  });
+
+  it("is bounded, and what is calm does not push out what is not", () => {
+    const log = new DecisionLog();
+    feed(log, 0, [held()]);
+    for (let i = 1; i < 5000; i++)
+      feed(log, i, [calm({ reason: i % 2 === 0 ? "below_slo" : "r2_below_min" })]);
+    const { entries } = log.find({ limit: 10_000 });
+    expect(entries.length).toBeLessThanOrEqual(2201);
+    expect(entries.at(-1)).toMatchObject({ id: 1, kind: "held" });
+    for (let i = 0; i < 5000; i++) feed(log, 5000 + i, [i % 2 === 0 ? held() : decisionOf()]);
+    expect(log.find({ limit: 20_000, kinds: ["held", "acted"] }).entries.length).toBeLessThanOrEqual(4200);
+  });
+});
+
+describe("the kind of a decision", () => {
+  it.each<[string, Decision]>([
+    ["acted", decisionOf()],
+    ["held", held()],
+    ["blind", blindOf()],
+    ["watching", decisionOf({ act: false, reason: "weak_probability", trigger: undefined })],
+    ["quiet", calm()],
+  ])("%s", (kind, decision) => expect(kindOf(decision)).toBe(kind));
+});

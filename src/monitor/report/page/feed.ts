@@ -1,0 +1,206 @@
+import type { Reporter, TickReport } from "../../cycle/types.ts";
+import type { Decision } from "../../kernel/decision.ts";
+import { DECISION_KINDS, DecisionLog, type DecisionQuery } from "./decision-log.ts";
+import { ROW, rowOf, sparkOf } from "./fleet.ts";
+import { Rings } from "./rings.ts";
+
+/** One message to everyone who has the page open. */
+export interface Frame {
+  readonly id: string;
+  /** `delta`: what changed; `reset`: what was known is void, ask for the fleet again. */
+  readonly event: "delta" | "reset";
+  /** JSON. */
+  readonly data: string;
+}
+
+/** Messages that are kept for those who come back, and how large they may be together, characters. */
+const MAX_FRAMES = 20;
+const MAX_FRAME_CHARS = 2_000_000;
+
+/**
+ * What the status page lives on: the recent past of every series, the log of decisions, and the fleet as it is now with
+ * what changes from cycle to cycle. Everything bounded. Told by the loop like any other reporter.
+ */
+export class PageFeed implements Reporter {
+  readonly rings = new Rings();
+  readonly log = new DecisionLog();
+  readonly #cycleMs: () => number;
+  readonly #overview: () => Record<string, unknown>;
+  readonly #run: string;
+  readonly #listeners = new Set<(frame: Frame) => void>();
+  #frames: Frame[] = [];
+  #sequence = 0;
+  #decisions: readonly Decision[] = [];
+  /** What those who listen know; undefined when nobody does. */
+  #told: { rows: string[]; parts: Map<string, string> } | undefined;
+
+  /**
+   * @param given.overview the status without its series; changes of its parts are sent
+   * @param given.run differs from run to run of the monitor
+   */
+  constructor(given: {
+    readonly cycleMs: () => number;
+    readonly overview: () => Record<string, unknown>;
+    readonly run: string;
+  }) {
+    this.#cycleMs = given.cycleMs;
+    this.#overview = given.overview;
+    this.#run = given.run;
+  }
+
+  cycle(report: TickReport): void {
+    this.rings.record(report, this.#cycleMs());
+    this.log.record(report);
+    const sameSeries =
+      report.decisions.length === this.#decisions.length &&
+      report.decisions.every((d, i) => {
+        const old = this.#decisions[i];
+        return (
+          d.target === old?.target && d.signal === old.signal && d.slo === old.slo && d.limit === old.limit
+        );
+      });
+    this.#decisions = report.decisions;
+    if (sameSeries) this.#tell(true);
+    else this.#reset();
+  }
+
+  action(): void {}
+
+  reconciled(): void {}
+
+  notice(): void {
+    // A cycle tells its own; what a person does between two cycles is told at once by `refresh`.
+  }
+
+  /** Something other than a cycle changed what the page shows, e.g. a person paused. */
+  refresh(): void {
+    this.#tell(false);
+  }
+
+  /** Everything the page shows first. */
+  fleet(): Record<string, unknown> {
+    const byTarget = Map.groupBy(this.#decisions, (d) => d.target);
+    return {
+      id: this.#id(),
+      kinds: DECISION_KINDS,
+      row: ROW,
+      series: this.#decisions.map((d) => ({
+        target: d.target,
+        metric: d.signal,
+        slo: d.slo,
+        limit: d.limit,
+        row: rowOf(d),
+      })),
+      sparks: Object.fromEntries([...byTarget].map(([name, own]) => [name, sparkOf(this.rings, own)])),
+      parts: this.#overview(),
+    };
+  }
+
+  /** Decisions that were taken, newest first. */
+  decisions(query: DecisionQuery): Record<string, unknown> {
+    const { entries, more } = this.log.find(query);
+    return { decisions: entries, more };
+  }
+
+  /**
+   * The recent past of a target's signals, or of one of them; only cycles after `after`.
+   * @returns undefined when the target or signal is not known
+   */
+  series(query: {
+    target: string;
+    signal?: string | undefined;
+    after: number;
+  }): Record<string, unknown> | undefined {
+    const { target, after } = query;
+    const signals = query.signal === undefined ? this.rings.signalsOf(target) : [query.signal];
+    const found = signals.flatMap((signal) => this.rings.read(target, signal, after) ?? []);
+    if (found.length === 0) return undefined;
+    return {
+      target,
+      newest: this.rings.newest,
+      kept: this.rings.capacity,
+      series: found.map((points) => ({
+        metric: points.signal,
+        slo: points.slo,
+        limit: points.limit,
+        cycle: points.cycles,
+        at: points.atMs,
+        ...Object.fromEntries(
+          Object.entries(points.columns).map(([name, values]) => [name, values.map(known)]),
+        ),
+        decision: points.reasons,
+        in_risk_state: points.inRisk,
+        acted: points.acted,
+      })),
+    };
+  }
+
+  /** Frames after `id`, or undefined when some of them are gone. */
+  since(id: string): readonly Frame[] | undefined {
+    if (id === this.#id()) return [];
+    const at = this.#frames.findIndex((frame) => frame.id === id);
+    if (at >= 0) return this.#frames.slice(at + 1);
+    const before = this.#frames[0];
+    return before !== undefined && previousOf(before.id) === id ? this.#frames : undefined;
+  }
+
+  /** Tells `listener` of every frame from now on. @returns how to stop */
+  subscribe(listener: (frame: Frame) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#told = undefined;
+      this.#frames = [];
+    };
+  }
+
+  #id(): string {
+    return `${this.#run}-${this.#sequence}`;
+  }
+
+  #reset(): void {
+    this.#sequence += 1;
+    this.#told = undefined;
+    this.#frames = [];
+    this.#send({ id: this.#id(), event: "reset", data: "{}" });
+  }
+
+  #tell(cycle: boolean): void {
+    this.#sequence += 1;
+    if (this.#listeners.size === 0) return;
+    const before = this.#told;
+    const rows = this.#decisions.map((d) => JSON.stringify(rowOf(d)));
+    const parts = new Map(
+      Object.entries(this.#overview()).map(([name, part]) => [name, JSON.stringify(part)]),
+    );
+    this.#told = { rows, parts };
+    const changedRows = rows.flatMap((row, i) => (before?.rows[i] === row ? [] : [`[${i},${row.slice(1)}`]));
+    const changedParts = [...parts].filter(([name, part]) => before?.parts.get(name) !== part);
+    const data = `{"cycle":${cycle},"rows":[${changedRows.join(",")}],"parts":{${changedParts
+      .map(([name, part]) => `${JSON.stringify(name)}:${part}`)
+      .join(",")}}}`;
+    this.#keep({ id: this.#id(), event: "delta", data });
+  }
+
+  #keep(frame: Frame): void {
+    this.#frames.push(frame);
+    let chars = this.#frames.reduce((sum, { data }) => sum + data.length, 0);
+    while (this.#frames.length > MAX_FRAMES || (chars > MAX_FRAME_CHARS && this.#frames.length > 1))
+      chars -= this.#frames.shift()?.data.length ?? 0;
+    this.#send(frame);
+  }
+
+  #send(frame: Frame): void {
+    for (const listener of this.#listeners) listener(frame);
+  }
+}
+
+function previousOf(id: string): string {
+  const at = id.lastIndexOf("-");
+  return `${id.slice(0, at)}-${Number(id.slice(at + 1)) - 1}`;
+}
+
+function known(value: number): number | null {
+  return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
+}

@@ -1,0 +1,185 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Decision, GUARD_HOLDS, type Reason, type Verdict } from "../kernel/decision.ts";
+import { formatNumber } from "../kernel/text.ts";
+import { explain } from "./explain.ts";
+
+const REASONS: Reason[] = [
+  "pre_timeout",
+  "strong",
+  "confirmed",
+  "trend",
+  "level",
+  "envelope",
+  "no_excess_expected",
+  "explained_by_traffic",
+  "awaiting_cycles",
+  "covered_by_playbook",
+  "already_contained",
+  "undo_under_way",
+  "predictor_off",
+  "insufficient_samples",
+  "r2_below_min",
+  "below_slo",
+  "weak_probability",
+  "awaiting_confirmation",
+  "data_missing",
+  "data_stale",
+  "data_invalid",
+  "data_unreachable",
+  "settling",
+  "cooldown_active",
+  "covered_by_other_signal",
+  "intent_unresolved",
+  "journal_unavailable",
+  ...GUARD_HOLDS,
+];
+
+const BASE: Decision = {
+  target: "product-api",
+  signal: "p95_latency",
+  act: false,
+  reason: "below_slo",
+  trigger: undefined,
+  predictor: "linear",
+  source: "prometheus",
+  current: 250,
+  verdicts: [
+    {
+      predictor: "linear",
+      forecast: { predictor: "linear", value: 3456.7, slopePerSecond: 20, r2: 0.876, sampleCount: 20 },
+      probability: 0.6716,
+      trigger: undefined,
+      quiet: "below_slo",
+    },
+  ],
+  slo: 300,
+  limit: 5000,
+  inRisk: true,
+  cooldownActive: false,
+  untilMs: undefined,
+  detail: undefined,
+};
+
+const FORECAST = { predictor: "linear", value: 450, slopePerSecond: 2, sampleCount: 20 };
+
+/** A verdict of a predictor that says how sure it is. */
+const SURE: Verdict = {
+  predictor: "linear",
+  forecast: { ...FORECAST, low: 380, high: 520 },
+  probability: 0.93,
+  trigger: "trend",
+  quiet: undefined,
+  margin: 330,
+  required: 0.9,
+};
+
+describe("explain", () => {
+  it.each<[Partial<Omit<Decision, "verdicts">> & { verdicts?: readonly object[] }, RegExp]>([
+    [{ reason: "pre_timeout" }, /^acting: .*3457.*hard limit 5000$/],
+    [{ reason: "strong" }, /^acting: .*probability 0\.67.*3457.*SLO 300/],
+    [{ reason: "confirmed" }, /^acting: .*0\.67 confirmed by a second cycle/],
+    [{ reason: "r2_below_min" }, /^holding: .*R² 0\.88.*3457/],
+    [{ reason: "below_slo" }, /^holding: .*SLO 300/],
+    [{ reason: "weak_probability" }, /^holding: .*0\.67 is weak/],
+    [{ reason: "awaiting_confirmation" }, /^holding: .*0\.67 wants a second cycle/],
+    [{ reason: "data_stale", detail: "95 s old" }, /^holding: .*stale \(95 s old\)$/],
+    [
+      { reason: "cooldown_active", trigger: "strong", untilMs: 1_700_000_000_001 },
+      /strong .* until 22:13:21 UTC$/,
+    ],
+    [{ reason: "settling", untilMs: Date.UTC(2026, 0, 1, 23, 59, 59, 500) }, /until 00:00:00 UTC$/],
+    [{ reason: "intent_unresolved", trigger: "confirmed" }, /^holding: confirmed would act/],
+    [{ reason: "journal_unavailable", trigger: "strong" }, /^holding: strong would act/],
+    [{ reason: "covered_by_other_signal", trigger: "strong" }, /^holding: strong too/],
+    [
+      { reason: "rate_cap_fleet", trigger: "trend", detail: "10 of 10", untilMs: 1_700_000_000_001 },
+      /^holding: trend would act, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
+    ],
+    [{ reason: "paused", trigger: "level", detail: "by ana" }, /^holding: level .* paused \(by ana\)$/],
+    [{ reason: "level", current: 412 }, /^acting: past the SLO 300 and staying \(412 now\)$/],
+    [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\)$/],
+    [
+      { reason: "trend", verdicts: [SURE] },
+      /^acting: the trend reaches 450 \(90 %: 380 to 520\), probability 0\.93 of exceeding 330 \(acts from 0\.90\)$/,
+    ],
+    [
+      { reason: "trend", verdicts: [{ ...SURE, required: undefined, forecast: { ...FORECAST, low: 380 } }] },
+      /^acting: the trend reaches 450, probability 0\.93$/,
+    ],
+    [
+      { reason: "below_slo", verdicts: [{ ...SURE, miscalibrated: "4 of 10 intervals missed" }] },
+      /^holding: .*; linear has been off lately: 4 of 10 intervals missed$/,
+    ],
+  ])("%o", (over, expected) => {
+    expect(explain({ ...BASE, ...over } as Decision)).toMatch(expected);
+  });
+
+  it("has a sentence of one line for any decision whatsoever, with no NaN, undefined or Infinity in it", () => {
+    const odd = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -1);
+    const number = fc.oneof(odd, fc.double());
+    const verdict = fc.record({
+      predictor: fc.constantFrom("linear", "trend"),
+      forecast: fc.option(
+        fc.record({
+          predictor: fc.constant("linear"),
+          value: number,
+          slopePerSecond: number,
+          r2: number,
+          sampleCount: fc.nat(),
+        }),
+        { nil: undefined },
+      ),
+      probability: number,
+      trigger: fc.constant(undefined),
+      quiet: fc.constant(undefined),
+    });
+    const decision = fc.record({
+      reason: fc.constantFrom(...REASONS),
+      trigger: fc.constantFrom("strong" as const, undefined),
+      predictor: fc.constantFrom("linear", "trend", "gone"),
+      verdicts: fc.array(verdict, { maxLength: 2 }),
+      slo: number,
+      limit: number,
+      untilMs: fc.option(number, { nil: undefined }),
+      detail: fc.constantFrom(undefined, "", "no series"),
+    });
+    fc.assert(
+      fc.property(decision, (over) => {
+        const text = explain({ ...BASE, ...over });
+        expect(text).toMatch(/^(acting|holding): /);
+        expect(text).not.toMatch(/NaN|undefined|Infinity|null|\n|\(\)/);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it("says acting exactly for the reasons that act", () => {
+    const acting = REASONS.filter((reason) => explain({ ...BASE, reason }).startsWith("acting"));
+    expect(acting).toEqual(["pre_timeout", "strong", "confirmed", "trend", "level", "envelope"]);
+  });
+});
+
+describe("short", () => {
+  it.each([
+    [0, "0"],
+    [0.05, "0.05"],
+    [0.123456, "0.123"],
+    [12.345, "12.3"],
+    [-12.345, "-12.3"],
+    [999.9, "1000"],
+    [1234.5, "1235"],
+    [999_999.6, "1000000"],
+    [1e6, "1.00M"],
+    [255_000_000, "255M"],
+    [999_499_999, "999M"],
+    [999_600_000, "1.00G"],
+    [1e9, "1.00G"],
+    [3.456e11, "346G"],
+    [1.234e13, "1.23e+13"],
+    [Number.NaN, "unknown"],
+    [Number.NEGATIVE_INFINITY, "unknown"],
+  ])("of %d is %s", (value, text) => {
+    expect(formatNumber(value)).toBe(text);
+  });
+});

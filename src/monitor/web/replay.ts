@@ -1,0 +1,74 @@
+import type { Express, RequestHandler } from "express";
+import { z } from "zod";
+import { readBody } from "./controls-input.ts";
+import { ApiError } from "./errors.ts";
+import { jsonBody } from "./json-body.ts";
+
+export const REPLAY_SETTINGS = ["strict", "default", "eager"] as const;
+export type ReplaySetting = (typeof REPLAY_SETTINGS)[number];
+
+export interface ReplayAsked {
+  readonly settings: readonly ReplaySetting[];
+  readonly spanMs: number;
+}
+
+/** The recent past at other settings. */
+export interface ReplayApi {
+  /** @throws ReplayBusyError, ReplayFailedError */
+  replay(asked: ReplayAsked): Promise<Record<string, unknown>>;
+}
+
+/** Another replay is running. */
+export class ReplayBusyError extends Error {
+  override readonly name = "ReplayBusyError";
+}
+
+/** It could not be done; the message says why. */
+export class ReplayFailedError extends Error {
+  override readonly name = "ReplayFailedError";
+}
+
+const MAX_HOURS = 24;
+const ASKED = z.strictObject({
+  sensitivity: z
+    .enum(REPLAY_SETTINGS, { error: `must be ${REPLAY_SETTINGS.join(", ")}; left out: all of them` })
+    .optional(),
+  hours: z
+    .number({ error: HOURS() })
+    .positive({ error: HOURS() })
+    .max(MAX_HOURS, { error: HOURS() })
+    .default(2),
+});
+
+function HOURS(): string {
+  return `must be a number of hours over 0, up to ${MAX_HOURS}`;
+}
+
+/** `POST /api/v1/replay`: behind the token, because it costs a core while it runs. */
+export function routeReplay(
+  app: Express,
+  options: {
+    readonly api: ReplayApi;
+    readonly guard: RequestHandler;
+    readonly noParameters: RequestHandler;
+    readonly only: (allowed: string) => RequestHandler;
+  },
+): void {
+  const { api, guard, noParameters, only } = options;
+  app
+    .route("/api/v1/replay")
+    .post(guard, noParameters, jsonBody(4096), async (request, response) => {
+      const { sensitivity, hours } = readBody(ASKED, request.body);
+      const settings = sensitivity === undefined ? REPLAY_SETTINGS : [sensitivity];
+      try {
+        const data = await api.replay({ settings, spanMs: hours * 3_600_000 });
+        response.json({ status: "success", data });
+      } catch (error) {
+        if (error instanceof ReplayBusyError)
+          throw new ApiError(409, error.message, { headers: { "retry-after": "5" } });
+        if (error instanceof ReplayFailedError) throw new ApiError(503, error.message);
+        throw error;
+      }
+    })
+    .all(only("POST"));
+}

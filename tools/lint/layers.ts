@@ -1,0 +1,169 @@
+// Which room may import which, and which packages: an allow-list. What is not in the table is refused.
+// `node tools/lint/layers.ts [FOLDER]` prints file:line and what would be right, and exits 1.
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, posix, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+interface Layer {
+  /** Other rooms that it may import, `*` for every one below a folder. */
+  readonly rooms: readonly string[];
+  /** Packages, `node:*` for the built-in ones, `*` for all. */
+  readonly packages: readonly string[];
+}
+
+const PURE = ["kernel"].map((room) => `monitor/${room}`);
+
+/** Docs: docs/architecture.md. A room is the longest entry that a file's path below `src` begins with. */
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  "main.ts": { rooms: ["cli"], packages: ["node:*"] },
+  cli: {
+    rooms: [
+      "monitor/app",
+      "monitor/config",
+      "monitor/report",
+      "monitor/kernel",
+      "services",
+      "common/*",
+      "lab",
+    ],
+    packages: ["node:*"],
+  },
+  "common/net": { rooms: [], packages: ["node:*", "undici"] },
+  "common/security": { rooms: ["common/net"], packages: ["node:*"] },
+  "common/telemetry": { rooms: [], packages: ["node:*", "pino", "pino-pretty", "prom-client"] },
+  "monitor/kernel": { rooms: [], packages: [] },
+  "monitor/forecast": { rooms: PURE, packages: [] },
+  "monitor/signals": { rooms: PURE, packages: [] },
+  "monitor/rules": { rooms: PURE, packages: [] },
+  "monitor/guards": { rooms: PURE, packages: [] },
+  "monitor/alerts": { rooms: PURE, packages: [] },
+  "monitor/verify": { rooms: PURE, packages: [] },
+  "monitor/playbooks": { rooms: [...PURE, "monitor/rules"], packages: [] },
+  "monitor/cycle": {
+    rooms: ["kernel", "forecast", "rules", "guards", "playbooks", "alerts", "verify"].map(
+      (r) => `monitor/${r}`,
+    ),
+    packages: [],
+  },
+  "monitor/sources": {
+    rooms: [...PURE, "common/net"],
+    packages: ["node:*", "prometheus-query", "undici", "cockatiel"],
+  },
+  "monitor/actions": {
+    rooms: [...PURE, "common/net"],
+    packages: ["node:*", "@kubernetes/client-node", "undici"],
+  },
+  "monitor/notify": { rooms: [...PURE, "common/net"], packages: ["node:*", "undici", "cockatiel"] },
+  "monitor/store": { rooms: PURE, packages: ["node:*"] },
+  "monitor/replay": { rooms: [...PURE, "monitor/cycle", "monitor/forecast", "monitor/rules"], packages: [] },
+  "monitor/report": {
+    rooms: [
+      ...PURE,
+      "monitor/cycle",
+      "monitor/guards",
+      "monitor/playbooks",
+      "monitor/rules",
+      "common/telemetry",
+    ],
+    packages: ["prom-client"],
+  },
+  "monitor/config": {
+    rooms: [...PURE, "monitor/forecast", "monitor/signals", "monitor/actions", "common/security"],
+    packages: ["node:*", "yaml", "zod"],
+  },
+  "monitor/web": {
+    rooms: [...PURE, "common/*"],
+    packages: ["node:*", "express", "prom-client", "zod"],
+  },
+  "monitor/app": { rooms: ["monitor/*", "common/*"], packages: ["node:*", "pino", "prom-client", "undici"] },
+  services: { rooms: ["common/*"], packages: ["*"] },
+  lab: { rooms: ["monitor/*", "services", "common/*"], packages: ["*"] },
+};
+
+/** Rooms whose folders are adapters: they see `shared` beside them, never each other. */
+const ADAPTERS = ["monitor/sources", "monitor/actions", "monitor/store", "monitor/notify"];
+
+const ROOMS = Object.keys(LAYERS).sort((a, b) => b.length - a.length);
+const roomOf = (path: string) => ROOMS.find((room) => path === room || path.startsWith(`${room}/`));
+const covers = (allowed: readonly string[], name: string) =>
+  allowed.some((a) => a === name || (a.endsWith("*") && name.startsWith(a.slice(0, -1))));
+
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly message: string;
+}
+
+/** What one file imports that its room may not. @param path below `src`, with `/`. */
+export function problemsOf(path: string, text: string): Problem[] {
+  const room = roomOf(path);
+  const problems: Problem[] = [];
+  const say = (line: number, message: string) => problems.push({ file: `src/${path}`, line, message });
+  if (room === undefined) {
+    say(1, "this folder is in no room: name it in tools/lint/layers.ts with what it may import");
+    return problems;
+  }
+  const layer = LAYERS[room] as Layer;
+  text.split("\n").forEach((line, index) => {
+    const spec = /^(?:import|export|\}).*\bfrom "([^"]+)";$|^import "([^"]+)";$|\bimport\("([^"]+)"\)/.exec(
+      line,
+    );
+    const named = spec?.[1] ?? spec?.[2] ?? spec?.[3];
+    if (named === undefined) return;
+    if (!named.startsWith(".")) {
+      const name = named.split("/", named.startsWith("@") ? 2 : 1).join("/");
+      if (!covers(layer.packages, name))
+        say(
+          index + 1,
+          `${room} may not import ${name}; it may import ${layer.packages.join(", ") || "no package"}`,
+        );
+      return;
+    }
+    const to = posix.join(posix.dirname(path), named);
+    const other = roomOf(to);
+    if (other === undefined && !to.startsWith("..")) return;
+    if (other === room) {
+      const mine = folderIn(room, path);
+      const theirs = folderIn(room, to);
+      if (
+        ADAPTERS.includes(room) &&
+        mine !== undefined &&
+        theirs !== undefined &&
+        theirs !== mine &&
+        theirs !== "shared"
+      )
+        say(index + 1, `${room}/${mine} may not import ${room}/${theirs}: adapters do not know each other`);
+      return;
+    }
+    if (room === "lab" && other === undefined) return;
+    if (other === undefined || !covers(layer.rooms, other))
+      say(
+        index + 1,
+        `${room} may not import ${other ?? to}; it may import ${layer.rooms.join(", ") || "nothing"}`,
+      );
+  });
+  return problems;
+}
+
+function folderIn(room: string, path: string): string | undefined {
+  const [folder, file] = path.slice(room.length + 1).split("/");
+  return file === undefined ? undefined : folder;
+}
+
+const isProduct = (path: string) => !/\.test\.ts$|\.testkit\.ts$|(^|\/)testbed/.test(path);
+
+/** Every such import below `root`/src. */
+export function layerProblems(root: string): Problem[] {
+  return globSync("src/**/*.ts", { cwd: root })
+    .map((path) => relative("src", path).replaceAll("\\", "/"))
+    .filter(isProduct)
+    .sort()
+    .flatMap((path) => problemsOf(path, readFileSync(join(root, "src", path), "utf8")));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), "../..");
+  const problems = layerProblems(root);
+  for (const { file, line, message } of problems) console.error(`${file}:${line}: ${message}`);
+  if (problems.length > 0) process.exitCode = 1;
+}
