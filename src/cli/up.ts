@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { parseListenAddress } from "../monitor/config/fields.ts";
+import { parseListenAddress } from "../common/settings/fields.ts";
 import { type Address, PLATFORM } from "../services/platform/platform.ts";
 import { type Command, stopped, UsageError } from "./command.ts";
 import { configFileFlag, configFlags, configValues, describeFlags, type Flag, readFlags } from "./flags.ts";

@@ -12,6 +12,8 @@ interface Layer {
 }
 
 const PURE = ["kernel"].map((room) => `monitor/${room}`);
+/** What a plug-in's descriptor is written with. */
+const DESCRIPTOR = [...PURE, "common/settings"];
 
 /** Docs: docs/architecture.md. A room is the longest entry that a file's path below `src` begins with. */
 export const LAYERS: Readonly<Record<string, Layer>> = {
@@ -29,13 +31,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["node:*"],
   },
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
+  "common/settings": { rooms: [], packages: ["zod"] },
   "common/security": { rooms: ["common/net"], packages: ["node:*"] },
   "common/telemetry": { rooms: [], packages: ["node:*", "pino", "pino-pretty", "prom-client"] },
   "monitor/kernel": { rooms: [], packages: [] },
   "monitor/forecast": { rooms: PURE, packages: [] },
-  "monitor/signals": { rooms: PURE, packages: [] },
+  "monitor/signals": { rooms: DESCRIPTOR, packages: ["zod"] },
   "monitor/rules": { rooms: PURE, packages: [] },
-  "monitor/guards": { rooms: PURE, packages: [] },
+  "monitor/guards": { rooms: DESCRIPTOR, packages: ["zod"] },
   "monitor/alerts": { rooms: PURE, packages: [] },
   "monitor/verify": { rooms: PURE, packages: [] },
   "monitor/playbooks": { rooms: [...PURE, "monitor/rules"], packages: [] },
@@ -46,15 +49,18 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: [],
   },
   "monitor/sources": {
-    rooms: [...PURE, "common/net"],
-    packages: ["node:*", "prometheus-query", "undici", "cockatiel"],
+    rooms: [...DESCRIPTOR, "common/net"],
+    packages: ["node:*", "prometheus-query", "undici", "cockatiel", "zod"],
   },
   "monitor/actions": {
-    rooms: [...PURE, "common/net"],
-    packages: ["node:*", "@kubernetes/client-node", "undici"],
+    rooms: [...DESCRIPTOR, "common/net"],
+    packages: ["node:*", "@kubernetes/client-node", "undici", "zod"],
   },
-  "monitor/notify": { rooms: [...PURE, "common/net"], packages: ["node:*", "undici", "cockatiel"] },
-  "monitor/store": { rooms: PURE, packages: ["node:*"] },
+  "monitor/notify": {
+    rooms: [...DESCRIPTOR, "common/net"],
+    packages: ["node:*", "undici", "cockatiel", "zod"],
+  },
+  "monitor/store": { rooms: DESCRIPTOR, packages: ["node:*", "zod"] },
   "monitor/replay": { rooms: [...PURE, "monitor/cycle", "monitor/forecast", "monitor/rules"], packages: [] },
   "monitor/report": {
     rooms: [
@@ -68,7 +74,17 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["prom-client"],
   },
   "monitor/config": {
-    rooms: [...PURE, "monitor/forecast", "monitor/signals", "monitor/actions", "common/security"],
+    rooms: [
+      ...DESCRIPTOR,
+      "monitor/forecast",
+      "monitor/signals",
+      "monitor/sources",
+      "monitor/actions",
+      "monitor/guards",
+      "monitor/notify",
+      "monitor/store",
+      "common/security",
+    ],
     packages: ["node:*", "yaml", "zod"],
   },
   "monitor/web": {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { described, name, seconds, text } from "../../common/settings/fields.ts";
 import {
   checkBodyTemplate,
   checkUrlTemplate,
@@ -7,7 +8,6 @@ import {
   parseTemplate,
   placeOfBody,
 } from "../actions/http-call.ts";
-import { described, name, seconds, text } from "./fields.ts";
 import type { Complain } from "./resolve.ts";
 import type { Config } from "./types.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { parseListenAddress } from "./fields.ts";
+import { parseListenAddress } from "../../common/settings/fields.ts";
 import { loadConfig } from "./load.ts";
 import { ConfigError } from "./types.ts";
 

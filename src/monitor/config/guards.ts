@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { baseUrl, described, name, number, seconds, share, text } from "./fields.ts";
+import { baseUrl, described, name, number, seconds, share, text } from "../../common/settings/fields.ts";
 
 const count = (min: number, max: number, unit: string) => number({ min, max, unit, integer: true });
 const window = (max = 86_400) => number({ min: 1, max, unit: "seconds" });

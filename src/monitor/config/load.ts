@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
+import { parseListenAddress } from "../../common/settings/fields.ts";
 import { resolveActions } from "./actions.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { resolveContainment } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
-import { parseListenAddress } from "./fields.ts";
 import { type Complain, resolveTargets } from "./resolve.ts";
 import { resolveEscalation, resolveGuards, resolveVerification } from "./resolve-guards.ts";
 import { type FileConfig, fileSchema, keysAt } from "./schema.ts";

@@ -1,8 +1,4 @@
 import { z } from "zod";
-import { type TrendKind, trendSettings } from "../forecast/settings.ts";
-import type { SignalDefinition } from "../kernel/signal.ts";
-import { signalDefinitions } from "../signals/index.ts";
-import { actionsSchema } from "./actions.ts";
 import {
   baseUrl,
   described,
@@ -14,7 +10,11 @@ import {
   seconds,
   share,
   text,
-} from "./fields.ts";
+} from "../../common/settings/fields.ts";
+import { type TrendKind, trendSettings } from "../forecast/settings.ts";
+import type { SignalDefinition } from "../kernel/signal.ts";
+import { signalDefinitions } from "../signals/index.ts";
+import { actionsSchema } from "./actions.ts";
 import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 

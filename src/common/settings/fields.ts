@@ -1,9 +1,29 @@
 import { z } from "zod";
 
+/** What the reference, `--help` and the environment know of a key. */
+export interface SettingMeta {
+  readonly description: string;
+  /** Shown where the default is no plain value, e.g. that of another key. */
+  readonly shownDefault?: string;
+  /** Environment variable of the contract. */
+  readonly env?: string;
+  /** It has a flag, and perhaps a variable, beside its key in the file. */
+  readonly flag?: true;
+}
+
 /**
- * What a key is for, as docs/configuration.md says it; the last call on a schema, which would else forget it.
- * @param shownDefault for a default that is no plain value, e.g. that of another key.
+ * A scalar setting: a key of the file, and a flag of the same name. The last call on a schema, which would else forget it.
+ * @param help one line that stands alone.
  */
+export function setting<T extends z.ZodType>(
+  schema: T,
+  help: string,
+  more: { readonly env?: string | undefined; readonly shownDefault?: string } = {},
+): T {
+  return schema.meta({ description: help, flag: true, ...more }) as T;
+}
+
+/** A key that stands in the file only; else as `setting`. */
 export function described<T extends z.ZodType>(schema: T, meaning: string, shownDefault?: string): T {
   return schema.meta({ description: meaning, ...(shownDefault === undefined ? {} : { shownDefault }) }) as T;
 }
