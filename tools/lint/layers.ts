@@ -39,9 +39,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "monitor/signals": { rooms: DESCRIPTOR, packages: ["zod"] },
   "monitor/rules": { rooms: PURE, packages: [] },
   "monitor/guards": { rooms: DESCRIPTOR, packages: ["zod"] },
-  "monitor/alerts": { rooms: PURE, packages: [] },
-  "monitor/verify": { rooms: PURE, packages: [] },
-  "monitor/playbooks": { rooms: [...PURE, "monitor/rules"], packages: [] },
+  "monitor/alerts": { rooms: PURE, packages: ["zod"] },
+  "monitor/verify": { rooms: PURE, packages: ["zod"] },
+  "monitor/playbooks": { rooms: [...PURE, "monitor/rules"], packages: ["zod"] },
   "monitor/cycle": {
     rooms: ["kernel", "forecast", "rules", "guards", "playbooks", "alerts", "verify"].map(
       (r) => `monitor/${r}`,

@@ -52,7 +52,8 @@ function leaves(value: unknown, path: (string | number)[] = []): (string | numbe
 
 describe("readGuards", () => {
   it("takes what was stored for what it is", () => {
-    for (const state of [full, freshGuards("b")]) expect(readGuards(stored(state))).toEqual({ state });
+    const newer = { ...full, storm: { ...full.storm, newer: 1 }, newer: {} };
+    for (const state of [full, freshGuards("b"), newer]) expect(readGuards(stored(state))).toEqual({ state });
   });
 
   it("refuses a state in which any one value is of another kind, and names it", () => {

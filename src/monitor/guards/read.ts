@@ -1,82 +1,63 @@
-import {
-  type Check,
-  isFlag,
-  isList,
-  isNumber,
-  isRecord,
-  isShape,
-  isText,
-  optional,
-} from "../kernel/shape.ts";
+import { z } from "zod";
+import { readState } from "../kernel/problem.ts";
 import type { GuardState } from "./types.ts";
 
-const instant = isShape({ wallMs: isNumber, monoMs: isNumber });
+const text = z.string();
+const number = z.number();
+const mayNumber = number.optional();
+const instant = z.object({ wallMs: number, monoMs: number });
+const matcher = { target: text, signal: text, action: text };
 
-const guardState: Check = isShape({
-  bootId: isText,
-  actions: isList(isShape({ target: isText, monoMs: isNumber, shadow: isFlag })),
-  starts: isList(isShape({ wallMs: isNumber, monoMs: isNumber })),
-  storm: isShape({
-    active: isFlag,
-    sinceMs: optional(isNumber),
-    sinceMonoMs: optional(isNumber),
-    calmSinceMonoMs: optional(isNumber),
-    turned: isRecord(isNumber),
-    atRisk: isList(isText),
-    turnedCount: isNumber,
-    unwellCount: isNumber,
-    total: isNumber,
+const guardState = z.object({
+  bootId: text,
+  actions: z.array(
+    z.object({ target: text, monoMs: number, shadow: z.boolean(), playbook: text.optional() }),
+  ),
+  starts: z.array(instant),
+  storm: z.object({
+    active: z.boolean(),
+    sinceMs: mayNumber,
+    sinceMonoMs: mayNumber,
+    calmSinceMonoMs: mayNumber,
+    turned: z.record(text, number),
+    atRisk: z.array(text),
+    turnedCount: number,
+    unwellCount: number,
+    total: number,
   }),
-  seen: isRecord(isNumber),
-  data: isShape({ fleet: optional(isText), targets: isRecord(isText) }),
-  silences: isList(
-    isShape({
-      id: isText,
-      target: isText,
-      signal: isText,
-      action: isText,
-      author: isText,
-      reason: isText,
-      startsAtMs: isNumber,
-      endsAtMs: isNumber,
+  seen: z.record(text, number),
+  data: z.object({ fleet: text.optional(), targets: z.record(text, text) }),
+  silences: z.array(
+    z.object({ id: text, ...matcher, author: text, reason: text, startsAtMs: number, endsAtMs: number }),
+  ),
+  latches: z.record(
+    text,
+    z.object({
+      startMs: number,
+      lengthMs: number,
+      leastMonoMs: number,
+      mostMonoMs: number,
+      holding: z.boolean(),
     }),
   ),
-  latches: isRecord(
-    isShape({
-      startMs: isNumber,
-      lengthMs: isNumber,
-      leastMonoMs: isNumber,
-      mostMonoMs: isNumber,
-      holding: isFlag,
+  calendar: z.array(
+    z.object({
+      hold: z.enum(["silenced", "maintenance_window"]),
+      ...matcher,
+      detail: text,
+      untilMonoMs: number,
     }),
   ),
-  calendar: isList(
-    isShape({
-      hold: isText,
-      target: isText,
-      signal: isText,
-      action: isText,
-      detail: isText,
-      untilMonoMs: isNumber,
-    }),
-  ),
-  pause: optional(
-    isShape({
-      by: isText,
-      reason: isText,
-      since: instant,
-      untilMs: optional(isNumber),
-      untilMonoMs: optional(isNumber),
-    }),
-  ),
-  lostMonoMs: optional(isNumber),
-});
+  pause: z
+    .object({ by: text, reason: text, since: instant, untilMs: mayNumber, untilMonoMs: mayNumber })
+    .optional(),
+  lostMonoMs: mayNumber,
+}) satisfies z.ZodType<GuardState>;
 
 /**
  * The state of the guards as a store kept it.
  * @returns the state, or what is wrong with it: `lostGuards` then takes its place.
  */
 export function readGuards(body: unknown): { readonly state: GuardState } | { readonly problem: string } {
-  const problem = guardState(body, "guards");
-  return problem === undefined ? { state: body as GuardState } : { problem };
+  return readState(guardState, body, "guards");
 }

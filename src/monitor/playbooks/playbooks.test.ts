@@ -3,6 +3,7 @@ import type { AlertState, Playbook, Step } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
 import { decidePlaybook, heldBy, type PlaybookInput } from "./decide.ts";
 import { unmet } from "./preconditions.ts";
+import { readRun } from "./read.ts";
 import {
   callOf,
   effectUntilMono,
@@ -10,7 +11,6 @@ import {
   joined,
   type Run,
   type RunStep,
-  readRun,
   resumeRun,
   undoable,
 } from "./run.ts";
@@ -218,6 +218,7 @@ describe("readRun", () => {
   it("takes back what the store gives, and nothing else", () => {
     const run = runOf();
     expect(readRun(JSON.parse(JSON.stringify(run)))).toEqual(run);
+    expect(readRun({ ...run, newer: 1 })).toEqual({ ...run, newer: 1 });
     for (const bad of [
       null,
       1,
@@ -225,6 +226,7 @@ describe("readRun", () => {
       { ...run, steps: [{}] },
       { ...run, episodes: 1 },
       { ...run, startedAt: {} },
+      { ...run, status: "over" },
     ])
       expect(readRun(bad)).toBeUndefined();
   });

@@ -60,21 +60,6 @@ export interface Run {
   readonly status: "running" | "done" | "undoing" | "ended";
 }
 
-/** A run as the store kept it; undefined when it is not one: what it did then ends by itself. */
-export function readRun(body: unknown): Run | undefined {
-  if (typeof body !== "object" || body === null) return undefined;
-  const run = body as Partial<Run>;
-  const whole =
-    typeof run.id === "string" &&
-    typeof run.playbook === "string" &&
-    typeof run.bootId === "string" &&
-    Number.isFinite(run.startedAt?.monoMs) &&
-    Array.isArray(run.episodes) &&
-    Array.isArray(run.steps) &&
-    run.steps.every((step) => typeof step.kind === "string" && Array.isArray(step.on?.instances));
-  return whole ? (run as Run) : undefined;
-}
-
 /**
  * A run of an earlier boot on this boot's clock: nobody can tell how long ago its effects began, so that they count from
  * now. Call it once a start: what counted from each new now would never end.

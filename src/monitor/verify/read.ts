@@ -1,79 +1,64 @@
-import {
-  type Check,
-  isList,
-  isNumber,
-  isOneOf,
-  isRecord,
-  isShape,
-  isText,
-  optional,
-} from "../kernel/shape.ts";
+import { z } from "zod";
+import { readState } from "../kernel/problem.ts";
 import { VERIFICATION_OUTCOMES } from "../kernel/verification.ts";
 import type { HealingState } from "./types.ts";
 
-const instant = isShape({ wallMs: isNumber, monoMs: isNumber });
-const number = optional(isNumber);
+const text = z.string();
+const number = z.number();
+const mayNumber = number.optional();
+const instant = z.object({ wallMs: number, monoMs: number });
+const action = { intentId: text, target: text, signal: text, action: text, at: instant };
 
-const made = isShape({
-  intentId: isText,
-  target: isText,
-  signal: isText,
-  action: isText,
-  at: instant,
-  outcome: isOneOf([...VERIFICATION_OUTCOMES, "failed", "refused"]),
-  detail: isText,
-  before: number,
-  after: number,
-  slo: number,
+const made = z.object({
+  ...action,
+  outcome: z.enum([...VERIFICATION_OUTCOMES, "failed", "refused"]),
+  detail: text,
+  before: mayNumber,
+  after: mayNumber,
+  slo: mayNumber,
 });
 
-const escalation = isShape({
-  target: isText,
-  signal: isText,
-  cause: isOneOf(["ineffective", "refused"]),
+const escalation = z.object({
+  target: text,
+  signal: text,
+  cause: z.enum(["ineffective", "refused"]),
   since: instant,
-  tries: isList(made),
-  acknowledged: optional(
-    isShape({ by: isText, reason: isText, at: instant, untilMs: number, untilMonoMs: number }),
-  ),
+  tries: z.array(made),
+  acknowledged: z
+    .object({ by: text, reason: text, at: instant, untilMs: mayNumber, untilMonoMs: mayNumber })
+    .optional(),
 });
 
-const healingState: Check = isShape({
-  bootId: isText,
-  pending: isRecord(
-    isShape({
-      intentId: isText,
-      target: isText,
-      signal: isText,
-      action: isText,
-      at: instant,
-      slo: isNumber,
-      exit: isNumber,
-      horizonMs: isNumber,
-      before: isShape({ value: number, forecast: number, slopePerSecond: number }),
-      fromMonoMs: isNumber,
-      untilMonoMs: isNumber,
-      samples: isList(isShape({ monoMs: isNumber, value: isNumber })),
+const healingState = z.object({
+  bootId: text,
+  pending: z.record(
+    text,
+    z.object({
+      ...action,
+      slo: number,
+      exit: number,
+      horizonMs: number,
+      before: z.object({ value: mayNumber, forecast: mayNumber, slopePerSecond: mayNumber }),
+      fromMonoMs: number,
+      untilMonoMs: number,
+      samples: z.array(z.object({ monoMs: number, value: number })),
     }),
   ),
-  targets: isRecord(
-    isShape({
-      tries: isList(made),
-      healthySinceMonoMs: number,
-      escalation: optional(escalation),
-    }),
+  targets: z.record(
+    text,
+    z.object({ tries: z.array(made), healthySinceMonoMs: mayNumber, escalation: escalation.optional() }),
   ),
-  ended: isList(
-    isShape({
+  ended: z.array(
+    z.object({
       escalation,
       endedAt: instant,
-      by: isOneOf(["person", "health", "gone"]),
-      detail: isText,
+      by: z.enum(["person", "health", "gone"]),
+      detail: text,
     }),
   ),
-  news: isNumber,
-  notifiedMonoMs: number,
-});
+  news: number,
+  notifiedMonoMs: mayNumber,
+}) satisfies z.ZodType<HealingState>;
 
 /**
  * What verification and escalation remember, as a store kept it.
@@ -81,6 +66,5 @@ const healingState: Check = isShape({
  *   count as used up.
  */
 export function readHealing(body: unknown): { readonly state: HealingState } | { readonly problem: string } {
-  const problem = healingState(body, "healing");
-  return problem === undefined ? { state: body as HealingState } : { problem };
+  return readState(healingState, body, "healing");
 }

@@ -2,8 +2,9 @@ import { EMPTY_INBOX, type Inbox, restoreInbox } from "../../alerts/index.ts";
 import type { HeardAt } from "../../kernel/containment.ts";
 import type { Decision } from "../../kernel/decision.ts";
 import type { StoredDocument } from "../../kernel/store.ts";
+import { readRun } from "../../playbooks/read.ts";
 import type { RegionHistory } from "../../playbooks/regions/index.ts";
-import { type Run, readRun, resumeRun } from "../../playbooks/run.ts";
+import { type Run, resumeRun } from "../../playbooks/run.ts";
 
 /** What the loop remembers for its playbooks. */
 export interface Containment {
