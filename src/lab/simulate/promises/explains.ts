@@ -2,7 +2,7 @@ import type { Decision } from "../../../monitor/kernel/decision.ts";
 import { GUARD_HOLDS, TRIGGERS } from "../../../monitor/kernel/decision.ts";
 import { seriesKey } from "../../../monitor/kernel/target.ts";
 import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
-import { cooldownOf, isUndo, PerTarget, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import { cooldownOf, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** No cycle may take longer, milliseconds: all deadlines one after the other, for some open intents. */
 const LONGEST_CYCLE_MS = 5 * 60_000;
@@ -41,47 +41,48 @@ const REASONS: ReadonlySet<string> = new Set([
 const HOLDS: ReadonlySet<string> = new Set(GUARD_HOLDS);
 
 /** 4: every cycle explains itself: every series, which gate, by which rule, until when; and what it says is so. */
-export function explainsChecker({ world, main }: Sight): Checker {
-  const lastCycle = new Map<SiteView, number>();
-  const lastPlan = new PerTarget<{ intent: IntentFact | undefined }>(() => ({ intent: undefined }));
-  return {
-    promise: 4,
-    title: "every cycle explains itself, and what it says is so",
-    intent(fact) {
-      if (!isUndo(fact.intent)) lastPlan.of(fact.site, fact.intent.target).intent = fact;
-    },
-    cycle(fact) {
-      lastCycle.set(fact.site, fact.atMs);
-      whole(fact);
-      for (const [i, d] of fact.report.decisions.entries()) one(fact, d, fact.report.observations[i]?.status);
-      told(fact);
-    },
-    end() {
-      const silentMs = world.time.now - (lastCycle.get(main()) ?? 0);
-      if (silentMs > 2 * LONGEST_CYCLE_MS)
-        world.violate(4, `${main().name} has not ended a cycle for ${seconds(silentMs)}`);
-    },
-  };
+export class ExplainsChecker extends Watcher implements Checker {
+  readonly promise = 4;
+  readonly title = "every cycle explains itself, and what it says is so";
+  readonly #lastCycle = new Map<SiteView, number>();
+  readonly #lastPlan = new PerTarget<{ intent: IntentFact | undefined }>(() => ({ intent: undefined }));
+
+  intent(fact: IntentFact): void {
+    if (!isUndo(fact.intent)) this.#lastPlan.of(fact.site, fact.intent.target).intent = fact;
+  }
+
+  cycle(fact: CycleFact): void {
+    this.#lastCycle.set(fact.site, fact.atMs);
+    this.#whole(fact);
+    for (const [i, d] of fact.report.decisions.entries())
+      this.#one(fact, d, fact.report.observations[i]?.status);
+    this.#told(fact);
+  }
+
+  end(): void {
+    const silentMs = this.sight.world.time.now - (this.#lastCycle.get(this.sight.main()) ?? 0);
+    if (silentMs > 2 * LONGEST_CYCLE_MS)
+      this.broken(`${this.sight.main().name} has not ended a cycle for ${seconds(silentMs)}`);
+  }
 
   /** A decision for every series of the settings in force, and no cycle without end. */
-  function whole({ site, report, beganMs, atMs }: CycleFact): void {
+  #whole({ site, report, beganMs, atMs }: CycleFact): void {
     const { decisions, observations } = report;
     const tookMs = atMs - beganMs;
     if (tookMs > LONGEST_CYCLE_MS && site.wentOnMs < beganMs)
-      world.violate(4, `a cycle of ${site.name} took ${seconds(tookMs)}`);
-    if (site.settingsSinceMs >= beganMs || inOrder(site, decisions, observations.length)) return;
+      this.broken(`a cycle of ${site.name} took ${seconds(tookMs)}`);
+    if (site.settingsSinceMs >= beganMs || this.#inOrder(site, decisions, observations.length)) return;
     const wanted = site.settings.targets.flatMap((t) => t.signals.map((s) => seriesKey(t.name, s.name)));
     const got = new Set(decisions.map((d) => seriesKey(d.target, d.signal)));
     const missing = wanted.filter((key) => !got.has(key));
     if (missing.length > 0 || decisions.length !== wanted.length || observations.length !== wanted.length)
-      world.violate(
-        4,
+      this.broken(
         `${site.name} gave ${decisions.length} decisions on ${wanted.length} series${missing.length === 0 ? "" : `, none on ${missing.join(", ")}`}`,
       );
   }
 
   /** As it nearly always is: the series of the settings, each once, in their order. */
-  function inOrder(site: SiteView, decisions: readonly Decision[], observations: number): boolean {
+  #inOrder(site: SiteView, decisions: readonly Decision[], observations: number): boolean {
     let i = 0;
     for (const { name, signals } of site.settings.targets)
       for (const signal of signals) {
@@ -92,9 +93,9 @@ export function explainsChecker({ world, main }: Sight): Checker {
     return decisions.length === i && observations === i;
   }
 
-  function one({ site, report, beganMs }: CycleFact, d: Decision, status: string | undefined): void {
+  #one({ site, report, beganMs }: CycleFact, d: Decision, status: string | undefined): void {
     const wrong = (what: string) =>
-      world.violate(4, `${site.name} on ${seriesKey(d.target, d.signal)}: reason "${d.reason}", ${what}`);
+      this.broken(`${site.name} on ${seriesKey(d.target, d.signal)}: reason "${d.reason}", ${what}`);
     if (!REASONS.has(d.reason)) wrong("which is none that is documented");
     if (d.act !== (d.trigger !== undefined && d.reason === d.trigger)) wrong(`act is ${d.act}`);
     if (d.reason.startsWith("data_") && (status === "ok" || (d.detail ?? "") === ""))
@@ -113,13 +114,13 @@ export function explainsChecker({ world, main }: Sight): Checker {
     // In shadow mode the cooldown of an action that was only imagined holds; a reload may have ended it within the cycle.
     const target = site.settings.targets.find((t) => t.name === d.target);
     const shadow = report.mode === "shadow" || target?.autoHeal === false || site.settingsSinceMs >= beganMs;
-    if (!shadow) cooling(site, d, beganMs, wrong);
+    if (!shadow) this.#cooling(site, d, beganMs, wrong);
   }
 
   /** A cooldown is told of only where there was an action, or where nobody can know. */
-  function cooling(site: SiteView, d: Decision, atMs: number, wrong: (what: string) => void): void {
+  #cooling(site: SiteView, d: Decision, atMs: number, wrong: (what: string) => void): void {
     const cooldownMs = cooldownOf(site, d.target);
-    const fact = lastPlan.of(site, d.target).intent;
+    const fact = this.#lastPlan.of(site, d.target).intent;
     // A call that took long may have taken effect at its very end.
     const calledMs = fact?.calls.map((c) => c.cameMs ?? c.atMs) ?? [];
     const lastMs = Math.max(fact?.atMs ?? -1e12, ...calledMs);
@@ -137,14 +138,14 @@ export function explainsChecker({ world, main }: Sight): Checker {
   }
 
   /** What was written down in a cycle is in its report, and the reverse. */
-  function told({ site, report, intents }: CycleFact): void {
+  #told({ site, report, intents }: CycleFact): void {
     const reported = new Set(report.actions.map((a) => a.intent.id));
     for (const { intent, unsure } of intents)
       if (!unsure && !reported.has(intent.id))
-        world.violate(4, `${site.name} wrote intent ${intent.id} on ${intent.target} and does not report it`);
+        this.broken(`${site.name} wrote intent ${intent.id} on ${intent.target} and does not report it`);
     const acting = report.decisions.filter((d) => d.act);
     for (const d of acting)
       if (acting.filter((x) => x.target === d.target).length > 1)
-        world.violate(4, `${site.name} decides to act on ${d.target} more than once in a cycle`);
+        this.broken(`${site.name} decides to act on ${d.target} more than once in a cycle`);
   }
 }

@@ -1,7 +1,7 @@
 import type { Run } from "../../../monitor/playbooks/run.ts";
-import type { Checker, CycleFact, SiteView } from "../world/facts.ts";
+import type { CallFact, Checker, CycleFact, SiteView, ToldFact } from "../world/facts.ts";
 import type { Site } from "../world/site.ts";
-import { isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import { isUndo, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** Cycles within which a run that is to be taken back is taken back, where nothing is in the way. */
 const UNDO_CYCLES = 3;
@@ -17,91 +17,88 @@ interface Weather {
 }
 
 /** 5: when too much is sick it holds; so it does on a person's word and after a crash loop; undo is never gated. */
-export function holdsChecker({ world, alertmanager }: Sight): Checker {
-  const weathers = new Map<string, Weather>();
-  const paused = new Map<string, { sinceMs: number; untilMs: number }>();
-  const silenced = new Map<string, { target: string; fromMs: number; untilMs: number }[]>();
-  const undoing = new Map<string, number>();
-  const fresh = (): Weather => ({
+export class HoldsChecker extends Watcher implements Checker {
+  readonly promise = 5;
+  readonly title =
+    "it holds when too much is sick, after a crash loop and on a person's word; undo is never gated";
+  readonly #weathers = new Map<string, Weather>();
+  readonly #paused = new Map<string, { sinceMs: number; untilMs: number }>();
+  readonly #silenced = new Map<string, { target: string; fromMs: number; untilMs: number }[]>();
+  readonly #undoing = new Map<string, number>();
+  readonly #fresh = (): Weather => ({
     active: false,
     calmSinceMs: undefined,
     atRisk: new Map(),
     turned: new Map(),
   });
-  return {
-    promise: 5,
-    title: "it holds when too much is sick, after a crash loop and on a person's word; undo is never gated",
-    start(site) {
-      // Who was at risk is known over a restart; when each turned so need not be.
-      const before = site.lostMs > (site.starts.at(-2) ?? 0) ? undefined : weathers.get(site.name);
-      weathers.set(site.name, { ...fresh(), atRisk: before?.atRisk ?? new Map() });
-      if (site.lostMs > 0) {
-        paused.delete(site.name);
-        silenced.delete(site.name);
-      }
-    },
-    told({ what, site, target, untilMs }) {
-      if (what === "pause") paused.set(site.name, { sinceMs: world.time.now, untilMs: untilMs ?? Infinity });
-      if (what === "resume") paused.delete(site.name);
-      if (what !== "silence") return;
-      const known = silenced.get(site.name) ?? [];
-      silenced.set(site.name, known);
-      known.push({ target: target ?? "", fromMs: world.time.now, untilMs: untilMs ?? 0 });
-    },
-    call({ intent, site, atMs }) {
-      const cycleMs = site.settings.cycleMs + SLACK_MS;
-      const off =
-        !site.settings.autoHeal || site.settings.targets.some((t) => t.name === intent.target && !t.autoHeal);
-      if (off && atMs - site.settingsSinceMs > cycleMs)
-        world.violate(
-          5,
-          `${site.name} calls ${intent.id} although acting was switched off ${seconds(atMs - site.settingsSinceMs)} ago`,
+
+  start(site: SiteView): void {
+    // Who was at risk is known over a restart; when each turned so need not be.
+    const before = site.lostMs > (site.starts.at(-2) ?? 0) ? undefined : this.#weathers.get(site.name);
+    this.#weathers.set(site.name, { ...this.#fresh(), atRisk: before?.atRisk ?? new Map() });
+    if (site.lostMs > 0) {
+      this.#paused.delete(site.name);
+      this.#silenced.delete(site.name);
+    }
+  }
+
+  told({ what, site, target, untilMs }: ToldFact): void {
+    if (what === "pause")
+      this.#paused.set(site.name, { sinceMs: this.sight.world.time.now, untilMs: untilMs ?? Infinity });
+    if (what === "resume") this.#paused.delete(site.name);
+    if (what !== "silence") return;
+    const known = this.#silenced.get(site.name) ?? [];
+    this.#silenced.set(site.name, known);
+    known.push({ target: target ?? "", fromMs: this.sight.world.time.now, untilMs: untilMs ?? 0 });
+  }
+
+  call({ intent, site, atMs }: CallFact): void {
+    const cycleMs = site.settings.cycleMs + SLACK_MS;
+    const off =
+      !site.settings.autoHeal || site.settings.targets.some((t) => t.name === intent.target && !t.autoHeal);
+    if (off && atMs - site.settingsSinceMs > cycleMs)
+      this.broken(
+        `${site.name} calls ${intent.id} although acting was switched off ${seconds(atMs - site.settingsSinceMs)} ago`,
+      );
+    if (isUndo(intent) || site.wentOnMs >= atMs - SLACK_MS) return;
+    const { sinceMs = Infinity, untilMs = 0 } = this.#paused.get(site.name) ?? {};
+    if (atMs - sinceMs > cycleMs && atMs < untilMs - SLACK_MS)
+      this.broken(`${site.name} calls ${intent.id} although it was paused ${seconds(atMs - sinceMs)} ago`);
+    for (const s of this.#silenced.get(site.name) ?? [])
+      if (
+        (s.target === "*" || s.target === intent.target) &&
+        atMs > s.fromMs + cycleMs &&
+        atMs < s.untilMs - SLACK_MS
+      )
+        this.broken(
+          `${site.name} calls ${intent.id} although ${s.target === "*" ? "everything is planned to be left alone" : `${intent.target} is silenced`}`,
         );
-      if (isUndo(intent) || site.wentOnMs >= atMs - SLACK_MS) return;
-      const { sinceMs = Infinity, untilMs = 0 } = paused.get(site.name) ?? {};
-      if (atMs - sinceMs > cycleMs && atMs < untilMs - SLACK_MS)
-        world.violate(
-          5,
-          `${site.name} calls ${intent.id} although it was paused ${seconds(atMs - sinceMs)} ago`,
-        );
-      for (const s of silenced.get(site.name) ?? [])
-        if (
-          (s.target === "*" || s.target === intent.target) &&
-          atMs > s.fromMs + cycleMs &&
-          atMs < s.untilMs - SLACK_MS
-        )
-          world.violate(
-            5,
-            `${site.name} calls ${intent.id} although ${s.target === "*" ? "everything is planned to be left alone" : `${intent.target} is silenced`}`,
-          );
-    },
-    cycle(fact) {
-      const storm = weather(fact);
-      const acting = fact.intents.filter((f) => !isUndo(f.intent) && (f.intent.origin?.step ?? 0) === 0);
-      const [first] = acting;
-      if (first !== undefined && storm !== undefined)
-        world.violate(
-          5,
-          `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${storm}`,
-        );
-      const loop = crashLoop(fact.site, fact.atMs);
-      if (first !== undefined && loop !== undefined)
-        world.violate(
-          5,
-          `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${loop}`,
-        );
-      takenBack(fact);
-    },
-  };
+  }
+
+  cycle(fact: CycleFact): void {
+    const storm = this.#weather(fact);
+    const acting = fact.intents.filter((f) => !isUndo(f.intent) && (f.intent.origin?.step ?? 0) === 0);
+    const [first] = acting;
+    if (first !== undefined && storm !== undefined)
+      this.broken(
+        `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${storm}`,
+      );
+    const loop = this.#crashLoop(fact.site, fact.atMs);
+    if (first !== undefined && loop !== undefined)
+      this.broken(
+        `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${loop}`,
+      );
+    this.#takenBack(fact);
+  }
 
   /**
    * The rule of the storm, told anew from what the cycle saw when it began, however long it then took: why it must hold;
    * undefined: it need not.
    */
-  function weather({ site, report, beganMs: atMs }: CycleFact): string | undefined {
+  #weather({ site, report, beganMs: atMs }: CycleFact): string | undefined {
     const { share, minTargets, windowMs, exitShare, calmMs } = site.settings.guards.storm;
-    const w = weathers.get(site.name) ?? fresh();
-    weathers.set(site.name, w);
+    const w = this.#weathers.get(site.name) ?? this.#fresh();
+    this.#weathers.set(site.name, w);
     const now = new Map<string, boolean | undefined>();
     for (const d of report.decisions) {
       const known = d.reason === "data_partial" || !d.reason.startsWith("data_");
@@ -132,7 +129,7 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
       : undefined;
   }
 
-  function crashLoop(site: SiteView, atMs: number): string | undefined {
+  #crashLoop(site: SiteView, atMs: number): string | undefined {
     const { starts, windowMs, quietMs } = site.settings.guards.startup;
     const newest = site.countedStarts.at(-1);
     if (newest === undefined || atMs - newest >= quietMs - SLACK_MS) return undefined;
@@ -143,28 +140,28 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
   }
 
   /** Every alert that a run answers has been told to be over, and something of it can still be taken back. */
-  function endHeard(site: SiteView, run: Run): boolean {
+  #endHeard(site: SiteView, run: Run): boolean {
     if (!run.undoOnResolved || run.mode !== "auto" || run.episodes.length === 0) return false;
     if (run.status !== "done" && run.status !== "running") return false;
     if (!run.steps.some((s) => s.status === "done" && s.undo !== undefined)) return false;
     return run.episodes.every(({ fingerprint, startsAtMs }) => {
-      const heard = alertmanager.heard.get(`${site.name} ${fingerprint}`) ?? [];
+      const heard = this.sight.alertmanager.heard.get(`${site.name} ${fingerprint}`) ?? [];
       const newest = heard.findLast((h) => h.taken);
       return newest?.status === "resolved" && newest.startsAtMs >= startsAtMs;
     });
   }
 
   /** A run whose alerts have ended is taken back, whatever the guards say. */
-  function takenBack({ site, report, intents, beganMs }: CycleFact): void {
+  #takenBack({ site, report, intents, beganMs }: CycleFact): void {
     const loop = (site as Site).running?.loop;
     for (const run of loop?.containment.runs.values() ?? []) {
       const key = `${site.name} ${run.id}`;
-      if (run.status !== "undoing" && !endHeard(site, run)) {
-        undoing.delete(key);
+      if (run.status !== "undoing" && !this.#endHeard(site, run)) {
+        this.#undoing.delete(key);
         continue;
       }
-      if (intents.some((f) => f.intent.origin?.run === run.id && isUndo(f.intent))) undoing.set(key, 0);
-      const open = [...world.intents.values()].some(
+      if (intents.some((f) => f.intent.origin?.run === run.id && isUndo(f.intent))) this.#undoing.set(key, 0);
+      const open = [...this.sight.world.intents.values()].some(
         (f) => f.site === site && f.intent.origin?.run === run.id && f.outcomes.length === 0,
       );
       const inTheWay =
@@ -174,13 +171,10 @@ export function holdsChecker({ world, alertmanager }: Sight): Checker {
         report.mode === "shadow" ||
         run.steps.some((s) => !(site.settings.targets.find((t) => t.name === s.on.name)?.autoHeal ?? false));
       if (inTheWay) continue;
-      const cycles = (undoing.get(key) ?? 0) + 1;
-      undoing.set(key, cycles);
+      const cycles = (this.#undoing.get(key) ?? 0) + 1;
+      this.#undoing.set(key, cycles);
       if (cycles > UNDO_CYCLES)
-        world.violate(
-          5,
-          `${site.name} has not taken back run ${run.id} of ${run.playbook} for ${cycles} cycles`,
-        );
+        this.broken(`${site.name} has not taken back run ${run.id} of ${run.playbook} for ${cycles} cycles`);
     }
   }
 }

@@ -1,105 +1,105 @@
-import type { Checker, EffectFact, IntentFact } from "../world/facts.ts";
-import { clockText, isUndo, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import type { CallFact, Checker, EffectFact, IntentFact } from "../world/facts.ts";
+import { clockText, isUndo, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** An intent without a terminal record for so long before the end is left behind, milliseconds. */
 const LEFT_BEHIND_MS = 20 * 60_000;
 
 /** 3: intent on disk before the call, one terminal record, no blind repeat. */
-export function journalChecker({ world, main }: Sight): Checker {
-  const effects = new Map<string, EffectFact>();
-  const open = new Map<string, Set<IntentFact>>();
-  const openOn = (fact: IntentFact) => {
+export class JournalChecker extends Watcher implements Checker {
+  readonly promise = 3;
+  readonly title = "intent on disk before the call, one terminal record, no blind repeat";
+  readonly #effects = new Map<string, EffectFact>();
+  readonly #open = new Map<string, Set<IntentFact>>();
+  readonly #openOn = (fact: IntentFact) => {
     const key = `${fact.site.name} ${fact.intent.target}`;
-    const known = open.get(key) ?? new Set<IntentFact>();
-    open.set(key, known);
+    const known = this.#open.get(key) ?? new Set<IntentFact>();
+    this.#open.set(key, known);
     return known;
   };
-  return {
-    promise: 3,
-    title: "intent on disk before the call, one terminal record, no blind repeat",
-    intent(fact) {
-      const { intent, site } = fact;
-      const others = openOn(fact);
-      if (!isUndo(intent))
-        for (const other of others) {
-          if (other.lost || isUndo(other.intent)) continue;
-          // The monitor was told that it was never written, and has not called it.
-          if (other.unsure && other.calls.length === 0) continue;
-          world.violate(
-            3,
-            `${site.name} wrote intent ${intent.id} on ${intent.target} while ${other.intent.id} of ${clockText(other.atMs)} has no outcome`,
-          );
-        }
-      others.add(fact);
-    },
-    call({ intent, site, atMs, fact }) {
-      if (fact === undefined)
-        return world.violate(3, `${site.name} called ${intent.id}, of which no intent is on its disk`);
-      if (fact.outcomes.length > 0)
-        world.violate(3, `${site.name} called ${intent.id}, whose terminal record is on disk already`);
-      const ageMs = atMs - fact.atMs;
-      // One that stood still between its last look and the call cannot know; the fence is for that.
-      const stoodStill = site.wentOnMs >= atMs - SLACK_MS;
-      if (ageMs > site.settings.intentTtlMs + 16_000 && !stoodStill)
-        world.violate(
-          3,
-          `${site.name} called ${intent.id} ${seconds(ageMs)} after it was written, ${seconds(site.settings.intentTtlMs)} are allowed`,
+
+  intent(fact: IntentFact): void {
+    const { intent, site } = fact;
+    const others = this.#openOn(fact);
+    if (!isUndo(intent))
+      for (const other of others) {
+        if (other.lost || isUndo(other.intent)) continue;
+        // The monitor was told that it was never written, and has not called it.
+        if (other.unsure && other.calls.length === 0) continue;
+        this.broken(
+          `${site.name} wrote intent ${intent.id} on ${intent.target} while ${other.intent.id} of ${clockText(other.atMs)} has no outcome`,
         );
-    },
-    outcome(fact) {
-      openOn(fact).delete(fact);
-      const { intent, site, outcomes } = fact;
-      if (outcomes.length > 1) world.violate(3, `${intent.id} has ${outcomes.length} terminal records`);
-      const { status, instances } = outcomes[0]?.outcome ?? { status: "dropped", instances: [] };
-      for (const { instance, status: came } of instances) {
-        const effect = effects.get(`${intent.id} ${instance}`);
-        if ((came === "applied" || came === "already_applied") && effect === undefined)
-          world.violate(3, `${site.name} recorded ${intent.id} as ${came} by ${instance}, which did nothing`);
-        if (status === "dropped" && fact.calls.length > 0)
-          world.violate(3, `${site.name} recorded ${intent.id} as dropped, and had called it`);
       }
-      const targets = site.settings.targets.find((t) => t.name === intent.target)?.instances ?? [];
-      if (status === "applied")
-        for (const { name } of targets)
-          if (!effects.has(`${intent.id} ${name}`))
-            world.violate(3, `${site.name} recorded ${intent.id} as applied, and ${name} did nothing`);
-    },
-    effect(effect) {
-      const { key, instance, atMs } = effect;
-      const id = `${key} ${instance}`;
-      const before = effects.get(id);
-      effects.set(id, effect);
-      if (before === undefined) return;
-      world.violate(
-        3,
-        `${instance} carried out ${key} twice: at ${clockText(before.atMs)} and at ${clockText(atMs)}`,
+    others.add(fact);
+  }
+
+  call({ intent, site, atMs, fact }: CallFact): void {
+    if (fact === undefined) {
+      this.broken(`${site.name} called ${intent.id}, of which no intent is on its disk`);
+      return;
+    }
+    if (fact.outcomes.length > 0)
+      this.broken(`${site.name} called ${intent.id}, whose terminal record is on disk already`);
+    const ageMs = atMs - fact.atMs;
+    // One that stood still between its last look and the call cannot know; the fence is for that.
+    const stoodStill = site.wentOnMs >= atMs - SLACK_MS;
+    if (ageMs > site.settings.intentTtlMs + 16_000 && !stoodStill)
+      this.broken(
+        `${site.name} called ${intent.id} ${seconds(ageMs)} after it was written, ${seconds(site.settings.intentTtlMs)} are allowed`,
       );
-    },
-    end() {
-      const site = main();
-      for (const fact of world.intents.values()) {
-        if (fact.site !== site || fact.lost || fact.outcomes.length > 0) continue;
-        if (fact.unsure && fact.calls.length === 0) continue;
-        if (world.time.now - fact.atMs < LEFT_BEHIND_MS) continue;
-        world.violate(
-          3,
-          `intent ${fact.intent.id} of ${clockText(fact.atMs)} on ${fact.intent.target} never came to an end`,
-        );
-      }
-      certainlyNothing(world.intents.values());
-    },
-  };
+  }
+
+  outcome(fact: IntentFact): void {
+    this.#openOn(fact).delete(fact);
+    const { intent, site, outcomes } = fact;
+    if (outcomes.length > 1) this.broken(`${intent.id} has ${outcomes.length} terminal records`);
+    const { status, instances } = outcomes[0]?.outcome ?? { status: "dropped", instances: [] };
+    for (const { instance, status: came } of instances) {
+      const effect = this.#effects.get(`${intent.id} ${instance}`);
+      if ((came === "applied" || came === "already_applied") && effect === undefined)
+        this.broken(`${site.name} recorded ${intent.id} as ${came} by ${instance}, which did nothing`);
+      if (status === "dropped" && fact.calls.length > 0)
+        this.broken(`${site.name} recorded ${intent.id} as dropped, and had called it`);
+    }
+    const targets = site.settings.targets.find((t) => t.name === intent.target)?.instances ?? [];
+    if (status === "applied")
+      for (const { name } of targets)
+        if (!this.#effects.has(`${intent.id} ${name}`))
+          this.broken(`${site.name} recorded ${intent.id} as applied, and ${name} did nothing`);
+  }
+
+  effect(effect: EffectFact): void {
+    const { key, instance, atMs } = effect;
+    const id = `${key} ${instance}`;
+    const before = this.#effects.get(id);
+    this.#effects.set(id, effect);
+    if (before === undefined) return;
+    this.broken(
+      `${instance} carried out ${key} twice: at ${clockText(before.atMs)} and at ${clockText(atMs)}`,
+    );
+  }
+
+  end(): void {
+    const site = this.sight.main();
+    for (const fact of this.sight.world.intents.values()) {
+      if (fact.site !== site || fact.lost || fact.outcomes.length > 0) continue;
+      if (fact.unsure && fact.calls.length === 0) continue;
+      if (this.sight.world.time.now - fact.atMs < LEFT_BEHIND_MS) continue;
+      this.broken(
+        `intent ${fact.intent.id} of ${clockText(fact.atMs)} on ${fact.intent.target} never came to an end`,
+      );
+    }
+    this.#certainlyNothing(this.sight.world.intents.values());
+  }
 
   /** `failed` and `refused` say that nothing was done. */
-  function certainlyNothing(facts: Iterable<IntentFact>): void {
+  #certainlyNothing(facts: Iterable<IntentFact>): void {
     for (const { intent, outcomes, site } of facts)
       for (const { instance, status } of outcomes[0]?.outcome.instances ?? []) {
         const final = outcomes[0]?.outcome.status;
         if (final === "expired" || (status !== "failed" && status !== "refused")) continue;
-        const effect = effects.get(`${intent.id} ${instance}`);
+        const effect = this.#effects.get(`${intent.id} ${instance}`);
         if (effect !== undefined)
-          world.violate(
-            3,
+          this.broken(
             `${site.name} recorded ${intent.id} as ${status} by ${instance}, which carried it out at ${clockText(effect.atMs)}`,
           );
       }

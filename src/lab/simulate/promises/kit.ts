@@ -13,6 +13,20 @@ export interface Sight {
   readonly main: () => Site;
 }
 
+/** What the checkers have in common: what they see, and how they say that their promise is broken. */
+export abstract class Watcher {
+  abstract readonly promise: number;
+  protected readonly sight: Sight;
+
+  constructor(sight: Sight) {
+    this.sight = sight;
+  }
+
+  protected broken(text: string): void {
+    this.sight.world.violate(this.promise, text);
+  }
+}
+
 /** Readings of two clocks in one step of the program may differ by so much, milliseconds. */
 export const SLACK_MS = 1000;
 

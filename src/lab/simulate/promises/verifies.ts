@@ -1,6 +1,6 @@
-import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
+import type { Checker, CycleFact, IntentFact, SiteView, ToldFact } from "../world/facts.ts";
 import { PerSeries } from "../world/per-series.ts";
-import { clockText, isUndo, PerTarget, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import { clockText, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** A verdict may come so many cycles after its window is over. */
 const LATE_CYCLES = 5;
@@ -16,74 +16,80 @@ interface Past {
 }
 
 /** 6: it verifies what it did; after K that did not help it stops and calls people; no samples, no verdict. */
-export function verifiesChecker({ world }: Sight): Checker {
-  const pasts = new PerTarget<Past>(() => ({
+export class VerifiesChecker extends Watcher implements Checker {
+  readonly promise = 6;
+  readonly title = "it verifies what it did, and stops and calls people when that does not help";
+  readonly #pasts = new PerTarget<Past>(() => ({
     unhelpful: new Map(),
     healthySinceMs: undefined,
     escalatedMs: undefined,
     cyclesUntold: 0,
   }));
-  const samples = new Map<string, PerSeries<number[]>>();
+  readonly #samples = new Map<string, PerSeries<number[]>>();
   /** Actions whose verdict is due, by intent. */
-  const due = new Map<string, { fact: IntentFact; byMs: number }>();
+  readonly #due = new Map<string, { fact: IntentFact; byMs: number }>();
   /** Tries that a call came to, in a cycle that is not over: a crash in it may lose them. */
-  const came = new Map<SiteView, { target: string; id: string; atMs: number }[]>();
-  return {
-    promise: 6,
-    title: "it verifies what it did, and stops and calls people when that does not help",
-    start(site) {
-      came.delete(site);
-      for (const [id, { fact }] of due) if (fact.site === site) due.delete(id);
-      const before = site.starts.at(-2) ?? 0;
-      if (site.diskFailedMs >= before || site.lostMs >= before) pasts.forget(site);
-    },
-    told({ what, site, target }) {
-      if (what === "go_on" && target !== undefined) pasts.forget(site, target);
-    },
-    notice(site, event, fields) {
-      const target = String(fields.target ?? "");
-      if (event === "target escalated") pasts.of(site, target).escalatedMs = world.time.now;
-      if (event === "escalation ended") pasts.forget(site, target);
-    },
-    intent(fact) {
-      const { intent, site } = fact;
-      if (isUndo(intent) || (intent.origin?.step ?? 0) > 0) return;
-      stopped(fact);
-      void site;
-    },
-    outcome(fact) {
-      const { intent, site, outcomes } = fact;
-      const status = outcomes[0]?.outcome.status;
-      if (intent.origin !== undefined || status === undefined) return;
-      if (status === "failed" || status === "refused")
-        came.set(site, [
-          ...(came.get(site) ?? []),
-          { target: intent.target, id: intent.id, atMs: fact.atMs },
-        ]);
-      if (status === "applied" || status === "partial" || status === "unknown")
-        due.set(intent.id, { fact, byMs: windowEnd(fact) });
-    },
-    cycle(fact) {
-      noteSamples(fact);
-      verdicts(fact);
-      const { site } = fact;
-      for (const { target, id, atMs } of came.get(site) ?? []) pasts.of(site, target).unhelpful.set(id, atMs);
-      came.delete(site);
-      health(fact);
-      paged(fact);
-    },
-  };
+  readonly #came = new Map<SiteView, { target: string; id: string; atMs: number }[]>();
 
-  function windowEnd({ intent, site }: IntentFact): number {
+  start(site: SiteView): void {
+    this.#came.delete(site);
+    for (const [id, { fact }] of this.#due) if (fact.site === site) this.#due.delete(id);
+    const before = site.starts.at(-2) ?? 0;
+    if (site.diskFailedMs >= before || site.lostMs >= before) this.#pasts.forget(site);
+  }
+
+  told({ what, site, target }: ToldFact): void {
+    if (what === "go_on" && target !== undefined) this.#pasts.forget(site, target);
+  }
+
+  notice(site: SiteView, event: string, fields: Readonly<Record<string, string | number | boolean>>): void {
+    const target = String(fields.target ?? "");
+    if (event === "target escalated") this.#pasts.of(site, target).escalatedMs = this.sight.world.time.now;
+    if (event === "escalation ended") this.#pasts.forget(site, target);
+  }
+
+  intent(fact: IntentFact): void {
+    const { intent } = fact;
+    if (isUndo(intent) || (intent.origin?.step ?? 0) > 0) return;
+    this.#stopped(fact);
+  }
+
+  outcome(fact: IntentFact): void {
+    const { intent, site, outcomes } = fact;
+    const status = outcomes[0]?.outcome.status;
+    if (intent.origin !== undefined || status === undefined) return;
+    if (status === "failed" || status === "refused")
+      this.#came.set(site, [
+        ...(this.#came.get(site) ?? []),
+        { target: intent.target, id: intent.id, atMs: fact.atMs },
+      ]);
+    if (status === "applied" || status === "partial" || status === "unknown")
+      this.#due.set(intent.id, { fact, byMs: this.#windowEnd(fact) });
+  }
+
+  cycle(fact: CycleFact): void {
+    this.#noteSamples(fact);
+    this.#verdicts(fact);
+    const { site } = fact;
+    for (const { target, id, atMs } of this.#came.get(site) ?? [])
+      this.#pasts.of(site, target).unhelpful.set(id, atMs);
+    this.#came.delete(site);
+    this.#health(fact);
+    this.#paged(fact);
+  }
+
+  #windowEnd({ intent, site }: IntentFact): number {
     const { verification, cycleMs, rateWindowMs } = site.settings;
     const cooldownMs = site.settings.targets.find((t) => t.name === intent.target)?.cooldownMs ?? 0;
     const least = (verification.minSamples + 1) * cycleMs + rateWindowMs;
-    return world.time.now + Math.max(verification.windowMs ?? cooldownMs, least) + LATE_CYCLES * cycleMs;
+    return (
+      this.sight.world.time.now + Math.max(verification.windowMs ?? cooldownMs, least) + LATE_CYCLES * cycleMs
+    );
   }
 
-  function noteSamples({ site, report, seen }: CycleFact): void {
-    const own = samples.get(site.name) ?? new PerSeries<number[]>();
-    samples.set(site.name, own);
+  #noteSamples({ site, report, seen }: CycleFact): void {
+    const own = this.#samples.get(site.name) ?? new PerSeries<number[]>();
+    this.#samples.set(site.name, own);
     for (const [i, d] of report.decisions.entries()) {
       const was = seen[i];
       if (report.observations[i]?.status !== "ok" || was === undefined || was.flaw !== undefined) continue;
@@ -94,55 +100,52 @@ export function verifiesChecker({ world }: Sight): Checker {
     }
   }
 
-  function verdicts({ site, report, atMs, beganMs }: CycleFact): void {
+  #verdicts({ site, report, atMs }: CycleFact): void {
     const { minSamples } = site.settings.verification;
     for (const v of report.verified) {
-      due.delete(v.intentId);
-      const fact = world.intents.get(`${site.name} ${v.intentId}`);
+      this.#due.delete(v.intentId);
+      const fact = this.sight.world.intents.get(`${site.name} ${v.intentId}`);
       const unhelpful = v.outcome === "ineffective" || v.outcome === "worse";
-      if (unhelpful && fact !== undefined) pasts.of(site, v.target).unhelpful.set(v.intentId, fact.atMs);
+      if (unhelpful && fact !== undefined)
+        this.#pasts.of(site, v.target).unhelpful.set(v.intentId, fact.atMs);
       const effectMs = fact?.calls.at(-1)?.atMs;
-      const known = samples.get(site.name)?.get(v.target, v.signal);
+      const known = this.#samples.get(site.name)?.get(v.target, v.signal);
       if (v.outcome === "inconclusive" || effectMs === undefined || known === undefined) continue;
       const after = known.filter((ms) => ms > effectMs - SLACK_MS).length;
       if (after < minSamples)
-        world.violate(
-          6,
+        this.broken(
           `${site.name} judged ${v.intentId} ${v.outcome} on ${after} samples from after ${clockText(effectMs)}, ${minSamples} are needed`,
         );
     }
-    for (const [id, { fact, byMs }] of due) {
+    for (const [id, { fact, byMs }] of this.#due) {
       if (fact.site !== site || atMs <= byMs) continue;
-      due.delete(id);
+      this.#due.delete(id);
       if (site.diskFailedMs >= fact.atMs || site.wentOnMs >= fact.atMs || site.settingsSinceMs >= fact.atMs)
         continue;
       if (site.bootedMs >= fact.atMs || fact.lost) continue;
-      world.violate(6, `${site.name} gave no verdict on ${id}, carried out at ${clockText(fact.atMs)}`);
-      void beganMs;
+      this.broken(`${site.name} gave no verdict on ${id}, carried out at ${clockText(fact.atMs)}`);
     }
   }
 
   /** No further action on a target on which too little helped. */
-  function stopped({ intent, site, atMs }: IntentFact): void {
+  #stopped({ intent, site, atMs }: IntentFact): void {
     const { maxIneffective, ineffectiveWindowMs } = site.settings.verification;
-    const past = pasts.of(site, intent.target);
+    const past = this.#pasts.of(site, intent.target);
     const recent = [...past.unhelpful.values()].filter(
       (ms) => atMs - ms < ineffectiveWindowMs - 2 * SLACK_MS,
     );
     if (past.escalatedMs !== undefined && atMs > past.escalatedMs)
-      world.violate(
-        6,
+      this.broken(
         `${site.name} wrote intent ${intent.id} on ${intent.target}, which was escalated at ${clockText(past.escalatedMs)}`,
       );
     else if (recent.length >= maxIneffective)
-      world.violate(
-        6,
+      this.broken(
         `${site.name} wrote intent ${intent.id} on ${intent.target} although ${recent.length} actions within ${seconds(ineffectiveWindowMs)} did not help, ${maxIneffective} are allowed`,
       );
   }
 
   /** Health long enough forgives; here a little earlier than there. */
-  function health({ site, report, atMs }: CycleFact): void {
+  #health({ site, report, atMs }: CycleFact): void {
     const sick = new Set<string>();
     const targets = new Set<string>();
     for (const d of report.decisions) {
@@ -151,9 +154,10 @@ export function verifiesChecker({ world }: Sight): Checker {
       if (ill && d.reason !== "data_missing") sick.add(d.target);
     }
     // What a reload takes out of the file is forgotten with its past.
-    for (const { name } of world.scenario.targets) if (!targets.has(name)) pasts.forget(site, name);
+    for (const { name } of this.sight.world.scenario.targets)
+      if (!targets.has(name)) this.#pasts.forget(site, name);
     for (const target of targets) {
-      const past = pasts.of(site, target);
+      const past = this.#pasts.of(site, target);
       if (sick.has(target)) past.healthySinceMs = undefined;
       else past.healthySinceMs ??= atMs;
       const wellMs = atMs - (past.healthySinceMs ?? atMs);
@@ -161,17 +165,16 @@ export function verifiesChecker({ world }: Sight): Checker {
     }
   }
 
-  function paged({ site, report, atMs, beganMs }: CycleFact): void {
+  #paged({ site, report, atMs, beganMs }: CycleFact): void {
     const cycleMs = site.settings.cycleMs;
     for (const { target, escalated } of report.guards.escalated) {
-      const past = pasts.of(site, target);
-      const reachable = world.faults.find("pager_down") === undefined && site.wentOnMs < beganMs;
-      const page = world.pages.get(target);
+      const past = this.#pasts.of(site, target);
+      const reachable = this.sight.world.faults.find("pager_down") === undefined && site.wentOnMs < beganMs;
+      const page = this.sight.world.pages.get(target);
       const told = page !== undefined && page.atMs >= atMs - 3 * cycleMs;
       past.cyclesUntold = escalated && reachable && !told ? past.cyclesUntold + 1 : 0;
       if (past.cyclesUntold > PAGE_CYCLES)
-        world.violate(
-          6,
+        this.broken(
           `${site.name} has escalated ${target} and has told nobody for ${past.cyclesUntold} cycles`,
         );
     }
