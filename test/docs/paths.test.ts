@@ -8,7 +8,7 @@ import { describe, expect, test } from "vitest";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const documents = [
   ...globSync("*.md", { cwd: root }),
-  ...globSync("{docs,src,test,bench,config,deploy,alertmanager,grafana,loki,prometheus}/**/*.md", {
+  ...globSync("{docs,src,test,config,deploy,alertmanager,grafana,loki,prometheus}/**/*.md", {
     cwd: root,
   }),
 ].sort();
@@ -17,7 +17,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 };
 
 const TOP =
-  /^(?:src|test|docs|config|alertmanager|prometheus|grafana|loki|deploy|bench|tools|bin|\.ci|\.github)(?:\/|$)/;
+  /^(?:src|test|docs|config|alertmanager|prometheus|grafana|loki|deploy|tools|bin|\.ci|\.github)(?:\/|$)/;
 const ROOT_FILE = /^(?:Dockerfile|LICENSE|[\w.-]+\.(?:md|json|yml|yaml))$/;
 
 function read(document: string): string {

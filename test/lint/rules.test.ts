@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LAYERS } from "../../tools/lint/layers.ts";
 
-// The layers are held apart by Biome's rules (docs/architecture.md). Here small files that break them, and others
-// that keep them, are laid under the real biome.json in a folder of their own, and Biome itself judges them.
+// Small files that break a rule, and others that keep it, are laid under the real biome.json in a folder of their own,
+// and Biome itself judges them. Who may import whom: layers.test.ts.
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -17,203 +18,38 @@ interface Snippet {
   readonly rule: string | undefined;
 }
 
-const IMPORTS = "lint/style/noRestrictedImports";
 const GLOBALS = "lint/style/noRestrictedGlobals";
 const PLUGIN = "plugin";
+const LONG_FUNCTION = "lint/complexity/noExcessiveLinesPerFunction";
 
-/** What each layer may import, and what it must not; from the rules of docs/architecture.md. */
-const LAYERS: Record<string, { allowed: readonly string[]; forbidden: readonly string[] }> = {
-  domain: {
-    allowed: ["./time.ts"],
-    forbidden: ["node:fs", "pino", "../policy/rules.ts", "../config/types.ts"],
-  },
-  forecast: {
-    allowed: ["./other.ts", "../domain/time.ts"],
-    forbidden: [
-      "node:crypto",
-      "pino",
-      "prom-client",
-      "simple-statistics",
-      "../policy/rules.ts",
-      "../loop/loop.ts",
-    ],
-  },
-  policy: {
-    allowed: ["./rules.ts", "../domain/time.ts"],
-    forbidden: [
-      "node:fs",
-      "zod",
-      "../forecast/linear/linear.ts",
-      "../loop/loop.ts",
-      "../sources/scrape/index.ts",
-    ],
-  },
-  signals: {
-    allowed: ["./memory/index.ts", "../domain/signal.ts"],
-    forbidden: ["node:fs", "zod", "../config/types.ts", "../policy/rules.ts"],
-  },
-  loop: {
-    allowed: ["./state.ts", "../domain/time.ts", "../policy/rules.ts", "../forecast/linear/linear.ts"],
-    forbidden: [
-      "node:fs",
-      "undici",
-      "../store/sqlite/index.ts",
-      "../sources/scrape/index.ts",
-      "../actions/service/index.ts",
-      "../report/log.ts",
-      "../app/monitor.ts",
-    ],
-  },
-  sources: {
-    allowed: ["undici", "../domain/time.ts"],
-    forbidden: [
-      "../actions/index.ts",
-      "../store/records.ts",
-      "../policy/rules.ts",
-      "../loop/loop.ts",
-      "../app/up.ts",
-    ],
-  },
-  actions: {
-    allowed: ["undici", "../domain/action.ts"],
-    forbidden: [
-      "../sources/shared/bounded-http.ts",
-      "../store/records.ts",
-      "../loop/loop.ts",
-      "../http/server.ts",
-    ],
-  },
-  escalation: {
-    allowed: ["undici", "../domain/verification.ts"],
-    forbidden: [
-      "../actions/index.ts",
-      "../policy/verify/index.ts",
-      "../sources/shared/bounded-http.ts",
-      "../loop/loop.ts",
-      "../config/types.ts",
-    ],
-  },
-  store: {
-    allowed: ["node:sqlite", "../domain/store.ts"],
-    forbidden: [
-      "../sources/scrape/index.ts",
-      "../actions/index.ts",
-      "../loop/loop.ts",
-      "../telemetry/logger.ts",
-    ],
-  },
-  config: {
-    allowed: [
-      "zod",
-      "../domain/target.ts",
-      "../signals/index.ts",
-      "../actions/kinds.ts",
-      "../actions/http-call.ts",
-    ],
-    forbidden: [
-      "../loop/loop.ts",
-      "../app/monitor.ts",
-      "../telemetry/logger.ts",
-      "../services/registry.ts",
-      "../actions/index.ts",
-      "../actions/service/index.ts",
-    ],
-  },
-  replay: {
-    allowed: ["./score.ts", "../domain/time.ts", "../loop/loop.ts", "../policy/rules.ts"],
-    forbidden: [
-      "node:fs",
-      "simple-statistics",
-      "../store/memory/index.ts",
-      "../app/replay.ts",
-      "../config/types.ts",
-    ],
-  },
-  drill: {
-    allowed: ["undici", "../services/registry.ts", "../sources/scrape/parser.ts"],
-    forbidden: [
-      "../app/monitor.ts",
-      "../loop/loop.ts",
-      "../actions/index.ts",
-      "../store/sqlite/index.ts",
-      "../sources/scrape/index.ts",
-      "../http/server.ts",
-    ],
-  },
-  http: {
-    allowed: ["express", "../domain/time.ts", "../security/gate.ts"],
-    forbidden: ["../loop/loop.ts", "../store/sqlite/index.ts", "../app/monitor.ts", "../report/log.ts"],
-  },
-  report: {
-    allowed: ["prom-client", "../domain/decision.ts", "../loop/types.ts", "../policy/explain.ts"],
-    forbidden: [
-      "../store/records.ts",
-      "../sources/scrape/index.ts",
-      "../http/server.ts",
-      "../app/monitor.ts",
-    ],
-  },
-  telemetry: {
-    allowed: ["pino", "node:fs"],
-    forbidden: ["../loop/loop.ts", "../services/registry.ts", "../config/types.ts", "../app/monitor.ts"],
-  },
-  security: {
-    allowed: ["./tokens.ts", "node:crypto"],
-    forbidden: [
-      "../telemetry/logger.ts",
-      "../domain/time.ts",
-      "../services/registry.ts",
-      "../http/server.ts",
-      "../config/types.ts",
-    ],
-  },
-  services: {
-    allowed: ["express", "../telemetry/logger.ts", "../security/tokens.ts"],
-    forbidden: ["../domain/time.ts", "../loop/loop.ts", "../config/types.ts", "../app/monitor.ts"],
-  },
-  cli: {
-    allowed: ["node:util", "../app/monitor.ts", "../config/load.ts"],
-    forbidden: [
-      "../loop/loop.ts",
-      "../store/sqlite/index.ts",
-      "../sources/scrape/index.ts",
-      "../http/server.ts",
-    ],
-  },
-  app: {
-    allowed: ["../loop/loop.ts", "../store/sqlite/index.ts", "../sources/scrape/index.ts"],
-    forbidden: [],
-  },
-};
-
-/** Layers without a clock, a network, randomness or an environment of their own. */
-const PURE = ["domain", "forecast", "policy", "signals", "loop"];
+/** Rooms that may import no package but the one that describes settings: no clock, network or randomness of their own. */
+const PURE = Object.entries(LAYERS)
+  .filter(([, { packages }]) => packages.every((name) => name === "zod"))
+  .map(([room]) => room);
 const AMBIENT = {
-  Date: "Date.now()",
   process: "process.env.HOME",
   setTimeout: "setTimeout(() => {}, 1)",
   setInterval: "setInterval(() => {}, 1)",
   fetch: 'fetch("http://127.0.0.1")',
   performance: "performance.now()",
   crypto: "crypto.randomUUID()",
+  console: 'console.log("hello")',
 };
 
 const snippets: Snippet[] = [
-  ...Object.entries(LAYERS).flatMap(([layer, { allowed, forbidden }]) => [
-    ...allowed.map((name, n) => importing(layer, `allowed-${n}`, name, undefined)),
-    ...forbidden.map((name, n) => importing(layer, `forbidden-${n}`, name, IMPORTS)),
-    // One folder deeper a parent is a further `../` away.
-    ...forbidden
-      .filter((name) => name.startsWith("../"))
-      .map((name, n) => importing(`${layer}/deeper`, `forbidden-${n}`, `../${name}`, IMPORTS)),
-  ]),
-  ...PURE.flatMap((layer) => [
-    ...Object.entries(AMBIENT).map(([name, text]) => statement(layer, `ambient-${name}`, text, GLOBALS)),
-    statement(layer, "ambient-random", "Math.random()", PLUGIN),
-    statement(layer, "pure", "Math.sqrt(2)", undefined),
+  ...PURE.flatMap((room) => [
+    ...Object.entries(AMBIENT).map(([name, text]) => statement(room, `ambient-${name}`, text, GLOBALS)),
+    statement(room, "ambient-random", "Math.random()", PLUGIN),
+    statement(room, "ambient-now", "Date.now()", PLUGIN),
+    statement(room, "ambient-date", "new Date()", PLUGIN),
+    statement(`${room}/deeper`, "ambient-now", "Date.now()", PLUGIN),
+    statement(room, "given-date", "new Date(0).getTime() + Date.UTC(2026, 0)", undefined),
+    statement(room, "pure", "Math.sqrt(2)", undefined),
+    statement(room, "clock.test", "Date.now()", undefined),
+    statement(room, "clock.testkit", "Date.now()", undefined),
   ]),
   statement("services", "clock", "Date.now()", undefined),
-  statement("store", "random", "Math.random()", undefined),
+  statement("monitor/store", "random", "Math.random()", undefined),
   file(
     "src/monitor/cycle/cycle-a.ts",
     'import { b } from "./cycle-b.ts";\n\nexport const a: () => number = () => b();\n',
@@ -224,21 +60,14 @@ const snippets: Snippet[] = [
     'import { a } from "./cycle-a.ts";\n\nexport const b: () => number = () => a();\n',
     "lint/suspicious/noImportCycles",
   ),
-  // What the configuration reads of the actions is as pure as the core.
-  file(
-    "src/monitor/actions/kinds.ts",
-    'import { request } from "undici";\n\nexport const used = request;\n',
-    IMPORTS,
-  ),
   file("src/monitor/store/enum.ts", "export enum Colour {\n  Red = 1,\n}\n", "lint/style/noEnum"),
   file("src/monitor/store/talks.ts", 'console.log("hello");\n', "lint/suspicious/noConsole"),
   file("src/monitor/store/long-file.ts", lines(401), "lint/style/noExcessiveLinesPerFile"),
   file("src/monitor/store/fitting-file.ts", lines(400), undefined),
-  file(
-    "src/monitor/store/long-function.ts",
-    `export function long(): number {\n  let n = 0;\n${"  n += 1;\n".repeat(80)}  return n;\n}\n`,
-    "lint/complexity/noExcessiveLinesPerFunction",
+  ...["src/monitor/store/long-function.ts", "src/lab/long-function.ts", "test/e2e/long-function.ts"].map(
+    (path) => file(path, longFunction(), LONG_FUNCTION),
   ),
+  file("src/lab/long-function.test.ts", longFunction(), undefined),
   file(
     "src/monitor/store/focused.test.ts",
     'import { expect, test } from "vitest";\n\ntest.only("x", () => {\n  expect(1).toBe(1);\n});\n',
@@ -259,14 +88,6 @@ function file(path: string, text: string, rule: string | undefined): Snippet {
   return { path, text, rule };
 }
 
-function importing(folder: string, name: string, from: string, rule: string | undefined): Snippet {
-  return file(
-    `src/${folder}/${name}.ts`,
-    `import * as it from "${from}";\n\nexport const used = it;\n`,
-    rule,
-  );
-}
-
 function statement(folder: string, name: string, text: string, rule: string | undefined): Snippet {
   return file(`src/${folder}/${name}.ts`, `export const value = () => ${text};\n`, rule);
 }
@@ -275,6 +96,10 @@ function matching(name: string, wanted: string, rule: string | undefined): Snipp
   const body = `  expect({ a: "y" }).toMatchObject({ a: ${wanted} });\n`;
   const head = 'import { expect, test } from "vitest";\n\n';
   return file(`src/monitor/store/${name}.test.ts`, `${head}test("x", () => {\n${body}});\n`, rule);
+}
+
+function longFunction(): string {
+  return `export function long(): number {\n  let n = 0;\n${"  n += 1;\n".repeat(80)}  return n;\n}\n`;
 }
 
 function lines(count: number): string {
@@ -300,7 +125,14 @@ beforeAll(() => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-  const args = ["lint", "--reporter=json", "--max-diagnostics=none", "--diagnostic-level=error", "src"];
+  const args = [
+    "lint",
+    "--reporter=json",
+    "--max-diagnostics=none",
+    "--diagnostic-level=error",
+    "src",
+    "test",
+  ];
   const run = spawnSync(join(root, "node_modules/.bin/biome"), args, {
     cwd: folder,
     encoding: "utf8",

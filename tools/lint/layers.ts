@@ -9,9 +9,11 @@ interface Layer {
   readonly rooms: readonly string[];
   /** Packages, `node:*` for the built-in ones, `*` for all. */
   readonly packages: readonly string[];
+  /** Whether it may import what is there for tests: their kits, and modules outside `src`. */
+  readonly testing?: boolean;
 }
 
-const PURE = ["kernel"].map((room) => `monitor/${room}`);
+const PURE = ["monitor/kernel"];
 /** What a plug-in's descriptor is written with. */
 const DESCRIPTOR = [...PURE, "common/settings"];
 
@@ -92,8 +94,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["node:*", "express", "prom-client", "zod"],
   },
   "monitor/app": { rooms: ["monitor/*", "common/*"], packages: ["node:*", "pino", "prom-client", "undici"] },
-  services: { rooms: ["common/*"], packages: ["*"] },
-  lab: { rooms: ["monitor/*", "services", "common/*"], packages: ["*"] },
+  // Both start `main.ts` as a process of its own.
+  services: { rooms: ["common/*", "main.ts"], packages: ["*"] },
+  lab: { rooms: ["monitor/*", "services", "common/*", "main.ts"], packages: ["*"], testing: true },
 };
 
 /** Rooms whose folders are adapters: they see `shared` beside them, never each other. */
@@ -110,55 +113,52 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Any import or export of a module, `import()`, and the file that a thread or a process is started from. */
+const NAMED =
+  /(?:^(?:import|export)\b[\w\s{},*$]*?\bfrom\s+|^import\s+|\b(?:import|import\.meta\.resolve|require)\(\s*|\bnew URL\(\s*(?=["'`]\.[^"'`]*\.[jt]s["'`],\s*import\.meta\.url))(["'`])([^"'`]+)\1/gm;
+
+/** What a file names of other modules, types included, and on which line. */
+export function importsOf(text: string): { readonly named: string; readonly line: number }[] {
+  return [...text.matchAll(NAMED)].map((match) => ({
+    named: match[2] as string,
+    line: text.slice(0, match.index + match[0].length).split("\n").length,
+  }));
+}
+
 /** What one file imports that its room may not. @param path below `src`, with `/`. */
 export function problemsOf(path: string, text: string): Problem[] {
   const room = roomOf(path);
-  const problems: Problem[] = [];
-  const say = (line: number, message: string) => problems.push({ file: `src/${path}`, line, message });
-  if (room === undefined) {
-    say(1, "this folder is in no room: name it in tools/lint/layers.ts with what it may import");
-    return problems;
-  }
-  const layer = LAYERS[room] as Layer;
-  text.split("\n").forEach((line, index) => {
-    const spec = /^(?:import|export|\}).*\bfrom "([^"]+)";$|^import "([^"]+)";$|\bimport\("([^"]+)"\)/.exec(
-      line,
-    );
-    const named = spec?.[1] ?? spec?.[2] ?? spec?.[3];
-    if (named === undefined) return;
-    if (!named.startsWith(".")) {
-      const name = named.split("/", named.startsWith("@") ? 2 : 1).join("/");
-      if (!covers(layer.packages, name))
-        say(
-          index + 1,
-          `${room} may not import ${name}; it may import ${layer.packages.join(", ") || "no package"}`,
-        );
-      return;
-    }
-    const to = posix.join(posix.dirname(path), named);
-    const other = roomOf(to);
-    if (other === undefined && !to.startsWith("..")) return;
-    if (other === room) {
-      const mine = folderIn(room, path);
-      const theirs = folderIn(room, to);
-      if (
-        ADAPTERS.includes(room) &&
-        mine !== undefined &&
-        theirs !== undefined &&
-        theirs !== mine &&
-        theirs !== "shared"
-      )
-        say(index + 1, `${room}/${mine} may not import ${room}/${theirs}: adapters do not know each other`);
-      return;
-    }
-    if (room === "lab" && other === undefined) return;
-    if (other === undefined || !covers(layer.rooms, other))
-      say(
-        index + 1,
-        `${room} may not import ${other ?? to}; it may import ${layer.rooms.join(", ") || "nothing"}`,
-      );
+  const file = `src/${path}`;
+  if (room === undefined)
+    return [{ file, line: 1, message: "no room: name it in tools/lint/layers.ts with what it may import" }];
+  return importsOf(text).flatMap(({ named, line }) => {
+    const message = named.startsWith(".")
+      ? moduleProblem(room, path, posix.join(posix.dirname(path), named))
+      : packageProblem(room, named);
+    return message === undefined ? [] : [{ file, line, message }];
   });
-  return problems;
+}
+
+function packageProblem(room: string, named: string): string | undefined {
+  const { packages } = LAYERS[room] as Layer;
+  const name = named.split("/", named.startsWith("@") ? 2 : 1).join("/");
+  if (covers(packages, name)) return undefined;
+  return `${room} may not import ${name}; it may import ${packages.join(", ") || "no package"}`;
+}
+
+function moduleProblem(room: string, path: string, to: string): string | undefined {
+  const { rooms, testing } = LAYERS[room] as Layer;
+  if (!testing && !isProduct(to)) return `${room} may not import ${to}, which is there for tests only`;
+  const other = roomOf(to);
+  if (other === room) {
+    const mine = folderIn(room, path);
+    const theirs = folderIn(room, to) ?? mine;
+    if (!ADAPTERS.includes(room) || mine === undefined || theirs === mine || theirs === "shared")
+      return undefined;
+    return `${room}/${mine} may not import ${room}/${theirs}: adapters do not know each other`;
+  }
+  if (other === undefined ? testing && to.startsWith("../") : covers(rooms, other)) return undefined;
+  return `${room} may not import ${other ?? to}; it may import ${rooms.join(", ") || "nothing"}`;
 }
 
 function folderIn(room: string, path: string): string | undefined {
