@@ -1,5 +1,7 @@
-import type { InstanceOutcome, Intent, Origin, Outcome } from "../kernel/action.ts";
+import { z } from "zod";
+import type { Intent, Outcome } from "../kernel/action.ts";
 import { CAUSES } from "../kernel/decision.ts";
+import { readState, type Schema } from "../kernel/problem.ts";
 import {
   DOCUMENT_KINDS,
   type JournalEntry,
@@ -97,262 +99,125 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Text of an intent, checked; throws `StoreError` naming the field that cannot be stored. */
-export function encodeIntent(intent: Intent): string {
-  return JSON.stringify(readIntent(intent));
+/** Between a record and its text. Both ways throw `StoreError` naming the field that is wrong. */
+export interface Codec<T> {
+  encode(value: T): string;
+  decode(text: string): T;
 }
 
-/** An intent from its text; throws `StoreError` when the text is not one. */
-export function decodeIntent(text: string): Intent {
-  return readIntent(parse(text, "intent"));
+function codec<T>(name: string, schema: Schema<T>): Codec<T> {
+  const checked = (value: unknown): T => {
+    const read = readState(schema, value, name);
+    if ("problem" in read) throw new StoreError(read.problem);
+    return read.state;
+  };
+  const plainly = <Out>(work: () => Out, problem: string): Out => {
+    try {
+      return work();
+    } catch (cause) {
+      throw new StoreError(problem, { cause });
+    }
+  };
+  return {
+    encode(value) {
+      const sound = checked(value);
+      return plainly(() => JSON.stringify(sound), `${name}: what is not plain JSON cannot be stored`);
+    },
+    decode: (text) => checked(plainly((): unknown => JSON.parse(text), `the stored ${name} is not JSON`)),
+  };
 }
 
-/** Text of an outcome, checked; throws `StoreError` naming the field that cannot be stored. */
-export function encodeOutcome(outcome: Outcome): string {
-  const checked = readOutcome(outcome);
-  try {
-    return JSON.stringify(checked);
-  } catch (cause) {
-    throw new StoreError(`outcome.instances: an answer that is not plain JSON cannot be stored`, { cause });
-  }
-}
+const text = z.string();
+const number = z.number();
+/** Text that identifies a row: it must survive UTF-8 and C strings unchanged. */
+const id = text.refine((found) => found !== "" && found.isWellFormed() && !found.includes("\0"), {
+  error: "must be non-empty Unicode text without NUL",
+});
+const instant = z.object({ wallMs: number, monoMs: number });
+/** A field that is always there in code, and absent from JSON where it is undefined. */
+const orUndefined = <T>(schema: z.ZodType<T>) => schema.optional() as z.ZodType<T | undefined>;
 
-/** An outcome from its text; throws `StoreError` when the text is not one. */
-export function decodeOutcome(text: string): Outcome {
-  return readOutcome(parse(text, "outcome"));
-}
+export const intents: Codec<Intent> = codec(
+  "intent",
+  z.object({
+    id,
+    kind: text,
+    target: id,
+    signal: text,
+    trigger: z.enum(CAUSES),
+    predictor: text,
+    forecast: number.optional(),
+    threshold: number.optional(),
+    parameters: z.record(text, text).optional(),
+    origin: z
+      .object({ playbook: text, run: id, step: number, alert: id.optional(), undoes: id.optional() })
+      .optional(),
+    epoch: number,
+    at: instant,
+    bootId: text,
+  }),
+);
 
-/** Text of a series' state, checked. */
-export function encodeSeries(state: SeriesState): string {
-  return JSON.stringify(readSeries(state));
-}
+export const outcomes: Codec<Outcome> = codec(
+  "outcome",
+  z.object({
+    intentId: id,
+    status: z.enum(["applied", "partial", "refused", "failed", "unknown", "expired", "dropped"]),
+    instances: z.array(
+      z.object({
+        instance: text,
+        status: z.enum(["applied", "already_applied", "refused", "failed", "unknown"]),
+        httpStatus: orUndefined(number),
+        detail: text,
+        durationMs: number,
+        answer: orUndefined(z.record(text, z.unknown())),
+      }),
+    ),
+    detail: text,
+    at: instant,
+  }),
+);
 
-/** A series' state from its text. */
-export function decodeSeries(text: string): SeriesState {
-  return readSeries(parse(text, "series"));
-}
+export const series: Codec<SeriesState> = codec(
+  "series",
+  z.object({ key: id, inRisk: z.boolean(), pending: z.record(text, number) }),
+);
 
-/** Text of a last action, checked. */
-export function encodeLastAction(last: LastAction): string {
-  return JSON.stringify(readLastAction(last));
-}
+export const lastActions: Codec<LastAction> = codec(
+  "last action",
+  z.object({ target: id, at: instant, bootId: text }),
+);
 
-/** A last action from its text. */
-export function decodeLastAction(text: string): LastAction {
-  return readLastAction(parse(text, "last action"));
-}
+export const documents: Codec<StoredDocument> = codec(
+  "document",
+  z.object({
+    kind: z.enum(DOCUMENT_KINDS),
+    key: id,
+    body: z.unknown().refine((body) => !["undefined", "function", "symbol"].includes(typeof body), {
+      error: "must be there",
+    }),
+  }),
+);
+
+export const notices: Codec<QuarantineNotice> = codec(
+  "notice",
+  z.object({ text, at: instant, bootId: text }),
+);
 
 /** Key of a document's row. */
 export function documentKey({ kind, key }: Pick<StoredDocument, "kind" | "key">): string {
   return `${kind}/${key}`;
 }
 
-/** Text of a document, checked; throws `StoreError` for a body that is not plain JSON. */
-export function encodeDocument(document: StoredDocument): string {
-  try {
-    const body = JSON.stringify(document.body);
-    if (body === undefined) throw new StoreError("document.body must be there");
-    const { kind, key } = readDocument(document);
-    return `{"kind":${JSON.stringify(kind)},"key":${JSON.stringify(key)},"body":${body}}`;
-  } catch (cause) {
-    if (cause instanceof StoreError) throw cause;
-    throw new StoreError(
-      `document ${documentKey(document)}: a body that is not plain JSON cannot be stored`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-/** A document from its text. */
-export function decodeDocument(text: string): StoredDocument {
-  return readDocument(parse(text, "document"));
-}
-
-/** Text of a quarantine notice. */
-export function encodeNotice(notice: QuarantineNotice): string {
-  return JSON.stringify(notice);
-}
-
-/** A quarantine notice from its text. */
-export function decodeNotice(text: string): QuarantineNotice {
-  const from = fields(parse(text, "notice"), "notice");
-  return {
-    text: from.text("text"),
-    at: readInstant(from.any("at"), "notice.at"),
-    bootId: from.text("bootId"),
-  };
-}
-
 /** The last action that an intent stands for. */
-export function lastActionOf(intent: Intent): LastAction {
-  return { target: intent.target, at: intent.at, bootId: intent.bootId };
+export function lastActionOf({ target, at, bootId }: Intent): LastAction {
+  return { target, at, bootId };
 }
 
 /** One journal entry from its texts. */
 export function decodeEntry(intent: string, outcome: string | undefined): JournalEntry {
   return {
-    intent: decodeIntent(intent),
-    outcome: outcome === undefined ? undefined : decodeOutcome(outcome),
-  };
-}
-
-function readIntent(value: unknown): Intent {
-  const from = fields(value, "intent");
-  return {
-    id: from.key("id"),
-    kind: from.text("kind"),
-    target: from.key("target"),
-    signal: from.text("signal"),
-    trigger: from.oneOf("trigger", CAUSES),
-    predictor: from.text("predictor"),
-    ...(from.any("forecast") === undefined ? {} : { forecast: from.finite("forecast") }),
-    ...(from.any("threshold") === undefined ? {} : { threshold: from.finite("threshold") }),
-    ...(from.any("parameters") === undefined ? {} : { parameters: readTexts(from.any("parameters")) }),
-    ...(from.any("origin") === undefined ? {} : { origin: readOrigin(from.any("origin")) }),
-    epoch: from.finite("epoch"),
-    at: readInstant(from.any("at"), "intent.at"),
-    bootId: from.text("bootId"),
-  };
-}
-
-function readTexts(value: unknown): Readonly<Record<string, string>> {
-  const from = fields(value, "intent.parameters");
-  return Object.fromEntries(Object.keys(from.all).map((name) => [name, from.text(name)]));
-}
-
-function readOrigin(value: unknown): Origin {
-  const from = fields(value, "intent.origin");
-  return {
-    playbook: from.text("playbook"),
-    run: from.key("run"),
-    step: from.finite("step"),
-    ...(from.any("alert") === undefined ? {} : { alert: from.key("alert") }),
-    ...(from.any("undoes") === undefined ? {} : { undoes: from.key("undoes") }),
-  };
-}
-
-function readOutcome(value: unknown): Outcome {
-  const from = fields(value, "outcome");
-  return {
-    intentId: from.key("intentId"),
-    status: from.oneOf("status", [
-      "applied",
-      "partial",
-      "refused",
-      "failed",
-      "unknown",
-      "expired",
-      "dropped",
-    ]),
-    instances: from.list("instances").map(readInstance),
-    detail: from.text("detail"),
-    at: readInstant(from.any("at"), "outcome.at"),
-  };
-}
-
-function readInstance(value: unknown, index: number): InstanceOutcome {
-  const from = fields(value, `outcome.instances[${index}]`);
-  const answer = from.any("answer");
-  return {
-    instance: from.text("instance"),
-    status: from.oneOf("status", ["applied", "already_applied", "refused", "failed", "unknown"]),
-    httpStatus: from.any("httpStatus") === undefined ? undefined : from.finite("httpStatus"),
-    detail: from.text("detail"),
-    durationMs: from.finite("durationMs"),
-    answer: answer === undefined ? undefined : fields(answer, `outcome.instances[${index}].answer`).all,
-  };
-}
-
-function readSeries(value: unknown): SeriesState {
-  const from = fields(value, "series");
-  const counts = fields(from.any("pending"), "series.pending");
-  return {
-    key: from.key("key"),
-    inRisk: from.flag("inRisk"),
-    pending: Object.fromEntries(
-      Object.keys(counts.all).map((predictor) => [predictor, counts.finite(predictor)]),
-    ),
-  };
-}
-
-function readDocument(value: unknown): StoredDocument {
-  const from = fields(value, "document");
-  if (from.any("body") === undefined) throw new StoreError("document.body must be there");
-  return { kind: from.oneOf("kind", DOCUMENT_KINDS), key: from.key("key"), body: from.any("body") };
-}
-
-function readLastAction(value: unknown): LastAction {
-  const from = fields(value, "last action");
-  return {
-    target: from.key("target"),
-    at: readInstant(from.any("at"), "last action.at"),
-    bootId: from.text("bootId"),
-  };
-}
-
-function readInstant(value: unknown, name: string): Instant {
-  const from = fields(value, name);
-  return { wallMs: from.finite("wallMs"), monoMs: from.finite("monoMs") };
-}
-
-function parse(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new StoreError(`the stored ${name} is not JSON`, { cause });
-  }
-}
-
-/** Typed access to the fields of a value that may be anything; every miss throws `StoreError` naming the field. */
-function fields(value: unknown, name: string) {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new StoreError(`${name} must be an object`);
-  }
-  const all = value as Readonly<Record<string, unknown>>;
-  const text = (field: string): string => {
-    const found = all[field];
-    if (typeof found !== "string") throw new StoreError(`${name}.${field} must be text`);
-    return found;
-  };
-  return {
-    all,
-    any: (field: string): unknown => all[field],
-    text,
-    /** Text that identifies a row: it must survive UTF-8 and C strings unchanged. */
-    key: (field: string): string => {
-      const found = text(field);
-      if (found === "" || !found.isWellFormed() || found.includes("\0")) {
-        throw new StoreError(`${name}.${field} must be non-empty Unicode text without NUL`);
-      }
-      return found;
-    },
-    finite: (field: string): number => {
-      const found = all[field];
-      if (typeof found !== "number" || !Number.isFinite(found)) {
-        throw new StoreError(`${name}.${field} must be a finite number, is ${String(found)}`);
-      }
-      return found;
-    },
-    flag: (field: string): boolean => {
-      const found = all[field];
-      if (typeof found !== "boolean") throw new StoreError(`${name}.${field} must be true or false`);
-      return found;
-    },
-    list: (field: string): readonly unknown[] => {
-      const found = all[field];
-      if (!Array.isArray(found)) throw new StoreError(`${name}.${field} must be a list`);
-      return found;
-    },
-    oneOf: <T extends string>(field: string, allowed: readonly T[]): T => {
-      const found = allowed.find((one) => one === all[field]);
-      if (found === undefined) {
-        throw new StoreError(
-          `${name}.${field} must be one of ${allowed.join(", ")}, is ${String(all[field])}`,
-        );
-      }
-      return found;
-    },
+    intent: intents.decode(intent),
+    outcome: outcome === undefined ? undefined : outcomes.decode(outcome),
   };
 }

@@ -156,30 +156,30 @@ function memoryStore(from: {
       alive();
       const { notice } = contents;
       return records.persisted({
-        series: [...series.values()].map(records.decodeSeries),
-        lastActions: [...lastActions.values()].map(records.decodeLastAction),
+        series: [...series.values()].map(records.series.decode),
+        lastActions: [...lastActions.values()].map(records.lastActions.decode),
         openIntents: [...journal.values()]
           .filter((entry) => entry.outcome === undefined)
-          .map((entry) => records.decodeIntent(entry.intent)),
-        documents: [...documents.values()].map(records.decodeDocument),
+          .map((entry) => records.intents.decode(entry.intent)),
+        documents: [...documents.values()].map(records.documents.decode),
         quarantined: notice && records.noticeStands(notice, windowMs, clock) ? notice.text : undefined,
       });
     },
     recordIntent(intent: Intent): void {
       writable();
-      const text = records.encodeIntent(intent);
+      const text = records.intents.encode(intent);
       if (journal.has(intent.id)) throw new StoreError(`intent ${intent.id} is already recorded`);
       journal.set(intent.id, { intent: text, outcome: undefined, outcomeWallMs: 0 });
       if (intent.origin?.undoes === undefined)
-        lastActions.set(intent.target, records.encodeLastAction(records.lastActionOf(intent)));
+        lastActions.set(intent.target, records.lastActions.encode(records.lastActionOf(intent)));
     },
     recordCall(call: LastAction): void {
       writable();
-      lastActions.set(call.target, records.encodeLastAction(call));
+      lastActions.set(call.target, records.lastActions.encode(call));
     },
     recordOutcome(outcome: Outcome): void {
       writable();
-      const text = records.encodeOutcome(outcome);
+      const text = records.outcomes.encode(outcome);
       const entry = journal.get(outcome.intentId);
       if (entry === undefined) throw new StoreError(`intent ${outcome.intentId} is not in the journal`);
       if (entry.outcome !== undefined) {
@@ -192,7 +192,7 @@ function memoryStore(from: {
     saveSeries(changed: readonly SeriesState[]): void {
       writable();
       // All texts first: one bad row must leave no part of the others behind.
-      for (const [key, text] of changed.map((state) => [state.key, records.encodeSeries(state)] as const)) {
+      for (const [key, text] of changed.map((state) => [state.key, records.series.encode(state)] as const)) {
         series.set(key, text);
       }
     },
@@ -200,7 +200,7 @@ function memoryStore(from: {
       writable();
       const texts = changed.map(
         (d) =>
-          [records.documentKey(d), d.body === undefined ? undefined : records.encodeDocument(d)] as const,
+          [records.documentKey(d), d.body === undefined ? undefined : records.documents.encode(d)] as const,
       );
       for (const [key, text] of texts) {
         if (text === undefined) documents.delete(key);

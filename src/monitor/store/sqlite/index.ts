@@ -129,12 +129,12 @@ class SqliteStore implements Store {
   load(): Persisted {
     return this.#guarded("load the state", () =>
       records.persisted({
-        series: readTable(this.#db, "series").map(({ body }) => records.decodeSeries(body)),
-        lastActions: readTable(this.#db, "last_actions").map(({ body }) => records.decodeLastAction(body)),
+        series: readTable(this.#db, "series").map(({ body }) => records.series.decode(body)),
+        lastActions: readTable(this.#db, "last_actions").map(({ body }) => records.lastActions.decode(body)),
         openIntents: this.#sql.open
           .all()
-          .map(({ key, body, crc }) => records.decodeIntent(bodyOf("intents", { key, body, crc }))),
-        documents: readTable(this.#db, "documents").map(({ body }) => records.decodeDocument(body)),
+          .map(({ key, body, crc }) => records.intents.decode(bodyOf("intents", { key, body, crc }))),
+        documents: readTable(this.#db, "documents").map(({ body }) => records.documents.decode(body)),
         quarantined: this.#notice(),
       }),
     );
@@ -143,8 +143,8 @@ class SqliteStore implements Store {
   recordIntent(intent: Intent): void {
     this.#guarded(`record intent ${intent.id}`, () => {
       const { id, target } = intent;
-      const body = records.encodeIntent(intent);
-      const last = records.encodeLastAction(records.lastActionOf(intent));
+      const body = records.intents.encode(intent);
+      const last = records.lastActions.encode(records.lastActionOf(intent));
       inTransaction(this.#db, () => {
         unlessTaken(`intent ${id} is already recorded`, () => {
           this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
@@ -158,7 +158,7 @@ class SqliteStore implements Store {
 
   recordCall(call: LastAction): void {
     this.#guarded(`record a call to ${call.target}`, () => {
-      const body = records.encodeLastAction(call);
+      const body = records.lastActions.encode(call);
       inTransaction(this.#db, () => {
         this.#sql.saveLastAction.run(call.target, body, checksum("last_actions", call.target, body));
       });
@@ -169,7 +169,7 @@ class SqliteStore implements Store {
   recordOutcome(outcome: Outcome): void {
     const { intentId } = outcome;
     this.#guarded(`record the outcome of intent ${intentId}`, () => {
-      const body = records.encodeOutcome(outcome);
+      const body = records.outcomes.encode(outcome);
       inTransaction(this.#db, () => {
         unlessTaken(`intent ${intentId} is not in the journal, or already has its terminal record`, () => {
           const crc = checksum("outcomes", intentId, body);
@@ -183,7 +183,7 @@ class SqliteStore implements Store {
 
   saveSeries(changed: readonly SeriesState[]): void {
     this.#guarded("save the state of series", () => {
-      const rows = changed.map((state) => ({ key: state.key, body: records.encodeSeries(state) }));
+      const rows = changed.map((state) => ({ key: state.key, body: records.series.encode(state) }));
       if (rows.length === 0) return;
       inTransaction(this.#db, () => {
         for (const { key, body } of rows) this.#sql.saveSeries.run(key, body, checksum("series", key, body));
@@ -195,7 +195,7 @@ class SqliteStore implements Store {
     this.#guarded("save documents", () => {
       const rows = changed.map((d) => ({
         key: records.documentKey(d),
-        body: d.body === undefined ? undefined : records.encodeDocument(d),
+        body: d.body === undefined ? undefined : records.documents.encode(d),
       }));
       if (rows.length === 0) return;
       inTransaction(this.#db, () => {

@@ -104,11 +104,11 @@ function verify(db: DatabaseSync): void {
   }
   if (schemaText(db) !== expectedSchema(version)) throw new StoreError("its schema is damaged");
   if (version < SCHEMA_VERSION) inTransaction(db, () => migrate(db, version));
-  for (const { body } of readTable(db, "intents")) records.decodeIntent(body);
+  for (const { body } of readTable(db, "intents")) records.intents.decode(body);
   verifyOutcomes(db);
-  for (const { body } of readTable(db, "series")) records.decodeSeries(body);
-  for (const { body } of readTable(db, "last_actions")) records.decodeLastAction(body);
-  for (const { body } of readTable(db, "documents")) records.decodeDocument(body);
+  for (const { body } of readTable(db, "series")) records.series.decode(body);
+  for (const { body } of readTable(db, "last_actions")) records.lastActions.decode(body);
+  for (const { body } of readTable(db, "documents")) records.documents.decode(body);
   storedEpoch(db);
   storedNotice(db);
   useWal(db);
@@ -118,7 +118,7 @@ function verify(db: DatabaseSync): void {
 function verifyOutcomes(db: DatabaseSync): void {
   const times = db.prepare("SELECT at_ms FROM outcomes WHERE intent_id = ?");
   for (const { key, body } of readTable(db, "outcomes")) {
-    if (times.get(key)?.at_ms !== records.decodeOutcome(body).at.wallMs) {
+    if (times.get(key)?.at_ms !== records.outcomes.decode(body).at.wallMs) {
       throw new StoreError(`the time of the outcome ${JSON.stringify(key)} is not that of its record`);
     }
   }
@@ -138,7 +138,7 @@ function storedEpoch(db: DatabaseSync): number {
 
 function storedNotice(db: DatabaseSync): records.QuarantineNotice | undefined {
   const body = readRow(db, "meta", "quarantine");
-  return body === undefined ? undefined : records.decodeNotice(body);
+  return body === undefined ? undefined : records.notices.decode(body);
 }
 
 /** The epoch of a damaged journal, if that row at least can be trusted. */
@@ -188,7 +188,7 @@ function startFresh(from: {
     inTransaction(db, () => {
       migrate(db, 0);
       writeMeta(db, "epoch", String(epoch));
-      if (notice !== undefined) writeMeta(db, "quarantine", records.encodeNotice(notice));
+      if (notice !== undefined) writeMeta(db, "quarantine", records.notices.encode(notice));
     });
     checkpoint(db);
     syncDirectory(path);
