@@ -1,6 +1,22 @@
+import { z } from "zod";
 import type { AlertState } from "../kernel/containment.ts";
+import { readState } from "../kernel/problem.ts";
 import type { StoredDocument } from "../kernel/store.ts";
 import type { Heard, Inbox } from "./inbox.ts";
+
+const number = z.number();
+const common = {
+  fingerprint: z.string(),
+  name: z.string(),
+  labels: z.record(z.string(), z.string()),
+  startsAtMs: number,
+  heardAt: z.object({ wallMs: number, monoMs: number }),
+  bootId: z.string(),
+};
+const KEPT = z.discriminatedUnion("status", [
+  z.object({ ...common, status: z.literal("firing"), endsAtMs: z.undefined().optional() }),
+  z.object({ ...common, status: z.literal("resolved"), endsAtMs: number }),
+]) satisfies z.ZodType<AlertState>;
 
 /** What the store must keep before a webhook may be answered. */
 export function inboxDocuments(heard: Heard): StoredDocument[] {
@@ -30,24 +46,9 @@ export function restoreInbox(documents: readonly StoredDocument[]): {
   const damaged: string[] = [];
   for (const { kind, key, body } of documents) {
     if (kind !== "alert") continue;
-    if (isAlert(body) && body.fingerprint === key) inbox.set(key, body);
+    const read = readState<AlertState>(KEPT, body, "alert");
+    if ("state" in read && read.state.fingerprint === key) inbox.set(key, read.state);
     else damaged.push(key);
   }
   return { inbox, damaged };
-}
-
-function isAlert(body: unknown): body is AlertState {
-  if (!isObject(body) || !isObject(body.labels) || !isObject(body.heardAt)) return false;
-  const { status, endsAtMs } = body;
-  const texts = [body.fingerprint, body.name, body.bootId, ...Object.values(body.labels)];
-  const numbers = [body.startsAtMs, body.heardAt.wallMs, body.heardAt.monoMs];
-  return (
-    texts.every((text) => typeof text === "string") &&
-    numbers.every((number) => Number.isFinite(number)) &&
-    (status === "firing" ? endsAtMs === undefined : status === "resolved" && Number.isFinite(endsAtMs))
-  );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

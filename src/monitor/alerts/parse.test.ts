@@ -151,22 +151,22 @@ describe("parseWebhook", () => {
     [
       "a label that is a number",
       { ...firing, labels: { ...firing.labels, port: 80 } },
-      'alerts[1].labels["port"] must be text',
+      "alerts[1].labels.port must be text",
     ],
     [
       "a label that is too long, counted in bytes",
       { ...firing, labels: { ...firing.labels, note: "é".repeat(2047) } },
-      'alerts[1].labels["note"] must have at most 4096 bytes, not 4098',
+      "alerts[1].labels.note must have at most 4096 bytes, not 4098",
     ],
     [
       "a label that is too long in signs of three bytes",
       { ...firing, labels: { ...firing.labels, note: "\u20ac".repeat(1365) } },
-      'alerts[1].labels["note"] must have at most 4096 bytes, not 4099',
+      "alerts[1].labels.note must have at most 4096 bytes, not 4099",
     ],
     [
       "a label that is too long in signs of four bytes",
       { ...firing, labels: { ...firing.labels, note: "\u{1d11e}".repeat(1024) } },
-      'alerts[1].labels["note"] must have at most 4096 bytes, not 4100',
+      "alerts[1].labels.note must have at most 4096 bytes, not 4100",
     ],
     [
       "labels that are too long together",

@@ -1,3 +1,4 @@
+import type { Problem } from "./problem.ts";
 import type { Instance } from "./target.ts";
 import type { Instant } from "./time.ts";
 
@@ -24,19 +25,11 @@ export interface HeardAt {
   readonly bootId: string;
 }
 
-/** What is wrong with a webhook, by the field's path, and what would be right. */
-export interface AlertProblem {
-  /** E.g. `alerts[2].startsAt`. */
-  readonly field: string;
-  /** Reads after the field's name: "must be …". */
-  readonly message: string;
-}
-
 /** What a webhook says, and what of it cannot be used. */
 export interface Webhook {
   readonly alerts: readonly AlertState[];
   /** Of the envelope, then no alert is usable; or of single alerts, then the others are. */
-  readonly problems: readonly AlertProblem[];
+  readonly problems: readonly Problem[];
   /** Entries of `alerts` that cannot be used. */
   readonly unusable: number;
   /** Alerts that Alertmanager left out of the message (`max_alerts` of its receiver). */

@@ -18,17 +18,28 @@ export interface Schema<T> {
     | { readonly success: false; readonly error: { readonly issues: readonly Issue[] } };
 }
 
+/** What is wrong, and what would be right: together a sentence, "alerts[2].startsAt" and "must be …". */
+export interface Problem {
+  readonly field: string;
+  readonly message: string;
+}
+
 /**
- * What is wrong with plain data from outside the program (what a store kept, what a person posted), or undefined.
- * The first problem, by the path of its field: "healing.targets.a.tries[1].at must be a mapping".
- * @param name what the path begins with.
+ * Plain data from outside the program (what a store kept, what was posted), as the schema makes it, or the first thing
+ * that is wrong with it.
+ * @param name what the path of the field begins with.
  */
-export function problemOf(schema: Schema<unknown>, value: unknown, name: string): string | undefined {
+export function parseAs<T>(
+  schema: Schema<T>,
+  value: unknown,
+  name: string,
+): { readonly data: T } | { readonly problem: Problem } {
   const result = schema.safeParse(value, { reportInput: true });
-  const issue = result.success ? undefined : result.error.issues[0];
-  if (issue === undefined) return undefined;
-  const path = issue.path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`));
-  return `${name}${path.join("")} ${messageOf(issue)}`;
+  if (result.success) return { data: result.data };
+  const [issue] = result.error.issues;
+  return {
+    problem: { field: pathOf(issue?.path ?? [], name), message: issue ? messageOf(issue) : "is wrong" },
+  };
 }
 
 /**
@@ -40,8 +51,13 @@ export function readState<T>(
   body: unknown,
   name: string,
 ): { readonly state: T } | { readonly problem: string } {
-  const problem = problemOf(schema, body, name);
-  return problem === undefined ? { state: body as T } : { problem };
+  const parsed = parseAs(schema, body, name);
+  if ("data" in parsed) return { state: body as T };
+  return { problem: `${parsed.problem.field} ${parsed.problem.message}` };
+}
+
+function pathOf(path: Issue["path"], name: string): string {
+  return name + path.map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`)).join("");
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -54,8 +70,8 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 function messageOf({ code, message, expected = "", values = [], input }: Issue): string {
+  if (message.startsWith("must ")) return message;
   if (code === "invalid_value") return `must be one of ${values.join(", ")}, is ${shown(input)}`;
-  if (code !== "invalid_type") return message;
   const kind = KINDS[expected] ?? expected;
   return `must be ${kind}${expected === "number" ? `, is ${shown(input)}` : ""}`;
 }
