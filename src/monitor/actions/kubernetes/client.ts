@@ -1,8 +1,8 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Dispatcher } from "undici";
+import { errorMessage } from "../../kernel/text.ts";
 import type { Workload } from "../kinds.ts";
 import { callOnce, type Reply } from "../shared/call.ts";
-import { messageOf } from "../shared/outcome.ts";
 
 /** Where the API server is and how to log in. */
 export interface ClusterSettings {
@@ -130,7 +130,7 @@ async function callApi({ library, config, server, call }: Request): Promise<Repl
   try {
     await request(library, api, call);
   } catch (error) {
-    if (!(error instanceof Answered)) return reply ?? notSent(`no login: ${messageOf(error)}`);
+    if (!(error instanceof Answered)) return reply ?? notSent(`no login: ${errorMessage(error)}`);
   }
   return reply ?? notSent("the library sent nothing");
 }

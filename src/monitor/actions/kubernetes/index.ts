@@ -1,9 +1,10 @@
 import type { Dispatcher } from "undici";
 import { type Action, type Intent, tookEffect } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
+import { errorMessage } from "../../kernel/text.ts";
 import { actionKinds, checkCall, type Workload, workloadOf } from "../kinds.ts";
 import type { Reply } from "../shared/call.ts";
-import { CANCELLED_BEFORE, messageOf, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
+import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
 import { canBeRepeated, certainlyNothing, summary, turnOf } from "../shared/retry.ts";
 import { type CallLimits, checkLimits } from "../shared/settings.ts";
 import { type Cluster, type ClusterSettings, openCluster } from "./client.ts";
@@ -57,7 +58,7 @@ export function createRolloutRestart(settings: RolloutRestartSettings): Action {
     try {
       cluster = await openCluster(settings);
     } catch (error) {
-      return refused(messageOf(error));
+      return refused(errorMessage(error));
     }
     return work({ settings, now, cluster, workload, intent, signal, deadline });
   };

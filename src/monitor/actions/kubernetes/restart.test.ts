@@ -261,7 +261,7 @@ describe("an API server in trouble", () => {
     api.faults.push(endless);
     const outcome = await testAction({ kubeconfig }).action.execute(INTENT, TRACKER, calm());
     expect(outcome).toMatchObject({ status: "refused" });
-    expect(outcome.detail).toBe("not restarted: the answer is longer than 65536 bytes");
+    expect(outcome.detail).toBe("not restarted: the answer is over the cap of 65536 bytes");
     expect(api.rollouts).toEqual([]);
   });
 

@@ -1,9 +1,10 @@
 import { Agent, type Dispatcher } from "undici";
 import type { Action, Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
+import { errorMessage } from "../../kernel/text.ts";
 import { checkCall, type ServiceKind, serviceKinds } from "../kinds.ts";
 import { callOnce, type Reply } from "../shared/call.ts";
-import { CANCELLED_BEFORE, messageOf, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
+import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
 import { withRetries } from "../shared/retry.ts";
 import { type CallLimits, checkLimits } from "../shared/settings.ts";
 import { executed, reconciled } from "./verdict.ts";
@@ -145,7 +146,7 @@ async function withTokens(
   } catch (error) {
     return {
       kind: "not_sent",
-      detail: `the admin token cannot be read: ${messageOf(error)}`,
+      detail: `the admin token cannot be read: ${errorMessage(error)}`,
       permanent: true,
     };
   }

@@ -1,5 +1,6 @@
 import type { InstanceOutcome } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
+import { errorMessage } from "../../kernel/text.ts";
 
 /** What a call came to, before it is known whose and how long it took. */
 export type Verdict = Pick<InstanceOutcome, "status" | "httpStatus" | "detail" | "answer">;
@@ -21,11 +22,7 @@ export async function outcomeOf(
   const startMs = now();
   // Only a defect gets here; whether anything was sent before it is not known.
   const came = await work().catch((error: unknown) =>
-    verdict("unknown", `the call ended in an error: ${messageOf(error)}`),
+    verdict("unknown", `the call ended in an error: ${errorMessage(error)}`),
   );
   return { instance: instance.name, ...came, durationMs: Math.max(0, now() - startMs) };
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

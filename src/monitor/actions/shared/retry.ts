@@ -1,3 +1,4 @@
+import { retryAfterMs } from "../../../common/net/retry-after.ts";
 import type { Answer, Reply } from "./call.ts";
 import type { Verdict } from "./outcome.ts";
 
@@ -65,7 +66,8 @@ export async function turnOf(
   const { rules, now, signal } = pacing;
   if (signal.aborted) return "cancelled";
   if (n >= rules.maxAttempts) return n === 1 ? "not repeated" : `after ${n} attempts`;
-  const waitMs = Math.max(backoffMs(rules, n, pacing.random), retryAfterMs(reply) ?? 0);
+  const askedMs = reply.kind === "answer" ? (retryAfterMs(reply.headers) ?? 0) : 0;
+  const waitMs = Math.max(backoffMs(rules, n, pacing.random), askedMs);
   if (now() + waitMs >= deadline) {
     return `a further attempt in ${Math.ceil(waitMs)} ms would be after the deadline`;
   }
@@ -123,19 +125,6 @@ export function canBeRepeated(reply: Reply): boolean {
 /** Exponential, capped, and spread over its upper half, so that instances are not called in step. */
 function backoffMs({ baseMs, maxMs }: RetryRules, attempt: number, random: () => number): number {
   return Math.min(maxMs, baseMs * 2 ** (attempt - 1)) * (0.5 + 0.5 * random());
-}
-
-/**
- * The wait that a service asks for, milliseconds (RFC 9110, 10.2.3). A date is measured against the answer's own
- * `Date`, so that the clocks of the two machines need not agree.
- */
-function retryAfterMs(reply: Reply): number | undefined {
-  if (reply.kind !== "answer") return undefined;
-  const { "retry-after": value, date } = reply.headers;
-  if (typeof value !== "string") return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const ms = Date.parse(value) - Date.parse(String(date));
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 /** Waits; a sleep that rejects when it is cancelled is as good as one that resolves. */
