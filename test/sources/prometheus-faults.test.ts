@@ -171,7 +171,7 @@ describe("no answer", () => {
       if (count === 2) controller.abort();
     });
     const observations = await source.observe(requestNow(plan, controller.signal));
-    expect(observations[1]).toMatchObject({ status: "unreachable", detail: "cycle was aborted" });
+    expect(observations[1]).toMatchObject({ status: "unreachable", detail: "cancelled" });
   });
 
   it("is unreachable when only the age of the samples cannot be learnt", async () => {
@@ -197,7 +197,7 @@ describe("an answer that cannot be trusted", () => {
     [
       "redirect",
       respond({ status: 302, headers: { location: "http://127.0.0.1:1/" } }),
-      /HTTP 302: redirect refused/,
+      /HTTP 302: a redirect is never followed/,
     ],
     [
       "error 422",

@@ -3,11 +3,11 @@ import type { Config } from "../config/types.ts";
 import { makePlan } from "../cycle/state.ts";
 import { ReplayInputError } from "../replay/input/error.ts";
 import { createRecorder, type History, historyOf, type Recorder } from "../replay/input/history.ts";
+import { createQuery, type Query } from "../sources/prometheus/client.ts";
 import { groupPlan, groupQuery, type QueryGroup } from "../sources/prometheus/groups.ts";
 import { MAX_POINTS } from "../sources/prometheus/history.ts";
 import { freshnessPromql } from "../sources/prometheus/promql.ts";
-import { distrust } from "../sources/prometheus/vector.ts";
-import { boundedRequest, excerpt } from "../sources/shared/bounded-http.ts";
+import { isRecord } from "../sources/prometheus/vector.ts";
 
 /** A stretch of the past in Prometheus; times in milliseconds. */
 export interface PrometheusRange {
@@ -29,6 +29,9 @@ const POINTS_PER_QUERY = 50_000;
 /** Deadline of one query, milliseconds: nobody waits for a cycle here. */
 const QUERY_TIMEOUT_MS = 60_000;
 
+/** Longest wait before the one retry of a query, milliseconds. */
+const MAX_RETRY_DELAY_MS = 1000;
+
 /** One chunk of time: the evaluation times `fromMs + k * stepMs`, k < `points`. */
 interface Grid {
   readonly fromMs: number;
@@ -49,9 +52,16 @@ export async function readPrometheusHistory(reading: Reading): Promise<History> 
   const { range, config, note } = reading;
   const agent = new Agent({ connections: 4 });
   try {
+    const query = createQuery({
+      baseUrl: range.url,
+      dispatcher: agent,
+      maxResponseBytes: config.sources.maxResponseBytes,
+      maxRetryDelayMs: MAX_RETRY_DELAY_MS,
+      random: Math.random,
+    });
     const recorder = createRecorder();
     const unwatched = new Set<string>();
-    for (const grid of gridsOf(range)) await readGrid({ reading, agent, grid, recorder, unwatched });
+    for (const grid of gridsOf(range)) await readGrid({ reading, query, grid, recorder, unwatched });
     for (const job of unwatched)
       note(`Prometheus has no "up" of job ${job}: the age of its samples is not known and not judged`);
     const series = recorder.end().series.filter((s) => s.values.subarray(0, s.count).some(Number.isFinite));
@@ -75,7 +85,7 @@ function* gridsOf({ startMs, endMs, stepMs }: PrometheusRange): Generator<Grid> 
 
 interface GridReading {
   readonly reading: Reading;
-  readonly agent: Agent;
+  readonly query: Query;
   readonly grid: Grid;
   readonly recorder: Recorder;
   /** Jobs without `up`. */
@@ -152,49 +162,15 @@ async function readUsable(
 }
 
 async function queryRange(
-  { reading, agent, grid }: GridReading,
+  { reading, query, grid }: GridReading,
   promql: string,
 ): Promise<{ job: string; row: Row }[]> {
-  const { range, config, stop } = reading;
-  const body = new URLSearchParams({
-    query: promql,
-    start: `${grid.fromMs / 1000}`,
-    end: `${(grid.fromMs + (grid.points - 1) * grid.stepMs) / 1000}`,
-    step: `${grid.stepMs / 1000}`,
-  });
-  const exchange = await boundedRequest({
-    url: `${range.url}/api/v1/query_range`,
-    method: "POST",
-    headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
-    body: body.toString(),
-    dispatcher: agent,
-    maxBytes: config.sources.maxResponseBytes,
-    signal: AbortSignal.any([stop, AbortSignal.timeout(QUERY_TIMEOUT_MS)]),
-  });
-  const fail = (what: string) => new ReplayInputError(`Prometheus at ${range.url}: ${what}`);
-  if (!exchange.ok) throw fail(stop.aborted ? "interrupted" : exchange.detail);
-  const result = resultOf(exchange.body.toString("utf8"));
-  if (typeof result === "string")
-    throw fail(`${exchange.httpStatus === 200 ? "" : `HTTP ${exchange.httpStatus}: `}${result}`);
-  return result.flatMap((entry) => rowOf(entry, grid));
-}
-
-/** The series of a range answer, or what is wrong with it. */
-function resultOf(text: string): unknown[] | string {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    return `answer is not JSON: ${excerpt(Buffer.from(text))}`;
-  }
-  if (!isRecord(answer)) return "answer is not a JSON object";
-  if (answer.status !== "success") return `query failed: ${String(answer.error ?? answer.status)}`;
-  const remark = distrust(answer);
-  if (remark !== undefined) return remark;
-  const { data } = answer;
-  if (!isRecord(data) || data.resultType !== "matrix" || !Array.isArray(data.result))
-    return 'answer has no data.result of type "matrix"';
-  return data.result;
+  const { range, stop } = reading;
+  const deadline = AbortSignal.any([stop, AbortSignal.timeout(QUERY_TIMEOUT_MS)]);
+  const toMs = grid.fromMs + (grid.points - 1) * grid.stepMs;
+  const answer = await query(promql, deadline, { ...grid, toMs });
+  if (answer.ok) return answer.rows.flatMap((entry) => rowOf(entry, grid));
+  throw new ReplayInputError(`Prometheus at ${range.url}: ${stop.aborted ? "interrupted" : answer.detail}`);
 }
 
 /** Values of one series put along the grid. */
@@ -210,8 +186,4 @@ function rowOf(entry: unknown, grid: Grid): { job: string; row: Row }[] {
     if (k >= 0 && k < grid.points) row[k] = Number(pair[1]);
   }
   return [{ job, row }];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

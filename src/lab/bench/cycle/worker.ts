@@ -21,7 +21,7 @@ import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../../monitor/rules/linear.
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../../monitor/rules/trend.ts";
 import { signalDefinitions } from "../../../monitor/signals/index.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
-import { parseVectorAnswer, readJobs } from "../../../monitor/sources/prometheus/vector.ts";
+import { parseAnswer, readJobs } from "../../../monitor/sources/prometheus/vector.ts";
 import { createMemoryStore } from "../../../monitor/store/memory/index.ts";
 import { jobName, LARGEST, SAMPLES, STEP_S, sampleValue } from "./backfill.ts";
 
@@ -160,7 +160,7 @@ const rounds = size >= LARGEST ? 15 : 40;
 
 const answer = await query(own);
 const parse = await perSeries(rounds, () => {
-  const vector = parseVectorAnswer(answer);
+  const vector = parseAnswer(answer, "vector");
   if (!vector.ok || readJobs(vector.rows, "job").size !== size)
     throw new Error("the answer has not every series");
 });
@@ -249,7 +249,7 @@ const observe = await perSeries(rounds, async () => {
 });
 const predicted = `predict_linear(${own}[10m], 180)`;
 const predictLinear = await perSeries(rounds, async () => {
-  const got = parseVectorAnswer(await query(predicted));
+  const got = parseAnswer(await query(predicted), "vector");
   if (!got.ok || got.rows.length !== size) throw new Error("predict_linear answered short");
 });
 await source.close();

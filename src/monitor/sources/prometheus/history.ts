@@ -2,7 +2,7 @@ import { PrometheusDriver, type QueryResult } from "prometheus-query";
 import type { HistoryRequest, HistorySample } from "../../kernel/observation.ts";
 import type { Series } from "../../kernel/target.ts";
 import { groupPlan, groupQuery, type QueryGroup } from "./groups.ts";
-import { distrust } from "./vector.ts";
+import { distrust, isRecord } from "./vector.ts";
 
 /** Prometheus refuses range queries with more points a series than this. */
 export const MAX_POINTS = 11_000;
@@ -153,8 +153,4 @@ function largest(lists: readonly (readonly HistorySample[])[]): HistorySample[] 
     byTime.set(timestampMs, Math.max(value, byTime.get(timestampMs) ?? 0));
   }
   return [...byTime].sort((a, b) => a[0] - b[0]).map(([timestampMs, value]) => ({ timestampMs, value }));
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

@@ -8,7 +8,7 @@ import type {
 } from "../../kernel/observation.ts";
 import type { Series } from "../../kernel/target.ts";
 import type { Instant } from "../../kernel/time.ts";
-import { createInstantQuery, type QueryAnswer } from "./client.ts";
+import { createQuery, type QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
 import { preparedFor } from "./groups.ts";
 import { readHistory } from "./history.ts";
@@ -56,7 +56,7 @@ export interface PrometheusSource extends MetricSource {
 export function createPrometheusSource(options: PrometheusSourceOptions): PrometheusSource {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const dispatcher = options.dispatcher ?? new Agent({ connections: 16, pipelining: 1 });
-  const query = createInstantQuery({
+  const query = createQuery({
     baseUrl,
     dispatcher,
     maxResponseBytes: options.maxResponseBytes,

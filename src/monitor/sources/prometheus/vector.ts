@@ -1,5 +1,6 @@
 import type { Unusable } from "../../kernel/observation.ts";
 import type { Target } from "../../kernel/target.ts";
+import { oneLine } from "../../kernel/text.ts";
 
 /** What one answer says of one job. */
 export type JobReading =
@@ -11,7 +12,10 @@ export type JobReading =
     }
   | { readonly ok: false; readonly status: Unusable; readonly detail: string };
 
-export type VectorAnswer =
+/** What an instant query answers, and what a range query does. */
+export type ResultType = "vector" | "matrix";
+
+export type ParsedAnswer =
   | { readonly ok: true; readonly rows: readonly unknown[] }
   | { readonly ok: false; readonly detail: string };
 
@@ -24,43 +28,46 @@ export interface VectorRow {
   readonly problem: "missing" | "nan" | "invalid" | undefined;
 }
 
+/** Characters of an answer that are told. */
+const LINE = 120;
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const NOT_FINITE = /^(?:NaN|[+-]?Inf)$/;
 
 /**
- * Checks the envelope of an instant-vector answer. Not `ok` when it is not JSON, an error, not a vector, or carries
- * warnings (or infos that speak of partial data): then nothing in it can be trusted.
+ * Checks the envelope of an answer. Not `ok` when it is not JSON, an error, of another type, or carries warnings (or
+ * infos that speak of partial data): then nothing in it can be trusted.
  */
-export function parseVectorAnswer(text: string): VectorAnswer {
+export function parseAnswer(text: string, type: ResultType): ParsedAnswer {
   let answer: unknown;
   try {
     answer = JSON.parse(text);
   } catch {
-    return { ok: false, detail: `answer is not JSON: ${oneLine(text)}` };
+    return { ok: false, detail: `answer is not JSON: ${oneLine(text.slice(0, 500), LINE)}` };
   }
   if (!isRecord(answer)) return { ok: false, detail: "answer is not a JSON object" };
   if (answer.status !== "success") {
     const reason =
       typeof answer.error === "string" ? answer.error : `status ${JSON.stringify(answer.status)}`;
-    return { ok: false, detail: `query failed: ${oneLine(reason)}` };
+    return { ok: false, detail: `query failed: ${oneLine(reason, LINE)}` };
   }
   const remark = distrust(answer);
   if (remark !== undefined) return { ok: false, detail: remark };
   const data = answer.data;
-  if (!isRecord(data) || data.resultType !== "vector" || !Array.isArray(data.result)) {
-    return { ok: false, detail: 'answer has no data.result of type "vector"' };
+  if (!isRecord(data) || data.resultType !== type || !Array.isArray(data.result)) {
+    return { ok: false, detail: `answer has no data.result of type "${type}"` };
   }
   return { ok: true, rows: data.result };
 }
 
 /** Why an answer says of itself that it is not to be trusted, if it does. */
 export function distrust(answer: Readonly<Record<string, unknown>>): string | undefined {
-  if (hasItems(answer.warnings)) return `answer carries a warning: ${oneLine(String(answer.warnings[0]))}`;
+  if (hasItems(answer.warnings))
+    return `answer carries a warning: ${oneLine(String(answer.warnings[0]), LINE)}`;
   if (!isAbsent(answer.warnings)) return "answer carries warnings that are no list";
   if (hasItems(answer.infos)) {
     // Infos are mostly hints about naming; only those about partial data matter.
     const partial = answer.infos.find((info) => /partial/i.test(String(info)));
-    if (partial !== undefined) return `answer is partial: ${oneLine(String(partial))}`;
+    if (partial !== undefined) return `answer is partial: ${oneLine(String(partial), LINE)}`;
   }
   return undefined;
 }
@@ -192,11 +199,6 @@ function hasItems(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && value.length > 0;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function oneLine(text: string): string {
-  const line = text.slice(0, 200).replace(/\s+/g, " ").trim();
-  return line.length > 120 ? `${line.slice(0, 120)}…` : line;
 }

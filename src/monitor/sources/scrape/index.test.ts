@@ -182,7 +182,12 @@ describe("pages that cannot be used", () => {
       "unreachable",
       /before the deadline/,
     ],
-    ["redirect", respond({ status: 301, headers: { location: "/" } }), "invalid", /redirect refused/],
+    [
+      "redirect",
+      respond({ status: 301, headers: { location: "/" } }),
+      "invalid",
+      /a redirect is never followed/,
+    ],
     ["truncated", truncate("memory_bytes 100\nqueue_depth 1\n", "text/plain"), "invalid", /broke off/],
     ["cut off in a number", page("queue_depth 1\nmemory_bytes 1"), "invalid", /line 2: .*cut off/],
     ["HTML", page("<html>\n"), "invalid", /line 1/],

@@ -1,6 +1,6 @@
 import type { Dispatcher } from "undici";
 import type { Clock, Instant } from "../../kernel/time.ts";
-import { boundedRequest } from "../shared/bounded-http.ts";
+import { ask } from "../shared/ask.ts";
 import { InstanceHistory } from "./instance-history.ts";
 import { ExpositionError, parseExposition } from "./parser.ts";
 
@@ -122,17 +122,15 @@ export class Pages {
   }
 
   async #scrape(url: string, sink: PageSink, deadline: AbortSignal): Promise<Scraped> {
-    const answer = await boundedRequest({
+    const answer = await ask({
       url: url + this.#options.path,
       dispatcher: this.#options.dispatcher,
-      method: "GET",
       headers: { accept: "text/plain;version=0.0.4", "accept-encoding": "gzip" },
       maxBytes: this.#options.maxResponseBytes,
       signal: deadline,
     });
     if (!answer.ok) return answer;
-    if (answer.httpStatus !== 200)
-      return { ok: false, status: "invalid", detail: `HTTP ${answer.httpStatus}` };
+    if (answer.status !== 200) return { ok: false, status: "invalid", detail: `HTTP ${answer.status}` };
     const problem = takeIn(answer.body, sink);
     return problem === undefined
       ? { ok: true, at: sink.at }
