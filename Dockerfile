@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image, every command: `helius monitor` by default, `helius service NAME` by argument.
+# One image, every command but `helius drill`: `helius monitor` by default, `helius service NAME` by argument.
 
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app

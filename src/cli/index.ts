@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readBuildInfo } from "../common/telemetry/build-info.ts";
 import { ConfigError } from "../monitor/config/types.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
@@ -8,6 +9,8 @@ interface Entry {
   readonly summary: string;
   /** Only the command that runs is loaded: it may need the whole program. */
   readonly load: () => Promise<Command>;
+  /** Its file, where an installation may do without it. */
+  readonly optional?: URL;
 }
 
 /** Every command, in the order of the help. */
@@ -36,6 +39,7 @@ const commands: readonly Entry[] = [
     name: "drill",
     summary: "stage an incident on this machine, with and without healing, and measure",
     load: async () => (await import("./drill.ts")).drillCommand,
+    optional: new URL("./drill.ts", import.meta.url),
   },
   {
     name: "check-config",
@@ -43,6 +47,8 @@ const commands: readonly Entry[] = [
     load: async () => (await import("./check-config.ts")).checkConfigCommand,
   },
 ];
+
+const isInstalled = ({ optional }: Entry) => optional === undefined || existsSync(optional);
 
 export interface Process extends Omit<CommandContext, "args"> {
   readonly argv: readonly string[];
@@ -65,6 +71,7 @@ export async function run({ argv, ...rest }: Process): Promise<number> {
   }
   const entry = commands.find((c) => c.name === name);
   if (entry === undefined) return complain(`unknown command "${name}"\n\n${overview()}`, 2);
+  if (!isInstalled(entry)) return complain(`helius ${name} is not part of this installation\n`, 2);
   const command = await entry.load();
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`${command.help()}\n`);
@@ -100,10 +107,11 @@ function complain(text: string, code: number): number {
 }
 
 function overview(): string {
-  const width = Math.max(...commands.map((c) => c.name.length)) + 2;
+  const installed = commands.filter(isInstalled);
+  const width = Math.max(...installed.map((c) => c.name.length)) + 2;
   return `helius COMMAND [flags]
 
-${commands.map((c) => `  ${c.name.padEnd(width)}${c.summary}`).join("\n")}
+${installed.map((c) => `  ${c.name.padEnd(width)}${c.summary}`).join("\n")}
 
 helius COMMAND --help shows a command's flags.
 `;

@@ -4,7 +4,7 @@ import { actionKinds, type Parameters, type ServiceKind } from "../../src/monito
 import { createServiceActions } from "../../src/monitor/actions/service/index.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
 import type { Instance } from "../../src/monitor/kernel/target.ts";
-import { TOKEN, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { TOKEN, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { reading, startGateway, type TestGateway } from "../gateway/start.ts";
 import { startRecommender, type TestRecommender } from "../recommender/start.ts";

@@ -10,7 +10,7 @@ import { type OpenActions, openActions } from "../../src/monitor/app/wiring.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
 import type { Step } from "../../src/monitor/kernel/containment.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 
 // From the configuration file to the call that arrives: the actions as the monitor opens them, and reloads them.
 

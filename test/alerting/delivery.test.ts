@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, type TestContext, test } from "vitest";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { readRepository } from "../containers/compose.ts";
 import { type RunningAlertmanager, startAlertmanager } from "../setup/alertmanager.ts";

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { waitFor } from "../setup/ports.ts";
@@ -46,7 +46,10 @@ export function layOut(): Image {
       filter: (source) => !isIgnored(ignore, relative(inRepository("."), source)),
     });
   }
-  symlinkSync(inRepository("node_modules"), join(app, "node_modules"));
+  for (const name of productionPackages()) {
+    mkdirSync(dirname(join(app, name)), { recursive: true });
+    symlinkSync(inRepository(name), join(app, name));
+  }
   const start = (words: readonly string[], env: Readonly<Record<string, string>>): Started => {
     const [program, ...args] = words;
     if (program !== "node") throw new Error(`the image has no ${program}`);
@@ -85,6 +88,19 @@ export function layOut(): Image {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Folders of the packages that `npm ci --omit=dev` installs for our own code to import. */
+function productionPackages(): string[] {
+  const { packages } = JSON.parse(readRepository("package-lock.json")) as {
+    packages: Record<string, { readonly dev?: boolean }>;
+  };
+  return Object.keys(packages).filter(
+    (path) =>
+      /^node_modules\/(?:@[^/]+\/)?[^/]+$/.test(path) &&
+      packages[path]?.dev !== true &&
+      existsSync(inRepository(path)),
+  );
 }
 
 /** Waits for the end. */

@@ -3,7 +3,7 @@ import { globSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunningMonitor } from "../../src/monitor/app/monitor.ts";
 import { startMonitor } from "../../src/monitor/app/monitor.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { metricsOf, prometheusAlerts, recordingRules, ruleFiles } from "../alerting/rules.ts";
 import { freePort, waitFor } from "../setup/ports.ts";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { parse } from "yaml";
 import { run } from "../../src/cli/index.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
 import { commandLines, commandsOf, fenced, heliusArgs, type Words } from "./commands.ts";
 

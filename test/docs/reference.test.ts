@@ -7,7 +7,7 @@ import { type RunningMonitor, startMonitor } from "../../src/monitor/app/monitor
 import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/monitor/config/bindings.ts";
 import { trendSettings } from "../../src/monitor/forecast/settings.ts";
 import { createMetricsReporter } from "../../src/monitor/report/metrics.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { services, startServiceFromEnv } from "../../src/services/registry.ts";
 
 // The reference documents are held to the running program: what it has is listed, and what is listed it has.

@@ -5,7 +5,7 @@ import mqtt, { type MqttClient } from "mqtt";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startGateway as spawnGateway, stopProcess, sumOf } from "../../src/lab/bench/gateway/processes.ts";
 import { type MosquittoProcess, startMosquitto } from "../../src/lab/bench/gateway/servers.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { serverPath } from "../setup/require-server.ts";
 import { reading, startGateway, type TestGateway } from "./start.ts";

@@ -2,7 +2,7 @@ import { connect as connectTcp } from "node:net";
 import mqtt, { type MqttClient } from "mqtt";
 import { generate } from "mqtt-packet";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { ManualClock, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { waitFor } from "../setup/ports.ts";
 import { reading, startGateway, type TestGateway } from "./start.ts";
 

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import mqtt from "mqtt";
 import { expect, it } from "vitest";
 import { startProcess, stopProcess } from "../../src/lab/bench/gateway/processes.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";
 import { reading } from "./start.ts";

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { killRun } from "../../src/lab/bench/gateway/kill-run.ts";
 import { stopProcess } from "../../src/lab/bench/gateway/processes.ts";
 import { startNats } from "../../src/lab/bench/gateway/servers.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { seededRandom } from "../../src/services/kit/random.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { requireServer } from "../setup/require-server.ts";
 
 // The short version of `node src/lab/bench/gateway/kill.ts`.

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startProcess, stopProcess } from "../../src/lab/bench/gateway/processes.ts";
 import { type NatsProcess, startNats } from "../../src/lab/bench/gateway/servers.ts";
-import { capturedLog, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { capturedLog, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { JetStreamQueue } from "../../src/services/queue/jetstream-queue.ts";
 import { SqliteQueue } from "../../src/services/queue/sqlite-queue.ts";
 import type { DurableQueue } from "../../src/services/queue/types.ts";

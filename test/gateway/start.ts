@@ -1,8 +1,8 @@
 import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import { sumOf } from "../../src/lab/bench/gateway/processes.ts";
 import { type ServiceClock, systemClock } from "../../src/services/kit/clock.ts";
+import { capturedLog, type LogLine, TOKEN } from "../../src/services/kit/kit.testkit.ts";
 import type { RunningService } from "../../src/services/kit/service.ts";
-import { capturedLog, type LogLine, TOKEN } from "../../src/services/kit/test-harness.ts";
 import { telemetryGateway } from "../../src/services/telemetry-gateway/service.ts";
 
 export interface TestGateway extends RunningService {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { capturedLog, eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { capturedLog, eventually, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { NatsJobLog } from "../../src/services/llm-router/jobs/nats-log.ts";
 import type { EventBody } from "../../src/services/llm-router/jobs/types.ts";
 import { serverPath } from "../setup/require-server.ts";

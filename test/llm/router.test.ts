@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { checkOutput } from "../../src/services/llm-router/decision.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";

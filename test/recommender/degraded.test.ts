@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/common/telemetry/logger.ts";
 import { createRegistry } from "../../src/common/telemetry/registry.ts";
-import { eventually, ManualClock, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { eventually, ManualClock, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { productApi } from "../../src/services/product-api/service.ts";
 import { answerProblem } from "../../src/services/recommender-service/answer.ts";
 import { SHOP } from "../../src/services/recommender-service/model/shop.ts";

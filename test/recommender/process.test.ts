@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { eventually, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { freePort } from "../setup/ports.ts";
 
 // The recommender as a process of its own, killed without warning.

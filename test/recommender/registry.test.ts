@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { eventually, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import {
   decodeModel,
   encodeModel,

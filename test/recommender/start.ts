@@ -1,6 +1,6 @@
 import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import type { ServiceClock } from "../../src/services/kit/clock.ts";
-import { capturedLog, type LogLine } from "../../src/services/kit/test-harness.ts";
+import { capturedLog, type LogLine } from "../../src/services/kit/kit.testkit.ts";
 import { recommenderService } from "../../src/services/recommender-service/service.ts";
 
 export const TOKEN = "test-token";

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { eventually, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 
 const RUNNER = fileURLToPath(new URL("./run-service.ts", import.meta.url));
 const children: ChildProcess[] = [];

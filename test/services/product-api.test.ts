@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ServiceConfigError } from "../../src/services/kit/errors.ts";
+import { eventually, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import type { RunningService } from "../../src/services/kit/service.ts";
-import { eventually, temporaryDirectory } from "../../src/services/kit/test-harness.ts";
 import { startLoad } from "../../src/services/load-generator/load.ts";
 import { services, startServiceFromEnv } from "../../src/services/registry.ts";
 

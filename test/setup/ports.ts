@@ -1,4 +1,4 @@
-export { freePort } from "../../src/common/net/ports.ts";
+export { freePort } from "../../src/lab/ports.ts";
 
 export interface WaitOptions {
   /** What is waited for, for the message when it does not come. */

@@ -9,7 +9,7 @@ import {
 } from "../../src/monitor/playbooks/regions/index.ts";
 import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { createScrapeSource, type ScrapeSource } from "../../src/monitor/sources/scrape/index.ts";
-import { temporaryDirectory } from "../../src/services/kit/test-harness.ts";
+import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { reading, startGateway, type TestGateway } from "../gateway/start.ts";
 import { waitFor } from "../setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../setup/prometheus.ts";

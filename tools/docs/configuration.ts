@@ -1,10 +1,10 @@
 import type { z } from "zod";
 import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
 import { fileSchema } from "../../src/monitor/config/schema.ts";
-import { envelopeMeanings, filterMeanings } from "../../src/monitor/config/trend-meanings.ts";
 import { type TrendKind, trendSettings } from "../../src/monitor/forecast/settings.ts";
 import { allowed, defaultOf, schemaAt, shapeOf } from "./allowed.ts";
 import { table, withGenerated } from "./tables.ts";
+import { envelopeMeanings, filterMeanings } from "./trend-meanings.ts";
 
 /** docs/configuration.md with its tables written anew from the schema, the bindings and the settings of the forecast. */
 export function configurationReference(text: string): string {

@@ -9,6 +9,8 @@ interface Layer {
   readonly rooms: readonly string[];
   /** Packages, `node:*` for the built-in ones, `*` for all. */
   readonly packages: readonly string[];
+  /** Rooms that may be missing from an installation: named by `import()` and `new URL()` only. */
+  readonly late?: readonly string[];
   /** Whether it may import what is there for tests: their kits, and modules outside `src`. */
   readonly testing?: boolean;
 }
@@ -21,17 +23,12 @@ const DESCRIPTOR = [...PURE, "common/settings"];
 export const LAYERS: Readonly<Record<string, Layer>> = {
   "main.ts": { rooms: ["cli"], packages: ["node:*"] },
   cli: {
-    rooms: [
-      "monitor/app",
-      "monitor/config",
-      "monitor/report",
-      "monitor/kernel",
-      "services",
-      "common/*",
-      "lab",
-    ],
+    rooms: ["monitor/app", "monitor/config", "monitor/report", "monitor/kernel", "services", "common/*"],
     packages: ["node:*"],
+    late: ["cli/drill.ts"],
   },
+  // Not in the image, with all that it imports.
+  "cli/drill.ts": { rooms: ["cli", "lab"], packages: ["node:*"] },
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
   "common/settings": { rooms: [], packages: ["zod"] },
   "common/security": { rooms: ["common/net"], packages: ["node:*"] },
@@ -117,11 +114,19 @@ export interface Problem {
 const NAMED =
   /(?:^(?:import|export)\b[\w\s{},*$]*?\bfrom\s+|^import\s+|\b(?:import|import\.meta\.resolve|require)\(\s*|\bnew URL\(\s*(?=["'`]\.[^"'`]*\.[jt]s["'`],\s*import\.meta\.url))(["'`])([^"'`]+)\1/gm;
 
-/** What a file names of other modules, types included, and on which line. */
-export function importsOf(text: string): { readonly named: string; readonly line: number }[] {
+interface Import {
+  readonly named: string;
+  readonly line: number;
+  /** Whether only at run time. */
+  readonly late: boolean;
+}
+
+/** What a file names of other modules, types included. */
+export function importsOf(text: string): Import[] {
   return [...text.matchAll(NAMED)].map((match) => ({
     named: match[2] as string,
     line: text.slice(0, match.index + match[0].length).split("\n").length,
+    late: match[0].includes("("),
   }));
 }
 
@@ -131,9 +136,9 @@ export function problemsOf(path: string, text: string): Problem[] {
   const file = `src/${path}`;
   if (room === undefined)
     return [{ file, line: 1, message: "no room: name it in tools/lint/layers.ts with what it may import" }];
-  return importsOf(text).flatMap(({ named, line }) => {
+  return importsOf(text).flatMap(({ named, line, late }) => {
     const message = named.startsWith(".")
-      ? moduleProblem(room, path, posix.join(posix.dirname(path), named))
+      ? moduleProblem({ room, path, to: posix.join(posix.dirname(path), named), late })
       : packageProblem(room, named);
     return message === undefined ? [] : [{ file, line, message }];
   });
@@ -146,8 +151,9 @@ function packageProblem(room: string, named: string): string | undefined {
   return `${room} may not import ${name}; it may import ${packages.join(", ") || "no package"}`;
 }
 
-function moduleProblem(room: string, path: string, to: string): string | undefined {
-  const { rooms, testing } = LAYERS[room] as Layer;
+function moduleProblem(found: { room: string; path: string; to: string; late: boolean }): string | undefined {
+  const { room, path, to } = found;
+  const { rooms, late = [], testing } = LAYERS[room] as Layer;
   if (!testing && !isProduct(to)) return `${room} may not import ${to}, which is there for tests only`;
   const other = roomOf(to);
   if (other === room) {
@@ -158,6 +164,7 @@ function moduleProblem(room: string, path: string, to: string): string | undefin
     return `${room}/${mine} may not import ${room}/${theirs}: adapters do not know each other`;
   }
   if (other === undefined ? testing && to.startsWith("../") : covers(rooms, other)) return undefined;
+  if (found.late && other !== undefined && late.includes(other)) return undefined;
   return `${room} may not import ${other ?? to}; it may import ${rooms.join(", ") || "nothing"}`;
 }
 

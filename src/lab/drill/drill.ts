@@ -1,6 +1,6 @@
-import type { MqttFleet } from "../../services/load-generator/mqtt-fleet.ts";
 import type { Goal, Results } from "./goal.ts";
 import type { Instruments } from "./instruments.ts";
+import type { MqttFleet } from "./mqtt-fleet.ts";
 import type { Heal, Pace } from "./pace.ts";
 import type { LevelSpec } from "./recording.ts";
 

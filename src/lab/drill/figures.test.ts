@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { figuresOf } from "./figures.ts";
-import { answersOf, recordingOf } from "./testbed.ts";
+import { answersOf, recordingOf } from "./recording.testkit.ts";
 
 const act = (atS: number, target = "telemetry-gateway") => ({ atS, target, what: "x", carriedOut: true });
 /** `value` from `from` to before `to`, else 0; a look a second for a minute. */

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Agent } from "undici";
 import { afterEach, describe, expect, test } from "vitest";
-import { eventually } from "../../services/kit/test-harness.ts";
+import { eventually } from "../../services/kit/kit.testkit.ts";
 import { startPageClient, startPredictionClient } from "./clients.ts";
 import { createInstruments, silenceOf, startObserver } from "./instruments.ts";
 

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startGateway } from "../../../test/gateway/start.ts";
-import { eventually, temporaryDirectory } from "../../services/kit/test-harness.ts";
+import { eventually, temporaryDirectory } from "../../services/kit/kit.testkit.ts";
 import { SqliteQueue } from "../../services/queue/sqlite-queue.ts";
 import { messageKey } from "../../services/telemetry-gateway/message.ts";
 import { countMessages } from "./messages.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { AckedMessage } from "../../services/load-generator/mqtt-fleet.ts";
 import { messageKey } from "../../services/telemetry-gateway/message.ts";
+import type { AckedMessage } from "./mqtt-fleet.ts";
 import type { Messages } from "./recording.ts";
 
 /**

@@ -3,8 +3,8 @@ import { drills } from "./index.ts";
 import { runObject } from "./json.ts";
 import { describePace, paceOf } from "./pace.ts";
 import { plotRun, plotScale } from "./plot.ts";
+import { answersOf, recordingOf } from "./recording.testkit.ts";
 import { renderDrill } from "./table.ts";
-import { answersOf, recordingOf } from "./testbed.ts";
 
 const rise = Array.from({ length: 61 }, (_, s) => 2 ** (s / 4.5));
 const contained = rise.map((value, s) => (s < 24 ? value : 2));

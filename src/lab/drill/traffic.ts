@@ -1,7 +1,7 @@
 import { startLoad } from "../../services/load-generator/load.ts";
-import { type MqttFleet, startMqttFleet } from "../../services/load-generator/mqtt-fleet.ts";
 import { type RunningClient, startPageClient, startPredictionClient } from "./clients.ts";
 import type { Wait } from "./instruments.ts";
+import { type MqttFleet, startMqttFleet } from "./mqtt-fleet.ts";
 import type { ClientAnswer } from "./recording.ts";
 
 /** Regions with devices of their own, and the one that takes over. */

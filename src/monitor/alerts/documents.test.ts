@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { StoredDocument } from "../kernel/store.ts";
+import { at, told } from "./alerts.testkit.ts";
 import { inboxDocuments, restoreInbox } from "./documents.ts";
 import { EMPTY_INBOX, hear, MAX_ALERTS } from "./inbox.ts";
-import { at, told } from "./testbed.ts";
 
 /** What a store would hold after these changes. */
 function stored(...changes: StoredDocument[][]): StoredDocument[] {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlertMatcher, AlertState, HeardAt } from "../kernel/containment.ts";
+import { at, BOOT, told, WALL_MS } from "./alerts.testkit.ts";
 import {
   type AlertChange,
   EMPTY_INBOX,
@@ -12,7 +13,6 @@ import {
   matches,
   standing,
 } from "./inbox.ts";
-import { at, BOOT, told, WALL_MS } from "./testbed.ts";
 
 type Telling = { start: number; end?: number; id?: number; labels?: Record<string, string> };
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { at, WALL_MS } from "./alerts.testkit.ts";
 import { MAX_LABELS, parseWebhook } from "./parse.ts";
-import { at, WALL_MS } from "./testbed.ts";
 
 const iso = (ms: number) => new Date(ms).toISOString();
 /** As Alertmanager 0.25 sends it. */

@@ -4,7 +4,7 @@ import { GUARDS, targetOf, VERIFICATION, virtualTime, type World, worldOf } from
 import { StoreError } from "../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
 import { type MonitorServer, startMonitorServer } from "../web/server.ts";
-import { quietApi, TOKEN } from "../web/testbed.ts";
+import { quietApi, TOKEN } from "../web/web.testkit.ts";
 import { controlsApi } from "./controls.ts";
 
 // A real loop behind the real endpoints: what is said over HTTP is seen in what the loop does next.

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { GUARDS, settingsOf, signalOf, targetOf, VERIFICATION } from "../cycle/testbed.ts";
 import type { JournalEntry } from "../kernel/store.ts";
-import { decisionOf, INTENT, outcomeOf } from "../report/fixtures.ts";
 import { Rings } from "../report/page/rings.ts";
+import { decisionOf, INTENT, outcomeOf } from "../report/report.testkit.ts";
 import { p95Latency } from "../signals/p95-latency/index.ts";
 import { createPageReplay, type PageReplay } from "./page-replay.ts";
 

@@ -8,7 +8,7 @@ import {
   type TrendVerdict,
 } from "./predictor.ts";
 import { trendSettings } from "./settings.ts";
-import { noise, normals } from "./trend/testbed.ts";
+import { noise, normals } from "./trend/trend.testkit.ts";
 
 const SPEC: TrendSpec = {
   kind: "latency",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readLabels } from "./input/labels.ts";
+import { historyOf } from "./replay.testkit.ts";
 import { score } from "./score.ts";
-import { historyOf } from "./testbed/fixtures.ts";
 
 const day = (fromS = 0): [number, number][] => Array.from({ length: 2881 }, (_, i) => [fromS + 30 * i, 1]);
 const act = (target: string, atS: number, signal = "p95_latency") => ({ target, signal, atMs: atS * 1000 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { historyOf, signalNamed, targetNamed } from "./replay.testkit.ts";
 import { inferTargets } from "./targets.ts";
-import { historyOf, signalNamed, targetNamed } from "./testbed/fixtures.ts";
 
 describe("inferTargets", () => {
   const own = { ...signalNamed("p95_latency"), thresholds: { slo: 50, exit: 40, limit: 90 } };

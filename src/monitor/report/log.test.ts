@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { openLog } from "../../common/telemetry/logger.ts";
 import type { Outcome } from "../kernel/action.ts";
-import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./fixtures.ts";
 import { createLogReporter, rank } from "./log.ts";
+import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./report.testkit.ts";
 
 function logged(tell: (reporter: ReturnType<typeof createLogReporter>) => void) {
   const lines: string[] = [];

@@ -1,7 +1,7 @@
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
-import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./fixtures.ts";
 import { createMetricsReporter } from "./metrics.ts";
+import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./report.testkit.ts";
 
 function setup() {
   const registry = new Registry();

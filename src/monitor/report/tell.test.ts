@@ -4,8 +4,8 @@ import type { Reporter } from "../cycle/types.ts";
 import { freshGuards } from "../guards/index.ts";
 import { freshHealing } from "../verify/index.ts";
 import { fanOut } from "./fan-out.ts";
-import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./fixtures.ts";
 import { createNarrator } from "./narrate.ts";
+import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./report.testkit.ts";
 import { createStatusBoard } from "./status.ts";
 
 describe("fanOut", () => {

@@ -5,7 +5,7 @@ import { parseWebhook } from "../alerts/index.ts";
 import { AlertsFullError } from "../kernel/containment.ts";
 import { StoreError } from "../kernel/store.ts";
 import { type MonitorServer, startMonitorServer } from "./server.ts";
-import { quietApi, TOKEN } from "./testbed.ts";
+import { quietApi, TOKEN } from "./web.testkit.ts";
 
 const WALL_MS = 1_700_000_000_000;
 const PATH = "/api/v1/alerts/webhook";

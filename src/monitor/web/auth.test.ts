@@ -10,7 +10,7 @@ import { createTokenSet, type TokenSet } from "../../common/security/tokens.ts";
 import { createAuth } from "./auth.ts";
 import type { ApiError } from "./errors.ts";
 import { startMonitorServer } from "./server.ts";
-import { quietApi, TOKEN } from "./testbed.ts";
+import { quietApi, TOKEN } from "./web.testkit.ts";
 
 const PATH = "/api/v1/alerts/webhook";
 const running: { close(): Promise<void> }[] = [];

@@ -4,7 +4,7 @@ import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ListenError } from "../../common/net/listen-error.ts";
 import { type MonitorServer, startMonitorServer } from "./server.ts";
-import { quietApi } from "./testbed.ts";
+import { quietApi } from "./web.testkit.ts";
 
 const said = {
   unhealthy: undefined as string | undefined,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ReplayAsked, ReplayBusyError, ReplayFailedError } from "./replay.ts";
 import { type MonitorServer, startMonitorServer } from "./server.ts";
-import { quietApi, TOKEN } from "./testbed.ts";
 import type { DecisionsQuery, SeriesQuery } from "./views.ts";
+import { quietApi, TOKEN } from "./web.testkit.ts";
 
 let server: MonitorServer;
 let asked: (SeriesQuery | DecisionsQuery | ReplayAsked)[];

@@ -3,8 +3,8 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTokenSet } from "../../common/security/tokens.ts";
+import { startTestService, type TestService, TOKEN, temporaryDirectory } from "./kit.testkit.ts";
 import type { ServiceOptions } from "./service.ts";
-import { startTestService, type TestService, TOKEN, temporaryDirectory } from "./test-harness.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const running: { close(): Promise<void> }[] = [];

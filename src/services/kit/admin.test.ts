@@ -2,15 +2,9 @@ import { request as rawRequest } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LOCKOUT_RULES } from "../../common/security/lockout.ts";
 import { HttpError } from "./errors.ts";
+import { ManualClock, startTestService, type TestService, TOKEN, temporaryDirectory } from "./kit.testkit.ts";
 import type { Mitigation } from "./mitigation.ts";
 import type { ServiceOptions } from "./service.ts";
-import {
-  ManualClock,
-  startTestService,
-  type TestService,
-  TOKEN,
-  temporaryDirectory,
-} from "./test-harness.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const running: { close(): Promise<void> }[] = [];

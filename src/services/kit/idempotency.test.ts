@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CallGuard } from "./call-guard.ts";
+import { ManualClock, startTestService, type TestService, temporaryDirectory } from "./kit.testkit.ts";
 import { Ledger } from "./ledger.ts";
 import type { ServiceOptions } from "./service.ts";
-import { ManualClock, startTestService, type TestService, temporaryDirectory } from "./test-harness.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const running: { close(): Promise<void> }[] = [];

@@ -1,8 +1,8 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { temporaryDirectory } from "./kit.testkit.ts";
 import { LEDGER_MAX_AGE_MS, Ledger, LedgerInUseError } from "./ledger.ts";
-import { temporaryDirectory } from "./test-harness.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const opened: Ledger[] = [];

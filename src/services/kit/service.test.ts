@@ -2,7 +2,6 @@ import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRegistry } from "../../common/telemetry/registry.ts";
 import { HttpError, PortInUseError, ServiceConfigError } from "./errors.ts";
-import { type ServiceOptions, startService } from "./service.ts";
 import {
   capturedLog,
   eventually,
@@ -10,7 +9,8 @@ import {
   startTestService,
   type TestService,
   temporaryDirectory,
-} from "./test-harness.ts";
+} from "./kit.testkit.ts";
+import { type ServiceOptions, startService } from "./service.ts";
 
 let dir: ReturnType<typeof temporaryDirectory>;
 const running: { close(): Promise<void> }[] = [];

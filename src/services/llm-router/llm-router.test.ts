@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
-import { eventually } from "../kit/test-harness.ts";
+import { eventually } from "../kit/kit.testkit.ts";
+import { answersStatus, answersWell, GOOD_DECISION, sendText } from "./assistant.testkit.ts";
 import { CIRCUIT_OPEN_MESSAGE } from "./assistants/failover.ts";
-import { answersStatus, answersWell, GOOD_DECISION, sendText } from "./test-assistant.ts";
-import { useRouter } from "./testbed.ts";
+import { useRouter } from "./router.testkit.ts";
 
 const bench = useRouter();
 const FALLBACK = { action: "safemode_fallback", confidence: 0, rationale: expect.any(String) };

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
+import { eventually } from "../kit/kit.testkit.ts";
 import { seededRandom } from "../kit/random.ts";
-import { eventually } from "../kit/test-harness.ts";
 import { createCatalogue } from "../product-api/catalogue.ts";
 import { startLoad } from "./load.ts";
 import { nextGapMs, nextRequest } from "./mix.ts";

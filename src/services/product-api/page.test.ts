@@ -9,8 +9,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { createLogger } from "../../common/telemetry/logger.ts";
 import { createRegistry } from "../../common/telemetry/registry.ts";
+import { temporaryDirectory } from "../kit/kit.testkit.ts";
 import type { RunningService } from "../kit/service.ts";
-import { temporaryDirectory } from "../kit/test-harness.ts";
 import { productApi } from "./service.ts";
 
 const folder = temporaryDirectory();

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { temporaryDirectory } from "../kit/test-harness.ts";
+import { temporaryDirectory } from "../kit/kit.testkit.ts";
 import { QueueInUseError } from "./sqlite-file.ts";
 import { SqliteQueue, type SqliteQueueOptions } from "./sqlite-queue.ts";
 import { type Delivery, QueueUnavailableError } from "./types.ts";

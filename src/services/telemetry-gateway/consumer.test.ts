@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createRegistry } from "../../common/telemetry/registry.ts";
-import { capturedLog, ManualClock, temporaryDirectory } from "../kit/test-harness.ts";
+import { capturedLog, ManualClock, temporaryDirectory } from "../kit/kit.testkit.ts";
 import { SqliteQueue } from "../queue/sqlite-queue.ts";
 import { RegionBreaker } from "./breaker.ts";
 import { Consumer, type TelemetrySink } from "./consumer.ts";

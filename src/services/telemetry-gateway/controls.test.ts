@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock, temporaryDirectory } from "../kit/test-harness.ts";
+import { ManualClock, temporaryDirectory } from "../kit/kit.testkit.ts";
 import { RegionControls } from "./controls.ts";
 import { REGIONS } from "./regions.ts";
 import { TokenBucket } from "./token-bucket.ts";

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { eventually } from "../../../services/kit/test-harness.ts";
+import { eventually } from "../../../services/kit/kit.testkit.ts";
 import { startAlertClock, webhookOf } from "./clock.ts";
 import { createEpisodes } from "./episodes.ts";
 import { type ClockRule, clockRules } from "./rules.ts";

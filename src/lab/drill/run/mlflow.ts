@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
-import { freePort } from "../../../common/net/ports.ts";
 import { keepRunning, type ManagedChild } from "../../../services/platform/child.ts";
 import { train } from "../../../services/recommender-service/train.ts";
+import { freePort } from "../../ports.ts";
 import { kubeconfigOf, startKubernetesStandIn } from "../stand-ins/kubernetes.ts";
 
 const PROGRAM = fileURLToPath(new URL("../stand-ins/mlflow-process.ts", import.meta.url));

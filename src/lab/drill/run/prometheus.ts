@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { request } from "undici";
 import { stringify } from "yaml";
-import { freePort } from "../../../common/net/ports.ts";
+import { freePort } from "../../ports.ts";
 import type { Pace } from "../pace.ts";
 import { shortenAlertmanager, shortenRules } from "../shorten.ts";
 

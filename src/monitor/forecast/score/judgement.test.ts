@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createScoreBank, type ScoreBank } from "./bank.ts";
 import { judgement } from "./judgement.ts";
 import { noteForecast, noteSample } from "./note.ts";
+import { live, uniform, type World } from "./score.testkit.ts";
 import { summary } from "./summary.ts";
-import { live, uniform, type World } from "./testbed.ts";
 
 const RIGHT = { hours: 36, size: 1, shared: false, memoryS: 900, sloZ: 1, spread: 1, bias: 0 };
 

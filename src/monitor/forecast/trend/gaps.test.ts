@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createTrendBank, evaluate, pushSample, type TrendSpec } from "../predictor.ts";
-import { noise } from "./testbed.ts";
+import { noise } from "./trend.testkit.ts";
 
 const SPEC: TrendSpec = {
   kind: "latency",

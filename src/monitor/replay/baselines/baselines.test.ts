@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { historyOf, targetNamed } from "../testbed/fixtures.ts";
+import { historyOf, targetNamed } from "../replay.testkit.ts";
 import { predictLinearRule, type RuleSpec, staticRule } from "./rules.ts";
 import { BASELINES, runBaseline } from "./run.ts";
 

@@ -8,7 +8,7 @@ import type { Target } from "../../kernel/target.ts";
 import type { Clock } from "../../kernel/time.ts";
 import { createMemoryStore } from "../../store/memory/index.ts";
 import type { History } from "../input/history.ts";
-import { type GivenSeries, historyOf, ramp, targetNamed } from "../testbed/fixtures.ts";
+import { type GivenSeries, historyOf, ramp, targetNamed } from "../replay.testkit.ts";
 import { type GuardScope, type ReplayedAction, replay, silenceMs } from "./engine.ts";
 
 const MAX_AGE_MS = 90_000;

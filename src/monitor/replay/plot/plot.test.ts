@@ -3,7 +3,7 @@ import type { Decision, Forecast } from "../../kernel/decision.ts";
 import type { ReplayedAction } from "../engine/engine.ts";
 import { readLabels } from "../input/labels.ts";
 import { showTime } from "../output/time.ts";
-import { historyOf, ramp, targetNamed } from "../testbed/fixtures.ts";
+import { historyOf, ramp, targetNamed } from "../replay.testkit.ts";
 import { timeTicks, valueTicks } from "./axis.ts";
 import { MOST_PANELS, renderSvg } from "./svg.ts";
 import { createTracer } from "./trace.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Decision } from "../../kernel/decision.ts";
 import type { PlaybookDecision } from "../../playbooks/decide.ts";
-import { blindOf, decisionOf } from "../fixtures.ts";
+import { blindOf, decisionOf } from "../report.testkit.ts";
 import { DecisionLog, kindOf } from "./decision-log.ts";
 
 const T0 = Date.UTC(2026, 0, 1);

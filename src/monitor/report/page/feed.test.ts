@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decisionOf, reportOf } from "../fixtures.ts";
+import { decisionOf, reportOf } from "../report.testkit.ts";
 import { type Frame, PageFeed } from "./feed.ts";
 
 function setup() {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Decision } from "../../kernel/decision.ts";
 import type { Observation } from "../../kernel/observation.ts";
-import { blindOf, decisionOf } from "../fixtures.ts";
+import { blindOf, decisionOf } from "../report.testkit.ts";
 import { capacityFor, Rings } from "./rings.ts";
 
 const CYCLE_MS = 30_000;

@@ -1,7 +1,7 @@
 import { CircuitState } from "cockatiel";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ManualClock } from "../../kit/test-harness.ts";
+import { ManualClock } from "../../kit/kit.testkit.ts";
 import { Breaker, type BreakerState, CircuitOpenError } from "./breaker.ts";
 import { FailureWindow } from "./failure-window.ts";
 

@@ -1,8 +1,7 @@
 import type { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRegistry } from "../../../common/telemetry/registry.ts";
-import { capturedLog, eventually, ManualClock } from "../../kit/test-harness.ts";
-import { MAX_OUTPUT_BYTES } from "../decision.ts";
+import { capturedLog, eventually, ManualClock } from "../../kit/kit.testkit.ts";
 import {
   answersStatus,
   answersWell,
@@ -10,7 +9,8 @@ import {
   sendText,
   startTestAssistant,
   type TestAssistant,
-} from "../test-assistant.ts";
+} from "../assistant.testkit.ts";
+import { MAX_OUTPUT_BYTES } from "../decision.ts";
 import { CIRCUIT_OPEN_MESSAGE, Failover } from "./failover.ts";
 
 let primary: TestAssistant;

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRegistry } from "../../../common/telemetry/registry.ts";
-import { capturedLog, eventually, ManualClock, temporaryDirectory } from "../../kit/test-harness.ts";
+import { capturedLog, eventually, ManualClock, temporaryDirectory } from "../../kit/kit.testkit.ts";
 import { SqliteQueue } from "../../queue/sqlite-queue.ts";
 import { CIRCUIT_OPEN_MESSAGE, type Outcome } from "../assistants/failover.ts";
 import type { ModelDecision } from "../decision.ts";

@@ -4,10 +4,10 @@ import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { createRegistry } from "../../../common/telemetry/registry.ts";
-import { eventually } from "../../kit/test-harness.ts";
+import { eventually } from "../../kit/kit.testkit.ts";
+import { answersStatus, answersWell, GOOD_DECISION } from "../assistant.testkit.ts";
 import type { JobLog } from "../jobs/types.ts";
-import { answersStatus, answersWell, GOOD_DECISION } from "../test-assistant.ts";
-import { type Client, useRouter } from "../testbed.ts";
+import { type Client, useRouter } from "../router.testkit.ts";
 import { MAX_BAD_MESSAGES, MAX_SUBSCRIPTIONS } from "./connection.ts";
 import { SocketHub } from "./hub.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ManualClock } from "../../kit/test-harness.ts";
+import { ManualClock } from "../../kit/kit.testkit.ts";
 import { decodeModel, encodeModel, ModelFormatError } from "./artifact.ts";
 import {
   type Attribution,

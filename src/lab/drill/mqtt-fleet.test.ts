@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startGateway, type TestGateway } from "../../../test/gateway/start.ts";
-import { eventually, temporaryDirectory } from "../kit/test-harness.ts";
+import { eventually, temporaryDirectory } from "../../services/kit/kit.testkit.ts";
 import { type MqttFleet, type MqttFleetOptions, startMqttFleet } from "./mqtt-fleet.ts";
 
 // Against the gateway itself, in this process.

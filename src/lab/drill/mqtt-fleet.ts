@@ -1,5 +1,5 @@
 import mqtt, { type MqttClient } from "mqtt";
-import { type Random, seededRandom } from "../kit/random.ts";
+import { type Random, seededRandom } from "../../services/kit/random.ts";
 
 export interface MqttFleetOptions {
   /** Where the gateway, or a broker, listens: `mqtt://127.0.0.1:1883`. */

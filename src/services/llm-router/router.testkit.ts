@@ -1,10 +1,10 @@
 import { afterEach, beforeEach } from "vitest";
 import { WebSocket } from "ws";
 import { createRegistry } from "../../common/telemetry/registry.ts";
+import { capturedLog, eventually, type LogLine, temporaryDirectory } from "../kit/kit.testkit.ts";
 import type { RunningService } from "../kit/service.ts";
-import { capturedLog, eventually, type LogLine, temporaryDirectory } from "../kit/test-harness.ts";
+import { startTestAssistant, type TestAssistant } from "./assistant.testkit.ts";
 import { llmRouter } from "./service.ts";
-import { startTestAssistant, type TestAssistant } from "./test-assistant.ts";
 
 /** For tests only: a router with two assistants, started afresh for each test of the file that calls `useRouter`. */
 export interface RouterBench {

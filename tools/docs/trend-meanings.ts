@@ -1,4 +1,4 @@
-import type { EnvelopeSettings, FilterSettings } from "../forecast/settings.ts";
+import type { EnvelopeSettings, FilterSettings } from "../../src/monitor/forecast/settings.ts";
 
 /** What each constant of the trend predictor is, for docs/configuration.md. Levels in units of the SLO, times in seconds. */
 export const filterMeanings: Readonly<Record<keyof FilterSettings, string>> = {

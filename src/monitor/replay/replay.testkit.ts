@@ -1,6 +1,6 @@
-import type { Signal } from "../../kernel/signal.ts";
-import type { Target } from "../../kernel/target.ts";
-import { createRecorder, type History } from "../input/history.ts";
+import type { Signal } from "../kernel/signal.ts";
+import type { Target } from "../kernel/target.ts";
+import { createRecorder, type History } from "./input/history.ts";
 
 /** A latency signal as the configuration would resolve it. */
 export function signalNamed(name: string, windowed = false): Signal {
