@@ -1,4 +1,5 @@
 import { loadConfig } from "../monitor/config/load.ts";
+import { describeActions } from "../monitor/config/plugins.ts";
 import type { Config } from "../monitor/config/types.ts";
 import type { Playbook } from "../monitor/kernel/containment.ts";
 import { type Command, UsageError } from "./command.ts";
@@ -33,7 +34,7 @@ sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.ra
     );
     return [own, ...signals].join("\n");
   });
-  return `${head}${[guards(config), ...targets, ...actions(config), ...playbooks(config)].join("\n")}\n`;
+  return `${head}${[guards(config), ...targets, ...describeActions(config.actions), ...playbooks(config)].join("\n")}\n`;
 }
 
 function guards({ guards: g, escalation }: Config): string {
@@ -43,16 +44,6 @@ function guards({ guards: g, escalation }: Config): string {
   const silences = g.silences.length === 0 ? "" : `; silences: ${g.silences.map((s) => s.id).join(", ")}`;
   const told = escalation.alertmanagerUrl ?? "the log and the status page only";
   return `guards: at most ${cap(g.targetCap)} on a target, ${cap(g.fleetCap)} over all${windows}${silences}; escalations go to ${told}`;
-}
-
-function actions({ actions: { kubernetes, http } }: Config): string[] {
-  const { kubeconfig, context } = kubernetes;
-  return [
-    ...(kubeconfig === undefined
-      ? []
-      : [`kubernetes: ${kubeconfig}${context === undefined ? "" : `, context ${context}`}`]),
-    ...http.map(({ name, method, url }) => `http ${name}: ${method} ${url}`),
-  ];
 }
 
 function playbooks(config: Config): string[] {

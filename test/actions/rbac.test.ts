@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { workloadInstance } from "../../src/monitor/actions/kinds.ts";
 import {
   type Asked,
   type Fault,
@@ -13,7 +12,8 @@ import {
   temporaryFile,
   testAction,
   workload,
-} from "../../src/monitor/actions/kubernetes/testbed.ts";
+} from "../../src/monitor/actions/rollout-restart/cluster.testkit.ts";
+import { workloadInstance } from "../../src/monitor/actions/shared/callees.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
 import type { Instance } from "../../src/monitor/kernel/target.ts";
 

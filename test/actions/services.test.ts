@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Agent } from "undici";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import { actionKinds, type Parameters, type ServiceKind } from "../../src/monitor/actions/kinds.ts";
-import { createServiceActions } from "../../src/monitor/actions/service/index.ts";
+import { actionKinds } from "../../src/monitor/actions/index.ts";
+import type { ActionPlugin } from "../../src/monitor/actions/shared/context.ts";
+import { createServiceAction } from "../../src/monitor/actions/shared/service.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
+import type { Parameters } from "../../src/monitor/kernel/plugin.ts";
 import type { Instance } from "../../src/monitor/kernel/target.ts";
 import { TOKEN, temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { startServiceFromEnv } from "../../src/services/registry.ts";
@@ -11,16 +14,19 @@ import { startRecommender, type TestRecommender } from "../recommender/start.ts"
 
 // Each kind of action of a service, carried out on the real service by the monitor's own code.
 
-const actions = createServiceActions({
+const dispatcher = new Agent();
+const limits = {
+  dispatcher,
   tokens: () => [TOKEN],
   attemptTimeoutMs: 5_000,
   totalTimeoutMs: 10_000,
   retry: { maxAttempts: 2, baseMs: 10, maxMs: 100 },
   maxResponseBytes: 65_536,
   random: Math.random,
-  sleep: async (ms) => void (await sleep(ms)),
-});
-afterAll(() => actions.close());
+  sleep: async (ms: number) => void (await sleep(ms)),
+};
+const rulesOf = (kind: string) => actionKinds.get(kind) as ActionPlugin;
+afterAll(() => dispatcher.destroy());
 
 let dir: ReturnType<typeof temporaryDirectory>;
 let count = 0;
@@ -28,7 +34,7 @@ beforeEach(() => {
   dir = temporaryDirectory();
 });
 
-function intentOf(kind: ServiceKind, parameters: Parameters): Intent {
+function intentOf(kind: string, parameters: Parameters): Intent {
   count += 1;
   return {
     id: `intent-${count}`,
@@ -45,10 +51,10 @@ function intentOf(kind: ServiceKind, parameters: Parameters): Intent {
 }
 
 /** Carries an action out; then the same intent again, and asks what became of it: neither has a second effect. */
-async function carryOut(kind: ServiceKind, url: string, parameters: Parameters = {}) {
+async function carryOut(kind: string, url: string, parameters: Parameters = {}) {
   const intent = intentOf(kind, parameters);
   const instance: Instance = { name: "service:1", url };
-  const action = actions.byKind[kind];
+  const action = createServiceAction(rulesOf(kind), limits);
   const signal = AbortSignal.timeout(10_000);
   const first = await action.execute(intent, instance, signal);
   expect(first, first.detail).toMatchObject({ status: "applied", httpStatus: 200 });
@@ -62,10 +68,10 @@ async function carryOut(kind: ServiceKind, url: string, parameters: Parameters =
 }
 
 /** Carries out what takes the action back by default. */
-function rollback(kind: ServiceKind, url: string, parameters: Parameters) {
-  const undo = actionKinds[kind].undo?.(parameters);
+function rollback(kind: string, url: string, parameters: Parameters) {
+  const undo = rulesOf(kind).undo?.(parameters);
   if (undo === undefined) throw new Error(`${kind} has no undo`);
-  return carryOut(undo.kind as ServiceKind, url, undo.parameters);
+  return carryOut(undo.kind as string, url, undo.parameters);
 }
 
 describe("on a telemetry-gateway", () => {
@@ -132,7 +138,11 @@ describe("on a telemetry-gateway", () => {
     const intent = intentOf("isolate-region", { region: "mars", seconds: "60" });
     const signal = AbortSignal.timeout(10_000);
     const instance = { name: "service:1", url: gateway.url };
-    const outcome = await actions.byKind["isolate-region"].execute(intent, instance, signal);
+    const outcome = await createServiceAction(rulesOf("isolate-region"), limits).execute(
+      intent,
+      instance,
+      signal,
+    );
     expect(outcome).toMatchObject({ status: "refused", httpStatus: 400 });
     expect(outcome.answer).toMatchObject({ parameter: "region" });
   });
@@ -203,7 +213,7 @@ describe("on other services", () => {
     const router = await start("llm-router");
     expect(await carryOut("replay-dead-letters", router.url, { limit: "5" })).toEqual({ replayed: 0 });
     const intent = intentOf("isolate-region", { region: "us-east-1", seconds: "60" });
-    const outcome = await actions.byKind["isolate-region"].execute(
+    const outcome = await createServiceAction(rulesOf("isolate-region"), limits).execute(
       intent,
       { name: "service:1", url: router.url },
       AbortSignal.timeout(10_000),

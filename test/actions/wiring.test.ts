@@ -4,12 +4,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { kubeconfigText, startApi, temporaryFile } from "../../src/monitor/actions/kubernetes/testbed.ts";
-import { answering, calm, startService } from "../../src/monitor/actions/service/testbed.ts";
+import {
+  kubeconfigText,
+  startApi,
+  temporaryFile,
+} from "../../src/monitor/actions/rollout-restart/cluster.testkit.ts";
+import { answering, calm, startService } from "../../src/monitor/actions/shared/service.testkit.ts";
 import { type OpenActions, openActions } from "../../src/monitor/app/wiring.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
+import type { Config } from "../../src/monitor/config/types.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
 import type { Step } from "../../src/monitor/kernel/containment.ts";
+import { NO_METERS } from "../../src/monitor/kernel/plugin.ts";
 import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 
 // From the configuration file to the call that arrives: the actions as the monitor opens them, and reloads them.
@@ -30,6 +36,9 @@ function configOf(text: string) {
   writeFileSync(file, text);
   return loadConfig({ file, env: {}, flags: {} });
 }
+
+const open = ({ actions: settings }: Config) =>
+  openActions({ tokens: () => ["token"], settings, meters: NO_METERS });
 
 const drainTo = (url: string) =>
   configOf(`
@@ -67,7 +76,7 @@ describe("a step of a playbook", () => {
   it("of actions.http arrives at its address", async () => {
     const service = await startService(answering(200));
     const config = drainTo(service.url);
-    actions = openActions(() => ["token"], config.actions);
+    actions = open(config);
     const outcome = await carryOut(config.playbooks[0]?.steps[0] as Step);
     expect(outcome).toMatchObject({ instance: "drain", status: "applied" });
     expect(service.arrived[0]).toMatchObject({ url: "/drain?region=us-east-1", method: "POST" });
@@ -84,7 +93,7 @@ playbooks:
     steps:
       - { action: rollout-restart, workload: helius/deployment/mlflow-tracker }
 `);
-    actions = openActions(() => ["token"], config.actions);
+    actions = open(config);
     const step = config.playbooks[0]?.steps[0] as Step;
     expect((await carryOut(step)).status).toBe("applied");
     expect((await carryOut(step)).status).toBe("already_applied");
@@ -106,7 +115,7 @@ playbooks:
     });
     const after = await startService(answering(200));
     const old = drainTo(before.url);
-    actions = openActions(() => ["token"], old.actions);
+    actions = open(old);
     const { byKind } = actions;
     const first = carryOut(old.playbooks[0]?.steps[0] as Step);
     await underWay;
@@ -122,7 +131,7 @@ playbooks:
   it("whose entry is gone after a change is refused", async () => {
     const service = await startService(answering(200));
     const config = drainTo(service.url);
-    actions = openActions(() => ["token"], config.actions);
+    actions = open(config);
     actions.reconfigure({ ...config.actions, http: [] });
     const outcome = await carryOut(config.playbooks[0]?.steps[0] as Step);
     expect(outcome).toMatchObject({ status: "refused" });
@@ -146,7 +155,7 @@ it("the Kubernetes library is loaded for a restart, and by nothing else", async 
     const intent = { id: "i", kind: "rollout-restart", epoch: 1, at: { wallMs: 1700000000000, monoMs: 1 } };
     const instance = { name: "n", url: "kubernetes://helius/deployment/mlflow-tracker" };
     const restart = async (kubeconfig) => {
-      const actions = openActions(() => ["t"], { kubernetes: { kubeconfig }, http: [] });
+      const actions = openActions({ tokens: () => ["t"], settings: { kubernetes: { kubeconfig }, http: [] }, meters: () => {} });
       say("opened");
       const signal = new AbortController().signal;
       say((await actions.byKind.get("rollout-restart").execute(intent, instance, signal)).status);

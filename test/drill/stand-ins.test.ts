@@ -8,7 +8,7 @@ import {
   kubeconfigOf,
   startKubernetesStandIn,
 } from "../../src/lab/drill/stand-ins/kubernetes.ts";
-import { createRolloutRestart } from "../../src/monitor/actions/kubernetes/index.ts";
+import { createRolloutRestart } from "../../src/monitor/actions/rollout-restart/index.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
 
 // The stand-in for a cluster, held against the action that restarts workloads in a real one.

@@ -1,6 +1,6 @@
 import { expect, type TestContext, test } from "vitest";
-import { kubeconfigText, startApi } from "../../src/monitor/actions/kubernetes/testbed.ts";
-import { answering, startService } from "../../src/monitor/actions/service/testbed.ts";
+import { kubeconfigText, startApi } from "../../src/monitor/actions/rollout-restart/cluster.testkit.ts";
+import { answering, startService } from "../../src/monitor/actions/shared/service.testkit.ts";
 import { startAlertmanager } from "../setup/alertmanager.ts";
 import { waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";

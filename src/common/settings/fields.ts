@@ -102,3 +102,6 @@ export function parseListenAddress(value: string): { host: string; port: number 
   const host = (match[1] ?? "").replace(/^\[|\]$/g, "");
   return { host: host === "" ? "0.0.0.0" : host, port };
 }
+
+/** Of a plug-in that needs none: it has no section in the file. */
+export const NO_SETTINGS = z.strictObject({}).prefault({});

@@ -1,25 +1,18 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type ActionKind,
-  actionKinds,
-  callInstance,
-  callOf,
-  checkCall,
-  checkParameters,
-  httpKind,
-  isActionKind,
-  type Parameters,
-  serviceKinds,
-  workloadInstance,
-  workloadOf,
-} from "./kinds.ts";
+import type { Parameters } from "../kernel/plugin.ts";
+import { rulesOf } from "./http/settings.ts";
+import { actionKinds, actionPlugins } from "./index.ts";
+import { callInstance, callOf, workloadInstance, workloadOf } from "./shared/callees.ts";
+import type { ActionPlugin } from "./shared/context.ts";
+import { checkCall, checkParameters } from "./shared/parameters.ts";
 
-const problems = (kind: ActionKind, given: Parameters) =>
-  checkParameters(actionKinds[kind], given).map((p) => `${p.parameter} ${p.message}`);
+const rulesOfKind = (kind: string) => actionKinds.get(kind) as ActionPlugin;
+const problems = (kind: string, given: Parameters) =>
+  checkParameters(rulesOfKind(kind).parameters, given).map((p) => `${p.parameter} ${p.message}`);
 
 /** A step of each kind that is right. */
-const GOOD: Record<ActionKind, Parameters> = {
+const GOOD: Record<string, Parameters> = {
   mitigate: {},
   "set-rate-limit": { per_second: "20", seconds: "900" },
   "reset-rate-limit": {},
@@ -34,11 +27,11 @@ const GOOD: Record<ActionKind, Parameters> = {
   "rollout-restart": {},
   http: {},
 };
-const kinds = Object.keys(actionKinds) as ActionKind[];
+const kinds = actionPlugins.map(({ kind }) => kind);
 
 describe("the kinds", () => {
   it.each(kinds)("%s takes a right step, and neither a stranger nor one less", (kind) => {
-    const given = GOOD[kind];
+    const given = GOOD[kind] as Parameters;
     expect(problems(kind, given)).toEqual([]);
     expect(problems(kind, { ...given, colour: "red" })).toEqual([
       expect.stringMatching(/^colour is not a known parameter; (it takes none|known here: )/),
@@ -51,16 +44,16 @@ describe("the kinds", () => {
 
   it("whatever isolates, limits, forces or pauses must say for how long, and ends by itself", () => {
     for (const kind of ["isolate-region", "set-rate-limit", "force-fallback", "pause-stream"] as const) {
-      expect(actionKinds[kind].parameters.seconds?.required).toBe(true);
-      expect(actionKinds[kind].expiresMs?.({ ...GOOD[kind], seconds: "1.5" })).toBe(1500);
+      expect(rulesOfKind(kind).parameters.seconds?.required).toBe(true);
+      expect(rulesOfKind(kind).expiresMs?.({ ...GOOD[kind], seconds: "1.5" })).toBe(1500);
     }
-    const others = kinds.filter((kind) => actionKinds[kind].parameters.seconds === undefined);
-    expect(others.every((kind) => actionKinds[kind].expiresMs === undefined)).toBe(true);
+    const others = kinds.filter((kind) => rulesOfKind(kind).parameters.seconds === undefined);
+    expect(others.every((kind) => rulesOfKind(kind).expiresMs === undefined)).toBe(true);
   });
 
   it("what takes a step back is itself a right step, on the same region", () => {
     const undone = kinds.flatMap((kind) => {
-      const undo = actionKinds[kind].undo?.({ ...GOOD[kind], ...regionOf(kind) });
+      const undo = rulesOfKind(kind).undo?.({ ...GOOD[kind], ...regionOf(kind) });
       if (undo === undefined) return [];
       expect(problems(undo.kind, undo.parameters), kind).toEqual([]);
       return [`${kind} > ${undo.kind} ${JSON.stringify(undo.parameters)}`];
@@ -71,25 +64,24 @@ describe("the kinds", () => {
       "force-fallback > release-fallback {}",
       "pause-stream > resume-stream {}",
     ]);
-    expect(actionKinds["set-rate-limit"].undo?.(GOOD["set-rate-limit"])).toEqual({
+    expect(rulesOfKind("set-rate-limit").undo?.(GOOD["set-rate-limit"] as Parameters)).toEqual({
       kind: "reset-rate-limit",
       parameters: {},
     });
   });
 
   it("names of objects are not kinds", () => {
-    expect(kinds.every(isActionKind)).toBe(true);
     for (const name of ["toString", "__proto__", "constructor", "", "Mitigate"])
-      expect(isActionKind(name), name).toBe(false);
+      expect(actionKinds.has(name), name).toBe(false);
   });
 });
 
-function regionOf(kind: ActionKind): Parameters {
-  return "region" in actionKinds[kind].parameters ? { region: "$region" } : {};
+function regionOf(kind: string): Parameters {
+  return "region" in rulesOfKind(kind).parameters ? { region: "$region" } : {};
 }
 
 describe("a parameter", () => {
-  it.each<[ActionKind, string, string[], string[]]>([
+  it.each<[string, string, string[], string[]]>([
     [
       "isolate-region",
       "seconds",
@@ -117,10 +109,10 @@ describe("a parameter", () => {
   it("never lets through what is not one plain number or word", () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(...(Object.keys(serviceKinds) as ActionKind[])),
+        fc.constantFrom(...actionPlugins.filter(({ on }) => on === "service").map(({ kind }) => kind)),
         fc.string(),
         (kind, text) => {
-          for (const [name, rule] of Object.entries(actionKinds[kind].parameters))
+          for (const [name, rule] of Object.entries(rulesOfKind(kind).parameters))
             if (rule.check(text) === undefined) expect(text, name).toMatch(/^(\$region|[\w.+-]+)$/);
         },
       ),
@@ -129,11 +121,13 @@ describe("a parameter", () => {
 
   it("may be a placeholder in a step, never in a call", () => {
     const given = { region: "$region", seconds: "60" };
-    expect(checkParameters(actionKinds["isolate-region"], given)).toEqual([]);
-    expect(checkCall(actionKinds["isolate-region"], given)).toEqual([
+    expect(checkParameters(rulesOfKind("isolate-region").parameters, given)).toEqual([]);
+    expect(checkCall(rulesOfKind("isolate-region").parameters, given)).toEqual([
       { parameter: "region", message: "is still $region: no region was chosen" },
     ]);
-    expect(checkCall(actionKinds["isolate-region"], { region: "us-east-1", seconds: "60" })).toEqual([]);
+    expect(
+      checkCall(rulesOfKind("isolate-region").parameters, { region: "us-east-1", seconds: "60" }),
+    ).toEqual([]);
   });
 
   it("inherited from an object is not given", () => {
@@ -144,7 +138,7 @@ describe("a parameter", () => {
 
 describe("an entry of actions.http", () => {
   it("requires what its templates name, and nothing else", () => {
-    const rules = httpKind(["pool", "region"]);
+    const rules = rulesOf({ parameters: ["pool", "region"] });
     expect(checkParameters(rules, { pool: "blue", region: "$region" })).toEqual([]);
     expect(checkParameters(rules, { pool: "blue" })).toEqual([
       {

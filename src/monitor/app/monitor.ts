@@ -10,6 +10,7 @@ import {
   registerDroppedLines,
   registerTokenFile,
 } from "../../common/telemetry/registry.ts";
+import { actionPlugins } from "../actions/index.ts";
 import { type ConfigInput, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createLoop, type Loop } from "../cycle/loop.ts";
@@ -18,6 +19,7 @@ import type { Clock } from "../kernel/time.ts";
 import { fanOut } from "../report/fan-out.ts";
 import { createLogReporter } from "../report/log.ts";
 import { createMetricsReporter } from "../report/metrics.ts";
+import { registerPlugins } from "../report/plugin-metrics.ts";
 import { createStatusBoard, type StatusBoard } from "../report/status.ts";
 import { openSqliteStore } from "../store/sqlite/index.ts";
 import { type MonitorServer, startMonitorServer } from "../web/server.ts";
@@ -183,8 +185,9 @@ function openParts(input: {
     [createLogReporter(log.logger), createMetricsReporter(registry), ...told],
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
+  const meters = registerPlugins(registry, actionPlugins);
   const sources = openSources(config, clock);
-  const actions = openActions(() => tokens.all(), config.actions);
+  const actions = openActions({ tokens: () => tokens.all(), settings: config.actions, meters });
   undo.push(() => actions.close());
   const escalator = openEscalator(config.escalation);
   undo.push(() => escalator.close());

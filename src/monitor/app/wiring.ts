@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent } from "undici";
-import { actionFactories } from "../actions/index.ts";
+import { actionPlugins } from "../actions/index.ts";
+import { sectionOf } from "../config/plugins.ts";
 import type { Config } from "../config/types.ts";
 import type { LoopSettings } from "../cycle/types.ts";
 import type { Action } from "../kernel/action.ts";
 import type { MetricSource } from "../kernel/observation.ts";
+import type { Meters } from "../kernel/plugin.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Escalator } from "../kernel/verification.ts";
 import { createAlertmanagerEscalator } from "../notify/alertmanager.ts";
@@ -131,47 +133,27 @@ export interface OpenActions {
   close(): Promise<void>;
 }
 
-/** Every kind of action. A new kind is a line here, its rules in `src/monitor/actions/kinds.ts`, and perhaps a folder. */
-export function openActions(tokens: () => readonly string[], config: Config["actions"]): OpenActions {
-  const common = {
-    totalTimeoutMs: 12_000,
-    retry: { maxAttempts: 3, baseMs: 250, maxMs: 2000 },
+/** Every kind of action. */
+export function openActions(given: {
+  readonly tokens: () => readonly string[];
+  readonly settings: Config["actions"];
+  readonly meters: Meters;
+}): OpenActions {
+  // One for all, so that a change of the configuration closes nothing under a call. An attempt's own deadline ends a
+  // silent connection; these are only coarse.
+  const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: 0, bodyTimeout: 0 });
+  const context = {
+    tokens: given.tokens,
+    meters: given.meters,
+    dispatcher,
     random: Math.random,
     sleep: async (ms: number) => void (await sleep(ms)),
   };
-  // One for all calls outside, so that a change of the configuration closes nothing under a call.
-  const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: 0, bodyTimeout: 0 });
-  const service = actionFactories.service({
-    ...common,
-    tokens,
-    attemptTimeoutMs: 4000,
-    maxResponseBytes: 65_536,
-  });
-  const byKind = new Map<string, Action>(Object.entries(service.byKind));
-  const reconfigure = ({ kubernetes, http }: Config["actions"]): void => {
-    const configured = [
-      // An object of the API server is larger than an answer: it tells who manages each of its fields.
-      actionFactories.rolloutRestart({
-        ...common,
-        ...kubernetes,
-        dispatcher,
-        attemptTimeoutMs: 4000,
-        maxResponseBytes: 2 ** 20,
-      }),
-      actionFactories.http({
-        ...common,
-        calls: http,
-        dispatcher,
-        attemptTimeoutMs: 10_000,
-        maxResponseBytes: 65_536,
-      }),
-    ];
-    for (const action of configured) byKind.set(action.kind, action);
+  const byKind = new Map<string, Action>();
+  const reconfigure = (settings: Config["actions"]): void => {
+    for (const plugin of actionPlugins)
+      byKind.set(plugin.kind, plugin.create(context, settings[sectionOf(plugin)]));
   };
-  reconfigure(config);
-  return {
-    byKind,
-    reconfigure,
-    close: async () => void (await Promise.all([service.close(), dispatcher.destroy()])),
-  };
+  reconfigure(given.settings);
+  return { byKind, reconfigure, close: () => dispatcher.destroy() };
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { prepareCall } from "../actions/http/settings.ts";
 import { loadConfig } from "./load.ts";
 import { ConfigError } from "./types.ts";
 
@@ -27,7 +28,7 @@ function problems(yaml: string): string[] {
 describe("the section actions", () => {
   it("is empty by default", () => {
     expect(load("").actions).toEqual({
-      kubernetes: { kubeconfig: undefined, context: undefined },
+      kubernetes: {},
       http: [],
     });
   });
@@ -49,7 +50,7 @@ actions:
     - { name: page, url: "http://pager/x", method: POST, idempotent: true, body: "a={{region}}", headers: { content-type: application/x-www-form-urlencoded } }
     - { name: note, url: "http://notes/x", body: "plain", headers: { content-type: text/plain } }
 `).actions;
-    expect(http).toEqual([
+    expect((http as Parameters<typeof prepareCall>[0][]).map(prepareCall)).toEqual([
       {
         name: "drain",
         method: "POST",

@@ -1,5 +1,7 @@
+import { actionKinds } from "../actions/index.ts";
 import type { Target } from "../kernel/target.ts";
 import { defaultPlaybooks } from "./default-playbooks.ts";
+import { sectionOf } from "./plugins.ts";
 import type { Complain } from "./resolve.ts";
 import { type Known, resolvePlaybook, resolvePlaybooks } from "./resolve-playbooks.ts";
 import type { FileConfig } from "./schema.ts";
@@ -15,13 +17,12 @@ export function resolveContainment(input: {
   readonly complain: Complain;
 }): Pick<Config, "containment" | "playbooks" | "inactivePlaybooks"> {
   const { file, targets, actions } = input;
-  const known: Known = { targets, calls: actions.http, cooldownMs: 1000 * file.predict.cooldown_seconds };
+  const known: Known = { targets, actions, cooldownMs: 1000 * file.predict.cooldown_seconds };
   const containment = {
     alertStaleMs: 1000 * file.containment.alert_stale_seconds,
     regionWindowS: file.containment.region_window_seconds,
   };
-  const workloads = actions.kubernetes.kubeconfig !== undefined || input.inCluster;
-  if (file.playbooks === undefined) return { containment, ...builtIn(known, workloads) };
+  if (file.playbooks === undefined) return { containment, ...builtIn(known, input.inCluster) };
   const complain: Complain = (path, message) => input.complain(["playbooks", ...path], message);
   return {
     containment,
@@ -30,13 +31,15 @@ export function resolveContainment(input: {
   };
 }
 
-function builtIn(known: Known, workloads: boolean): Pick<Config, "playbooks" | "inactivePlaybooks"> {
+function builtIn(known: Known, inCluster: boolean): Pick<Config, "playbooks" | "inactivePlaybooks"> {
   const playbooks: Config["playbooks"][number][] = [];
   const inactivePlaybooks: InactivePlaybook[] = [];
   for (const config of defaultPlaybooks(known.targets)) {
-    const problems: string[] = [];
-    if (!workloads && config.steps.some(({ workload }) => workload !== undefined))
-      problems.push("actions.kubernetes.kubeconfig is not set, and the monitor does not run in a pod");
+    const problems = config.steps.flatMap(({ action }) => {
+      const plugin = actionKinds.get(action);
+      const why = plugin?.unavailable?.(known.actions[sectionOf(plugin)], { inCluster });
+      return why === undefined ? [] : [why];
+    });
     const playbook = resolvePlaybook(config, known, (_, message) => problems.push(message));
     const [why] = problems;
     if (why === undefined) playbooks.push(playbook);

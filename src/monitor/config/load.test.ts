@@ -134,7 +134,12 @@ describe("precedence", () => {
       "predict.cooldown_seconds": [11, 12, 13, (c) => c.predict.cooldownMs / 1000],
       "predict.sensitivity": ["strict", undefined, "eager", (c) => c.predict.sensitivity],
       "predict.window_samples": [11, undefined, 13, (c) => c.predict.windowSamples],
-      "actions.kubernetes.kubeconfig": ["/f", undefined, "/g", (c) => c.actions.kubernetes.kubeconfig],
+      "actions.kubernetes.kubeconfig": [
+        "/f",
+        undefined,
+        "/g",
+        (c) => (c.actions.kubernetes as { kubeconfig?: string }).kubeconfig,
+      ],
       "containment.alert_stale_seconds": [11, undefined, 13, (c) => c.containment.alertStaleMs / 1000],
       "containment.region_window_seconds": [11, undefined, 13, (c) => c.containment.regionWindowS],
       "guards.target_cap.actions": [11, undefined, 13, (c) => c.guards.targetCap.actions],

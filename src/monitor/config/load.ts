@@ -2,10 +2,11 @@ import { readFileSync } from "node:fs";
 import type { z } from "zod";
 import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import { parseListenAddress } from "../../common/settings/fields.ts";
-import { resolveActions } from "./actions.ts";
+import { toInternal } from "../../common/settings/internal.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { resolveContainment } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
+import { actionsSchema, checkActions } from "./plugins.ts";
 import { type Complain, resolveTargets } from "./resolve.ts";
 import { resolveEscalation, resolveGuards, resolveVerification } from "./resolve-guards.ts";
 import { type FileConfig, fileSchema, keysAt } from "./schema.ts";
@@ -148,11 +149,9 @@ function resolve(from: {
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
   const targets = resolveTargets(file, file.targets ?? [], complain);
-  const actions = resolveActions(
-    file.actions,
-    { targets: targets.map((t) => t.name), tokenFile: file.admin.token_file },
-    complain,
-  );
+  const actions = toInternal(actionsSchema, file.actions);
+  const named = targets.map((t) => t.name);
+  checkActions(actions, { targets: named, adminTokenFile: file.admin.token_file }, complain);
   const { predict: p, sources: s, web } = file;
   checkTogether(file, from.given, complain);
   if (

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { flag, name, number, text } from "../../common/settings/fields.ts";
-import { workloadInstance } from "../actions/kinds.ts";
+import { workloadInstance } from "../actions/shared/callees.ts";
 
 const series = z.strictObject({
   target: text("the name of a target"),

@@ -1,25 +1,19 @@
-import type { HttpCall } from "../actions/http-call.ts";
-import {
-  actionKinds,
-  callInstance,
-  checkParameters,
-  httpKind,
-  isActionKind,
-  type KindRules,
-  REGION_PLACEHOLDER,
-  workloadInstance,
-} from "../actions/kinds.ts";
+import { actionKinds } from "../actions/index.ts";
+import { callInstance, workloadInstance } from "../actions/shared/callees.ts";
+import type { ActionPlugin } from "../actions/shared/context.ts";
+import { checkParameters, REGION_PLACEHOLDER } from "../actions/shared/parameters.ts";
 import type { ActionTarget, ForecastMatcher, Playbook, Precondition, Step } from "../kernel/containment.ts";
+import type { ActionRules } from "../kernel/plugin.ts";
 import type { Instance, Target } from "../kernel/target.ts";
 import type { PlaybookConfig, StepConfig } from "./playbooks.ts";
+import { type ActionSettings, calleesOf, sectionOf } from "./plugins.ts";
 import type { Complain } from "./resolve.ts";
 import { suggest } from "./suggest.ts";
 
 /** What playbooks may name. */
 export interface Known {
   readonly targets: readonly Target[];
-  /** Entries of `actions.http`. */
-  readonly calls: readonly HttpCall[];
+  readonly actions: ActionSettings;
   /** Cooldown of what is no target, milliseconds. */
   readonly cooldownMs: number;
 }
@@ -93,7 +87,7 @@ function resolveStep(config: StepConfig, known: Known, complain: Complain): Step
   });
   const { on, rules } = resolveActuated(config, known, complain);
   if (rules !== undefined)
-    for (const { parameter, message } of checkParameters(rules, parameters))
+    for (const { parameter, message } of checkParameters(rules.parameters, parameters))
       complain(["parameters", parameter], message);
   const undo = resolveUndo({ config, rules, parameters, complain });
   const expiresMs = rules?.expiresMs?.(parameters);
@@ -112,7 +106,7 @@ function resolveActuated(
   config: StepConfig,
   known: Known,
   complain: Complain,
-): { readonly on: ActionTarget; readonly rules: KindRules | undefined } {
+): { readonly on: ActionTarget; readonly rules: ActionRules | undefined } {
   const { action, on, workload } = config;
   const other = (name: string, instance?: Instance): ActionTarget => ({
     name,
@@ -121,11 +115,11 @@ function resolveActuated(
     autoHeal: true,
   });
   const nothing = other(on ?? workload ?? "");
-  if (!isActionKind(action)) {
+  const rules = actionKinds.get(action);
+  if (rules === undefined) {
     complain(["action"], notKind(action));
-    return { on: nothing, rules: undefined };
+    return { on: nothing, rules };
   }
-  const rules = actionKinds[action];
   const wrongKey = rules.on === "workload" ? "on" : "workload";
   const rightKey = rules.on === "workload" ? "workload" : "on";
   if (config[wrongKey] !== undefined) {
@@ -137,10 +131,13 @@ function resolveActuated(
     return { on: other(workload ?? "", workloadInstance(workload ?? "")), rules };
   }
   if (on === undefined) {
-    complain([], `must have on: ${rules.on === "call" ? "an entry of actions.http" : "a target"}`);
+    complain(
+      [],
+      `must have on: ${rules.on === "call" ? `an entry of actions.${sectionOf(rules)}` : "a target"}`,
+    );
     return { on: nothing, rules };
   }
-  if (rules.on === "call") return resolveCall({ on, known, complain, actionTargets: other });
+  if (rules.on === "call") return resolveCall({ plugin: rules, on, known, complain, actionTargets: other });
   const target = targetOf(on, known);
   if (target === undefined) {
     complain(["on"], notTarget(on, known));
@@ -151,24 +148,26 @@ function resolveActuated(
 }
 
 function resolveCall(input: {
+  plugin: ActionPlugin;
   on: string;
   known: Known;
   complain: Complain;
   actionTargets: (name: string, instance?: Instance) => ActionTarget;
-}): { readonly on: ActionTarget; readonly rules: KindRules | undefined } {
-  const { on, known, complain, actionTargets } = input;
-  const entry = known.calls.find(({ name }) => name === on);
-  if (entry === undefined) {
-    const names = known.calls.map(({ name }) => name);
-    complain(["on"], `"${on}" is not an entry of actions.http${suggest(on, names)}`);
+}): { readonly on: ActionTarget; readonly rules: ActionRules | undefined } {
+  const { plugin, on, known, complain, actionTargets } = input;
+  const callees = calleesOf(plugin, known.actions);
+  const callee = callees.find(({ name }) => name === on);
+  if (callee === undefined) {
+    const names = callees.map(({ name }) => name);
+    complain(["on"], `"${on}" is not an entry of actions.${sectionOf(plugin)}${suggest(on, names)}`);
     return { on: actionTargets(on), rules: undefined };
   }
-  return { on: actionTargets(on, callInstance(on)), rules: httpKind(entry.parameters) };
+  return { on: actionTargets(on, callInstance(on)), rules: { ...plugin, parameters: callee.parameters } };
 }
 
 function resolveUndo(input: {
   config: StepConfig;
-  rules: KindRules | undefined;
+  rules: ActionRules | undefined;
   parameters: Readonly<Record<string, string>>;
   complain: Complain;
 }): Step["undo"] {
@@ -177,14 +176,15 @@ function resolveUndo(input: {
   if (config.undo === undefined) return rules?.undo?.(parameters);
   const { action } = config.undo;
   const own = asText(config.undo.parameters);
-  if (!isActionKind(action)) complain(["undo", "action"], notKind(action));
-  else if (rules !== undefined && actionKinds[action].on !== rules.on)
+  const undo = actionKinds.get(action);
+  if (undo === undefined) complain(["undo", "action"], notKind(action));
+  else if (rules !== undefined && undo.on !== rules.on)
     complain(
       ["undo", "action"],
       `${action} cannot be carried out on what ${config.action} is carried out on`,
     );
   else {
-    const undoRules = actionKinds[action].on === "call" ? rules : actionKinds[action];
+    const undoRules = undo.on === "call" ? rules?.parameters : undo.parameters;
     for (const { parameter, message } of undoRules === undefined ? [] : checkParameters(undoRules, own))
       complain(["undo", "parameters", parameter], message);
   }
@@ -226,7 +226,7 @@ function notTarget(name: string, known: Known): string {
 }
 
 function notKind(action: string): string {
-  return `"${action}" is not a kind of action${suggest(action, Object.keys(actionKinds))}`;
+  return `"${action}" is not a kind of action${suggest(action, [...actionKinds.keys()])}`;
 }
 
 function asText(values: Readonly<Record<string, string | number | boolean>>): Record<string, string> {

@@ -14,9 +14,9 @@ import {
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
 import type { SignalDefinition } from "../kernel/signal.ts";
 import { signalDefinitions } from "../signals/index.ts";
-import { actionsSchema } from "./actions.ts";
 import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
+import { actionsSchema } from "./plugins.ts";
 
 const MAX_BYTES = 2 ** 53 - 1;
 

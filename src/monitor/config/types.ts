@@ -1,10 +1,10 @@
-import type { HttpCall } from "../actions/http-call.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
 import type { Playbook } from "../kernel/containment.ts";
 import type { GuardSettings } from "../kernel/guards.ts";
 import type { SignalShape } from "../kernel/signal.ts";
 import type { Target } from "../kernel/target.ts";
 import type { VerificationSettings } from "../kernel/verification.ts";
+import type { ActionSettings } from "./plugins.ts";
 
 /** Everything the monitor is told, with every default resolved. Frozen. */
 export interface Config {
@@ -52,11 +52,7 @@ export interface Config {
     readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
   };
   /** What the kinds of action beside the services' own need. */
-  readonly actions: {
-    /** Without a kubeconfig: the service account of the pod. */
-    readonly kubernetes: { readonly kubeconfig: string | undefined; readonly context: string | undefined };
-    readonly http: readonly HttpCall[];
-  };
+  readonly actions: ActionSettings;
   readonly targets: readonly Target[];
   /** The brakes on acting. */
   readonly guards: GuardSettings;

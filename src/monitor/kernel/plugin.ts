@@ -1,9 +1,9 @@
 import type { Action } from "./action.ts";
 
 /** What checks and completes settings; a schema of zod is one. */
-export interface SettingsSchema<Settings = unknown> {
+export interface SettingsSchema {
   /** @throws where `given` is wrong. */
-  parse(given: unknown): Settings;
+  parse(given: unknown): unknown;
 }
 
 /** A metric that a plug-in registers, as docs/metrics.md lists it. */
@@ -31,9 +31,13 @@ export interface Meter {
 /** The metrics that a plug-in has declared, by name. @throws RangeError for one that it has not. */
 export type Meters = (name: string) => Meter;
 
+/** For where nothing is measured: a replay, a simulation. */
+export const NO_METERS: Meters = () => ({ inc: () => {}, set: () => {}, reset: () => {} });
+
 /**
  * A plug-in: one folder that exports one of these, and one line in the index of its room. The schema of the
  * configuration, flags, `--help`, the reference, the list of metrics and the status are read from it.
+ * @typeParam Settings as code has them: `window_seconds: 60` of the file is `windowMs: 60_000` (`common/settings`).
  */
 export interface Plugin<Settings = unknown> {
   /** Unique in its room, e.g. `prometheus`; also the key of its settings in the file: `sources.prometheus`. */
@@ -41,8 +45,10 @@ export interface Plugin<Settings = unknown> {
   /** Its row of the reference. */
   readonly docs: PluginDocs;
   /** Every key with its default, range and help; flags and variables come from them (`common/settings`). */
-  readonly settings: SettingsSchema<Settings>;
+  readonly settings: SettingsSchema;
   readonly metrics: readonly MetricSpec[];
+  /** What its settings come to, one line each, for `check-config`; no secrets. */
+  describe?(settings: Settings): readonly string[];
 }
 
 export interface PluginDocs {
@@ -51,9 +57,8 @@ export interface PluginDocs {
 }
 
 /** A plug-in that is made from its settings; `create` is a method, so that a list may hold plug-ins of any settings. */
-export interface CreatedPlugin<Context, Made, Settings = unknown> extends Plugin {
-  /** @param settings as configuration gives them: `window_seconds: 60` of the file is `windowMs: 60_000` here. */
-  create(context: Context, settings: Settings): Made;
+export interface CreatedPlugin<Context, Made, Settings = unknown> extends Plugin<Settings> {
+  create(context: Context & { readonly meters: Meters }, settings: Settings): Made;
 }
 
 /** What an action is carried out on: a service's admin plane, a workload of Kubernetes, an entry of `actions.http`. */
@@ -68,14 +73,22 @@ export interface ParameterRule {
   readonly check: (text: string) => string | undefined;
 }
 
+export type ParameterRules = Readonly<Record<string, ParameterRule>>;
+
 /** What a step with a kind of action may and must say, and what becomes of it. */
 export interface ActionRules {
   readonly on: Actuator;
-  readonly parameters: Readonly<Record<string, ParameterRule>>;
+  readonly parameters: ParameterRules;
   /** What takes the action back when the step names nothing else; absent: nothing can. */
   readonly undo?: (parameters: Parameters) => { readonly kind: string; readonly parameters: Parameters };
   /** When its effect ends by itself, milliseconds after the call; absent: it is over when the call is. */
   readonly expiresMs?: (parameters: Parameters) => number;
+}
+
+/** Something outside that a kind on `call` can be carried out on, as its settings name it. */
+export interface Callee {
+  readonly name: string;
+  readonly parameters: ParameterRules;
 }
 
 /** A kind of action. */
@@ -86,6 +99,16 @@ export interface ActionPlugin<Context, Settings = unknown>
     /** Parameters of a right call, for the reference and for tests of every kind. */
     readonly example: Parameters;
   };
-  /** Key of its settings below `actions`, where several kinds share one section; absent: its kind. */
+  /** Key of its settings below `actions`, where that is not its kind: several kinds may share one section. */
   readonly section?: string;
+  /** What a step of a kind on `call` may name. */
+  callees?(settings: Settings): readonly Callee[];
+  /** Why no step of this kind can be carried out: built-in playbooks that need it are then inactive. */
+  unavailable?(settings: Settings, site: { readonly inCluster: boolean }): string | undefined;
+  /** What is wrong only beside other settings, by the path of its key from the section on. */
+  check?(
+    settings: Settings,
+    beside: { readonly adminTokenFile: string | undefined },
+    complain: (path: readonly PropertyKey[], message: string) => void,
+  ): void;
 }

@@ -1,7 +1,8 @@
-import { actionFactories } from "../../../monitor/actions/index.ts";
+import { actionPlugins } from "../../../monitor/actions/index.ts";
 import type { Config } from "../../../monitor/config/types.ts";
 import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
+import { NO_METERS } from "../../../monitor/kernel/plugin.ts";
 import type { Escalator } from "../../../monitor/kernel/verification.ts";
 import { createAlertmanagerEscalator } from "../../../monitor/notify/alertmanager.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
@@ -41,20 +42,19 @@ export function openSource({ world, config, network, seen }: Adapters): MetricSo
   return { ...source, history: (request) => history(request, world) };
 }
 
-/** The real actions on services, by kind, with the limits of the composition root. */
+/** The real actions on services, by kind. */
 export function openActions({ world, network, process }: Adapters): Readonly<Record<string, Action>> {
   const { time } = world;
-  return actionFactories.service({
+  const context = {
     tokens: () => [ADMIN_TOKEN],
     random: () => 0.5,
-    sleep: (ms) => process.through(time.sleep(ms)),
+    sleep: (ms: number) => process.through(time.sleep(ms)),
     dispatcher: network,
     now: () => time.now,
-    attemptTimeoutMs: 4000,
-    totalTimeoutMs: 12_000,
-    maxResponseBytes: 65_536,
-    retry: { maxAttempts: 3, baseMs: 250, maxMs: 2000 },
-  }).byKind;
+    meters: NO_METERS,
+  };
+  const ofServices = actionPlugins.filter(({ on }) => on === "service");
+  return Object.fromEntries(ofServices.map((plugin) => [plugin.kind, plugin.create(context, undefined)]));
 }
 
 /** The real caller of people. */

@@ -3,8 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Instance } from "../../kernel/target.ts";
-import { workloadInstance } from "../kinds.ts";
-import { INTENT, kubeconfigText, startApi, TOKEN, temporaryFile, testAction } from "./testbed.ts";
+import { workloadInstance } from "../shared/callees.ts";
+import { INTENT, kubeconfigText, startApi, TOKEN, temporaryFile, testAction } from "./cluster.testkit.ts";
 
 const TRACKER = workloadInstance("helius/deployment/mlflow-tracker") as Instance;
 const SERVICE_ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount";

@@ -1,25 +1,42 @@
-import type { Dispatcher } from "undici";
+import type { Internal } from "../../../common/settings/internal.ts";
 import type { Action, Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
-import { type HttpCall, renderBody, renderUrl, type Values } from "../http-call.ts";
-import { callOf, checkCall, httpKind, type ParameterProblem } from "../kinds.ts";
 import { callOnce, type Reply } from "../shared/call.ts";
+import { callOf } from "../shared/callees.ts";
+import { type ActionContext, type ActionPlugin, LIMITS } from "../shared/context.ts";
 import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
+import { checkCall, type ParameterProblem } from "../shared/parameters.ts";
 import { certainlyNothing, notDone, type RetryResult, summary, withRetries } from "../shared/retry.ts";
 import { type CallLimits, checkLimits } from "../shared/settings.ts";
 import { readSecrets } from "./secrets.ts";
+import { checkSecrets, type HttpCall, httpSettings, prepareCall, rulesOf } from "./settings.ts";
+import { renderBody, renderUrl, type Values } from "./template.ts";
 
-/** Settings of `createHttpAction`; `attemptTimeoutMs` is the most that an entry gets. */
-export interface HttpActionSettings extends CallLimits {
-  readonly calls: readonly HttpCall[];
-  readonly dispatcher: Dispatcher;
-  /** Uniform in [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Waits; may resolve or reject when the signal is aborted. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Monotonic milliseconds, for durations and the total deadline. */
-  readonly now?: (() => number) | undefined;
-}
+/** Longest attempt that an entry may ask for, milliseconds. */
+const MAX_ATTEMPT_MS = 10_000;
+
+export const http: ActionPlugin<Internal<typeof httpSettings>> = {
+  kind: "http",
+  docs: { summary: "the call of an entry of `actions.http`, for what no other kind does", example: {} },
+  settings: httpSettings,
+  metrics: [],
+  on: "call",
+  parameters: {},
+  describe: (calls) => calls.map(({ name, method, url }) => `http ${name}: ${method} ${url}`),
+  callees: (calls) => calls.map((call) => ({ name: call.name, parameters: rulesOf(prepareCall(call)) })),
+  check: checkSecrets,
+  create: (context, calls) =>
+    createHttpAction({
+      ...LIMITS,
+      attemptTimeoutMs: MAX_ATTEMPT_MS,
+      ...context,
+      calls: calls.map(prepareCall),
+    }),
+};
+
+/** `attemptTimeoutMs` is the most that an entry gets. */
+export type HttpActionSettings = CallLimits &
+  Omit<ActionContext, "tokens"> & { readonly calls: readonly HttpCall[] };
 
 /** A call with its values in place, but for the secrets. */
 interface Prepared {
@@ -107,7 +124,7 @@ function send(settings: HttpActionSettings, { call, secrets }: Prepared, sending
 function prepare(settings: HttpActionSettings, intent: Intent, instance: Instance): Prepared | Verdict {
   const call = entryOf(settings, instance);
   if (call === undefined) return refused(`actions.http has no entry for ${instance.url}`);
-  const wrong = checkCall(httpKind(call.parameters), intent.parameters ?? {})[0];
+  const wrong = checkCall(rulesOf(call), intent.parameters ?? {})[0];
   if (wrong !== undefined) return refused(named(wrong));
   const values = valuesOf(intent);
   const url = renderUrl(call.url, values);

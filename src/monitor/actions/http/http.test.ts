@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { Agent } from "undici";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Intent } from "../../kernel/action.ts";
-import type { HttpCall } from "../http-call.ts";
-import { callInstance } from "../kinds.ts";
-import { answering, calm, type Manner, reset, silent, startService } from "../service/testbed.ts";
+import { callInstance } from "../shared/callees.ts";
+import { answering, calm, type Manner, reset, silent, startService } from "../shared/service.testkit.ts";
 import { createHttpAction, type HttpActionSettings } from "./index.ts";
+import type { HttpCall } from "./settings.ts";
 
 const INTENT: Intent = {
   id: "intent-1",

@@ -12,7 +12,7 @@ import {
   silent,
   startService,
   testAction,
-} from "./testbed.ts";
+} from "./service.testkit.ts";
 
 describe("a lost answer", () => {
   it("is asked for again under the same key, and the service's record settles it", async () => {

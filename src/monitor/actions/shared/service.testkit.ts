@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Agent } from "undici";
 import { onTestFinished } from "vitest";
 import type { Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
-import type { ServiceKind } from "../kinds.ts";
-import { createServiceActions, type ServiceActionSettings } from "./index.ts";
+import { actionKinds } from "../index.ts";
+import type { ActionPlugin } from "./context.ts";
+import { createServiceAction, type ServiceActionSettings } from "./service.ts";
 
 /** A call that really arrived. */
 export interface Arrived {
@@ -88,10 +90,12 @@ export const INTENT: Intent = {
 };
 
 /** The action under test; its waits take no time, but count against the deadline. */
-export function testAction(more: Partial<ServiceActionSettings> = {}, kind: ServiceKind = "mitigate") {
+export function testAction(more: Partial<ServiceActionSettings> = {}, kind = "mitigate") {
   const waits: number[] = [];
   let slept = 0;
-  const actions = createServiceActions({
+  const dispatcher = new Agent();
+  const action = createServiceAction(actionKinds.get(kind) as ActionPlugin, {
+    dispatcher,
     tokens: () => ["the-token"],
     attemptTimeoutMs: 2_000,
     totalTimeoutMs: 10_000,
@@ -105,8 +109,8 @@ export function testAction(more: Partial<ServiceActionSettings> = {}, kind: Serv
     now: () => performance.now() + slept,
     ...more,
   });
-  onTestFinished(() => actions.close());
-  return { action: { ...actions.byKind[kind], close: () => actions.close() }, waits };
+  onTestFinished(() => dispatcher.destroy());
+  return { action: { ...action, close: () => dispatcher.destroy() }, waits };
 }
 
 /** A signal that nobody aborts. */

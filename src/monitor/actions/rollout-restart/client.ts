@@ -1,8 +1,8 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Dispatcher } from "undici";
 import { errorMessage } from "../../kernel/text.ts";
-import type { Workload } from "../kinds.ts";
 import { callOnce, type Reply } from "../shared/call.ts";
+import type { Workload } from "../shared/callees.ts";
 
 /** Where the API server is and how to log in. */
 export interface ClusterSettings {

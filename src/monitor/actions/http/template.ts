@@ -1,27 +1,4 @@
-import { type ParameterProblem, REGION_PLACEHOLDER } from "./kinds.ts";
-
-/** One entry of `actions.http`: a call to an address outside, as the configuration gives it. */
-export interface HttpCall {
-  readonly name: string;
-  readonly method: "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Template; placeholders stand in its path and query only. */
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Headers whose value is the first line of a file, read at each call. */
-  readonly headersFromFiles: Readonly<Record<string, string>>;
-  /** Template; its form follows from the header `content-type`. */
-  readonly body: string | undefined;
-  /** For one attempt, milliseconds. */
-  readonly timeoutMs: number;
-  /** Statuses that say that it was done; empty: any from 200 to 299. */
-  readonly expectStatus: readonly number[];
-  /** Template of the URL that knows what became of a call: 2xx it was done, 404 it never arrived. */
-  readonly reconcile: string | undefined;
-  /** The call may be repeated although it may have arrived. */
-  readonly idempotent: boolean;
-  /** What its templates need of an intent's parameters. */
-  readonly parameters: readonly string[];
-}
+import { type ParameterProblem, REGION_PLACEHOLDER } from "../shared/parameters.ts";
 
 /** Where a value stands, and so how it is escaped. */
 export type Place = "url" | "json" | "form";

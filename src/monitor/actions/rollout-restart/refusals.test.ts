@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { Instance } from "../../kernel/target.ts";
-import { workloadInstance } from "../kinds.ts";
+import { workloadInstance } from "../shared/callees.ts";
 import {
   type Fault,
   hangs,
@@ -13,7 +13,7 @@ import {
   temporaryFile,
   testAction,
   workload,
-} from "./testbed.ts";
+} from "./cluster.testkit.ts";
 import { EPOCH, INTENTS } from "./workload.ts";
 
 const TRACKER = workloadInstance("helius/deployment/mlflow-tracker") as Instance;

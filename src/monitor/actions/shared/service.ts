@@ -1,74 +1,44 @@
-import { Agent, type Dispatcher } from "undici";
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import type { Action, Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
 import { errorMessage } from "../../kernel/text.ts";
-import { checkCall, type ServiceKind, serviceKinds } from "../kinds.ts";
-import { callOnce, type Reply } from "../shared/call.ts";
-import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
-import { withRetries } from "../shared/retry.ts";
-import { type CallLimits, checkLimits } from "../shared/settings.ts";
-import { executed, reconciled } from "./verdict.ts";
+import { callOnce, type Reply } from "./call.ts";
+import { type ActionContext, type ActionPlugin, LIMITS } from "./context.ts";
+import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "./outcome.ts";
+import { checkCall } from "./parameters.ts";
+import { withRetries } from "./retry.ts";
+import { executed, reconciled } from "./service-verdict.ts";
+import { type CallLimits, checkLimits } from "./settings.ts";
 
-/** Settings of `createServiceActions`. */
-export interface ServiceActionSettings extends CallLimits {
-  /**
-   * The admin tokens, asked for at every attempt, so that a rotated one is used at once: the one to present, and the one
-   * to try where a service does not accept it.
-   */
-  readonly tokens: () => readonly string[];
-  /** Uniform in [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Waits; may resolve or reject when the signal is aborted. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Makes the connections; one of its own when absent. */
-  readonly dispatcher?: Dispatcher | undefined;
-  /** Monotonic milliseconds, for durations and the total deadline. */
-  readonly now?: (() => number) | undefined;
-}
+type ServiceRules = Pick<ActionPlugin, "kind" | "docs" | "parameters" | "undo" | "expiresMs">;
 
-/** The actions of services, one a kind, with the connections that they share. */
-export interface ServiceActions {
-  readonly byKind: Readonly<Record<ServiceKind, Action>>;
-  /** Drops its own connections; calls under way end as `unknown`. A dispatcher that was passed in is left alone. */
-  close(): Promise<void>;
-}
-
-/**
- * Every kind that a service carries out: `POST /admin/mitigate[?action=KIND&…]` of an instance with the intent's id as
- * idempotency key and the epoch as fencing token. Throws `RangeError` for settings out of range, naming the field.
- */
-export function createServiceActions(settings: ServiceActionSettings): ServiceActions {
-  checkLimits(settings);
-  // The attempt's own deadline ends a silent connection; undici's are only coarse.
-  const own = settings.dispatcher
-    ? undefined
-    : new Agent({ connect: { timeout: settings.attemptTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
-  const dispatcher = settings.dispatcher ?? (own as Dispatcher);
-  const now = settings.now ?? (() => performance.now());
-  const kinds = Object.keys(serviceKinds) as ServiceKind[];
-  const actions = kinds.map((kind) => [kind, serviceAction({ kind, settings, dispatcher, now })]);
+/** The plug-in of a kind that a service of the target carries out itself. */
+export function serviceAction(rules: ServiceRules): ActionPlugin {
   return {
-    byKind: Object.fromEntries(actions) as Record<ServiceKind, Action>,
-    close: async () => {
-      await own?.destroy();
-    },
+    ...rules,
+    on: "service",
+    settings: NO_SETTINGS,
+    metrics: [],
+    create: (context) => createServiceAction(rules, { ...LIMITS, ...context }),
   };
 }
 
-interface Parts {
-  readonly kind: ServiceKind;
-  readonly settings: ServiceActionSettings;
-  readonly dispatcher: Dispatcher;
-  readonly now: () => number;
-}
+export type ServiceActionSettings = CallLimits & ActionContext;
 
-function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
+/**
+ * A kind that a service carries out: `POST /admin/mitigate[?action=KIND&…]` of an instance with the intent's id as
+ * idempotency key and the epoch as fencing token. Throws `RangeError` for settings out of range, naming the field.
+ */
+export function createServiceAction(rules: ServiceRules, settings: ServiceActionSettings): Action {
+  checkLimits(settings);
+  const { kind } = rules;
+  const now = settings.now ?? (() => performance.now());
   return {
     kind,
     execute: (intent, instance, signal) =>
       outcomeOf(instance, now, async () => {
         if (signal.aborted) return CANCELLED_BEFORE;
-        const wrong = refusal(kind, intent);
+        const wrong = refusal(rules, intent);
         if (wrong !== undefined) return wrong;
         const result = await withRetries({
           ...settings,
@@ -79,7 +49,6 @@ function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
             withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
               callOnce({
                 ...settings,
-                dispatcher,
                 method: "POST",
                 url: `${adminUrl(instance)}/admin/mitigate${queryOf(kind, intent)}`,
                 headers: headersOf(intent, token),
@@ -97,7 +66,6 @@ function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
         const reply = await withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
           callOnce({
             ...settings,
-            dispatcher,
             method: "GET",
             url: `${adminUrl(instance)}/admin/actions/${encodeURIComponent(intent.id)}`,
             headers: { "x-admin-token": token, "x-predictive-automated": "1" },
@@ -111,16 +79,16 @@ function serviceAction({ kind, settings, dispatcher, now }: Parts): Action {
 }
 
 /** Why an intent cannot become a call: an action of another kind, or parameters that the kind does not take. */
-function refusal(kind: ServiceKind, intent: Intent): Verdict | undefined {
+function refusal({ kind, parameters }: ServiceRules, intent: Intent): Verdict | undefined {
   if (intent.kind !== kind) return verdict("refused", `not called: this is not an action of ${intent.kind}`);
-  const wrong = checkCall(serviceKinds[kind], intent.parameters ?? {});
+  const wrong = checkCall(parameters, intent.parameters ?? {});
   if (wrong.length === 0) return undefined;
   const named = wrong.map((problem) => `parameter ${problem.parameter} ${problem.message}`);
   return verdict("refused", `not called: ${named.join("; ")}`);
 }
 
 /** Always in the same order: under the same key a service takes the same call only. */
-function queryOf(kind: ServiceKind, { parameters = {} }: Intent): string {
+function queryOf(kind: string, { parameters = {} }: Intent): string {
   if (kind === "mitigate") return "";
   const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1));
   return `?${new URLSearchParams([["action", kind], ...sorted])}`;

@@ -9,7 +9,7 @@ import {
   renderBody,
   renderUrl,
   type Template,
-} from "./http-call.ts";
+} from "./template.ts";
 
 const parsed = (text: string): Template => {
   const template = parseTemplate(text);

@@ -1,15 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Intent } from "../../kernel/action.ts";
-import { type Parameters, type ServiceKind, serviceKinds } from "../kinds.ts";
-import { answering, calm, DONE, done, INTENT, reset, startService, testAction } from "./testbed.ts";
+import type { Parameters } from "../../kernel/plugin.ts";
+import { actionPlugins } from "../index.ts";
+import { answering, calm, DONE, done, INTENT, reset, startService, testAction } from "./service.testkit.ts";
 
-function intent(kind: ServiceKind, parameters?: Parameters): Intent {
+function intent(kind: string, parameters?: Parameters): Intent {
   return { ...INTENT, kind, ...(parameters === undefined ? {} : { parameters }) };
 }
 
 describe("the call of a kind", () => {
-  it.each<[ServiceKind, Parameters | undefined, string]>([
+  it.each<[string, Parameters | undefined, string]>([
     ["mitigate", undefined, "/admin/mitigate"],
     ["mitigate", {}, "/admin/mitigate"],
     [
@@ -85,7 +86,7 @@ describe("the call of a kind", () => {
 });
 
 describe("no call is made", () => {
-  it.each<[ServiceKind, Parameters, string]>([
+  it.each<[string, Parameters, string]>([
     [
       "isolate-region",
       { region: "us-east-1" },
@@ -122,7 +123,7 @@ describe("no call is made", () => {
 
   it("whose query says anything but what the rules allow", async () => {
     const service = await startService(done);
-    const kinds = Object.keys(serviceKinds) as ServiceKind[];
+    const kinds = actionPlugins.filter(({ on }) => on === "service").map(({ kind }) => kind);
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...kinds),

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { answering, calm, DONE, done, INTENT, type Manner, startService, testAction } from "./testbed.ts";
+import {
+  answering,
+  calm,
+  DONE,
+  done,
+  INTENT,
+  type Manner,
+  startService,
+  testAction,
+} from "./service.testkit.ts";
 
 describe("a mitigation that is carried out", () => {
   it("is one call with token, key, epoch and the reason", async () => {

@@ -1,26 +1,65 @@
-import type { Dispatcher } from "undici";
+import { z } from "zod";
+import { setting, text } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import { type Action, type Intent, tookEffect } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
 import { errorMessage } from "../../kernel/text.ts";
-import { actionKinds, checkCall, type Workload, workloadOf } from "../kinds.ts";
 import type { Reply } from "../shared/call.ts";
+import { type Workload, workloadOf } from "../shared/callees.ts";
+import { type ActionContext, type ActionPlugin, LIMITS } from "../shared/context.ts";
 import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
+import { checkCall } from "../shared/parameters.ts";
 import { canBeRepeated, certainlyNothing, summary, turnOf } from "../shared/retry.ts";
 import { type CallLimits, checkLimits } from "../shared/settings.ts";
 import { type Cluster, type ClusterSettings, openCluster } from "./client.ts";
 import { readWorkload, restartPatch, restartTime, type Seen } from "./workload.ts";
 
-/** Settings of `createRolloutRestart`. */
-export interface RolloutRestartSettings extends CallLimits, ClusterSettings {
-  /** Uniform in [0, 1): spreads the waits. */
-  readonly random: () => number;
-  /** Waits; may resolve or reject when the signal is aborted. */
-  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-  /** Makes the connections where the cluster asks for none of its own. */
-  readonly dispatcher: Dispatcher;
-  /** Monotonic milliseconds, for durations and the total deadline. */
-  readonly now?: (() => number) | undefined;
-}
+const settings = z
+  .strictObject({
+    kubeconfig: setting(
+      text("a kubeconfig file").optional(),
+      "kubeconfig for rollout-restart; without one, the pod's service account",
+    ),
+    context: setting(text("a context of the kubeconfig file").optional(), "context of that kubeconfig", {
+      shownDefault: "its current one",
+    }),
+  })
+  .refine(({ kubeconfig, context }) => context === undefined || kubeconfig !== undefined, {
+    path: ["context"],
+    error: "needs actions.kubernetes.kubeconfig: a pod's own service account has no contexts",
+  })
+  .prefault({});
+
+/** An object of the API server is larger than an answer: it tells who manages each of its fields. */
+const MAX_OBJECT_BYTES = 2 ** 20;
+
+export const rolloutRestart: ActionPlugin<Internal<typeof settings>> = {
+  kind: "rollout-restart",
+  docs: { summary: "restarts a workload as `kubectl rollout restart` does", example: {} },
+  section: "kubernetes",
+  settings,
+  metrics: [],
+  on: "workload",
+  parameters: {},
+  describe: ({ kubeconfig, context }) =>
+    kubeconfig === undefined
+      ? []
+      : [`kubernetes: ${kubeconfig}${context === undefined ? "" : `, context ${context}`}`],
+  unavailable: ({ kubeconfig }, { inCluster }) =>
+    kubeconfig === undefined && !inCluster
+      ? "actions.kubernetes.kubeconfig is not set, and the monitor does not run in a pod"
+      : undefined,
+  create: (context, { kubeconfig, context: cluster }) =>
+    createRolloutRestart({
+      ...LIMITS,
+      maxResponseBytes: MAX_OBJECT_BYTES,
+      ...context,
+      kubeconfig,
+      context: cluster,
+    }),
+};
+
+export type RolloutRestartSettings = CallLimits & ClusterSettings & Omit<ActionContext, "tokens">;
 
 /** One intent on one workload of a cluster. */
 interface Run {
@@ -51,7 +90,7 @@ export function createRolloutRestart(settings: RolloutRestartSettings): Action {
     if (workload === undefined) {
       return refused(`${instance.url} is no workload; give kubernetes://NAMESPACE/deployment/NAME`);
     }
-    const wrong = checkCall(actionKinds["rollout-restart"], intent.parameters ?? {})[0];
+    const wrong = checkCall(rolloutRestart.parameters, intent.parameters ?? {})[0];
     if (wrong !== undefined) return refused(`parameter ${wrong.parameter} ${wrong.message}`);
     const deadline = now() + settings.totalTimeoutMs;
     let cluster: Cluster;

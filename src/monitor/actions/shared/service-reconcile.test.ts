@@ -9,7 +9,7 @@ import {
   silent,
   startService,
   testAction,
-} from "./testbed.ts";
+} from "./service.testkit.ts";
 
 describe("reconciling", () => {
   it("asks for the key, with the token, and repeats nothing", async () => {

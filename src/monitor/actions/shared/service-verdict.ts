@@ -1,6 +1,6 @@
-import type { Answer, Reply } from "../shared/call.ts";
-import { type Verdict, verdict } from "../shared/outcome.ts";
-import { notDone, type RetryResult, saysApplied, summary } from "../shared/retry.ts";
+import type { Answer, Reply } from "./call.ts";
+import { type Verdict, verdict } from "./outcome.ts";
+import { notDone, type RetryResult, saysApplied, summary } from "./retry.ts";
 
 /** What the last reply, and those before it, say of an action of a service. */
 export function executed(result: RetryResult): Verdict {

@@ -1,15 +1,9 @@
 import { z } from "zod";
-import { described, name, seconds, text } from "../../common/settings/fields.ts";
-import {
-  checkBodyTemplate,
-  checkUrlTemplate,
-  type HttpCall,
-  parametersOf,
-  parseTemplate,
-  placeOfBody,
-} from "../actions/http-call.ts";
-import type { Complain } from "./resolve.ts";
-import type { Config } from "./types.ts";
+import { described, name, seconds, text } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
+import type { ParameterRule, ParameterRules } from "../../kernel/plugin.ts";
+import { anyRegion } from "../shared/parameters.ts";
+import { checkBodyTemplate, checkUrlTemplate, parametersOf, parseTemplate, placeOfBody } from "./template.ts";
 
 const HEADER = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
 const HEADER_VALUE = /^[\x20-\x7e]{1,4096}$/;
@@ -41,7 +35,7 @@ const status = z
     error: `must be a status from 200 to 299, or one that says that it was done before: ${DONE_BEFORE.join(", ")}`,
   });
 
-const httpCall = z.strictObject({
+const entry = z.strictObject({
   name: described(name(), "unique, and not the name of a target; a step names it"),
   url: described(text("an http:// or https:// URL"), "template; placeholders in its path and query only"),
   method: described(
@@ -86,48 +80,24 @@ const httpCall = z.strictObject({
   ),
 });
 
-type HttpCallConfig = z.output<typeof httpCall>;
+type Complain = (path: readonly PropertyKey[], message: string) => void;
 
-/** The section `actions`. */
-export const actionsSchema = z
-  .strictObject({
-    kubernetes: z
-      .strictObject({
-        kubeconfig: text("a kubeconfig file").optional(),
-        context: text("a context of the kubeconfig file").optional(),
-      })
-      .prefault({}),
-    http: z.array(httpCall, { error: "must be a list" }).default([]),
-  })
-  .prefault({});
+/** The section `actions.http`: a list of calls to addresses outside. */
+export const httpSettings = z
+  .array(
+    entry.superRefine((call, context) => {
+      const complain: Complain = (path, message) =>
+        context.addIssue({ code: "custom", path: [...path], message });
+      checkHeaders(call, complain);
+      checkTemplates(call, complain);
+    }),
+    { error: "must be a list" },
+  )
+  .default([]);
 
-/** What the section comes to; what is wrong only beside something else is complained of. */
-export function resolveActions(
-  given: z.output<typeof actionsSchema>,
-  beside: { readonly targets: readonly string[]; readonly tokenFile: string | undefined },
-  complain: Complain,
-): Config["actions"] {
-  const { kubeconfig, context } = given.kubernetes;
-  if (context !== undefined && kubeconfig === undefined) {
-    complain(
-      ["actions", "kubernetes", "context"],
-      "needs actions.kubernetes.kubeconfig: a pod's own service account has no contexts",
-    );
-  }
-  const seen = new Map(beside.targets.map((name, n) => [name, `target ${n + 1}`]));
-  const http = given.http.map((call, i) => {
-    const at = (...path: PropertyKey[]): PropertyKey[] => ["actions", "http", i, ...path];
-    const taken = seen.get(call.name);
-    if (taken !== undefined)
-      complain(at("name"), `"${call.name}" is already the name of ${taken}; each must be unique`);
-    seen.set(call.name, `actions.http[${i}]`);
-    checkHeaders(call, beside.tokenFile, (path, message) => complain(at(...path), message));
-    return resolveCall(call, (path, message) => complain(at(...path), message));
-  });
-  return { kubernetes: { kubeconfig, context }, http };
-}
+type Entry = Internal<typeof entry>;
 
-function checkHeaders(call: HttpCallConfig, tokenFile: string | undefined, complain: Complain): void {
+function checkHeaders(call: z.output<typeof entry>, complain: Complain): void {
   const seen = new Set<string>();
   for (const group of ["headers", "headers_from_files"] as const) {
     for (const [name, value] of Object.entries(call[group])) {
@@ -145,48 +115,68 @@ function checkHeaders(call: HttpCallConfig, tokenFile: string | undefined, compl
         complain([group, name], "must be plain text: placeholders stand in url, body and reconcile only");
       else if (group === "headers" && !HEADER_VALUE.test(value))
         complain([group, name], "must be 1 to 4096 printable ASCII characters");
-      else if (group === "headers_from_files" && value === tokenFile)
-        complain(
-          [group, name],
-          "must not be the file of the admin token: that never leaves for another address",
-        );
     }
   }
 }
 
-function resolveCall(call: HttpCallConfig, complain: Complain): HttpCall {
-  const contentType = contentTypeOf(call);
+function checkTemplates(call: z.output<typeof entry>, complain: Complain): void {
   for (const key of ["url", "reconcile"] as const) {
     const value = call[key];
     const wrong = value === undefined ? undefined : checkUrlTemplate(value);
     if (wrong !== undefined) complain([key], wrong);
   }
-  const wrong = call.body === undefined ? undefined : checkBodyTemplate(call.body, contentType);
+  const wrong = call.body === undefined ? undefined : checkBodyTemplate(call.body, contentTypeOf(call));
   if (wrong !== undefined) complain(["body"], wrong);
+}
+
+/** The admin token stays here: no entry may send the file that holds it. */
+export function checkSecrets(
+  calls: readonly Entry[],
+  { adminTokenFile }: { readonly adminTokenFile: string | undefined },
+  complain: Complain,
+): void {
+  for (const [i, { headersFromFiles }] of calls.entries())
+    for (const [name, file] of Object.entries(headersFromFiles))
+      if (file === adminTokenFile)
+        complain(
+          [i, "headers_from_files", name],
+          "must not be the file of the admin token: that never leaves for another address",
+        );
+}
+
+/** One entry with every default resolved: `headers` in lower case, and what its templates need of an intent. */
+export type HttpCall = ReturnType<typeof prepareCall>;
+
+export function prepareCall(call: Entry) {
+  const headers = lowered(call.headers);
+  const contentType = contentTypeOf(call);
   const templates = [call.url, call.reconcile, placeOfBody(contentType) && call.body];
-  const parameters = templates.flatMap((value) => {
+  const needed = templates.flatMap((value) => {
     const template = parseTemplate(value ?? "");
     return "problem" in template ? [] : parametersOf(template);
   });
   return {
-    name: call.name,
-    method: call.method,
-    url: call.url,
-    headers: {
-      ...(call.body === undefined ? {} : { "content-type": contentType }),
-      ...lowered(call.headers),
-    },
-    headersFromFiles: lowered(call.headers_from_files),
-    body: call.body,
-    timeoutMs: 1000 * call.timeout_seconds,
-    expectStatus: call.expect_status,
-    reconcile: call.reconcile,
+    ...call,
+    headers: call.body === undefined ? headers : { "content-type": contentType, ...headers },
+    headersFromFiles: lowered(call.headersFromFiles),
     idempotent: call.idempotent ?? (call.method === "PUT" || call.method === "DELETE"),
-    parameters: [...new Set(parameters)],
+    parameters: [...new Set(needed)],
   };
 }
 
-function contentTypeOf({ headers }: HttpCallConfig): string {
+/** What a step on an entry must say: each parameter that its templates name. */
+export function rulesOf({ parameters }: Pick<HttpCall, "parameters">): ParameterRules {
+  return Object.fromEntries(
+    parameters.map((name) => [name, { required: true, check: name === "region" ? anyRegion : plainText }]),
+  );
+}
+
+const TEXT = /^[^\p{Cc}\p{Cs}]{1,1024}$/u;
+
+const plainText: ParameterRule["check"] = (value) =>
+  TEXT.test(value) ? undefined : "must be 1 to 1024 characters, none of them a control character";
+
+function contentTypeOf({ headers }: Pick<Entry, "headers">): string {
   return lowered(headers)["content-type"] ?? "application/json";
 }
 

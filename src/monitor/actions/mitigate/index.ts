@@ -1,0 +1,10 @@
+import { serviceAction } from "../shared/service.ts";
+
+export const mitigate = serviceAction({
+  kind: "mitigate",
+  docs: {
+    summary: "frees what the service holds and ends injected faults: the plain mitigation",
+    example: {},
+  },
+  parameters: {},
+});

@@ -1,0 +1,7 @@
+import { serviceAction } from "../shared/service.ts";
+
+export const retrain = serviceAction({
+  kind: "retrain",
+  docs: { summary: "trains the model anew, and swaps it in where it is no worse", example: {} },
+  parameters: {},
+});
