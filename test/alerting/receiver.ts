@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 
 /** One alert of Alertmanager's webhook, version 4. */
-export interface ToldAlert {
+interface ToldAlert {
   readonly status: "firing" | "resolved";
   readonly fingerprint: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -10,7 +10,7 @@ export interface ToldAlert {
   readonly endsAt: string;
 }
 
-export interface Webhook {
+interface Webhook {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly body: {

@@ -112,7 +112,7 @@ export function envelope(rows: readonly unknown[]): Record<string, unknown> {
 
 export const JSON_TYPE = { "content-type": "application/json" };
 
-export function jsonAnswer(body: unknown): WireAnswer {
+function jsonAnswer(body: unknown): WireAnswer {
   return { headers: JSON_TYPE, body: Buffer.from(JSON.stringify(body)) };
 }
 

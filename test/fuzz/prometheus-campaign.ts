@@ -17,7 +17,7 @@ import {
 import { Wire, type WireAnswer, type WireRequest } from "./wire.ts";
 
 /** Largest answer that the source under test accepts. */
-export const CAP_BYTES = 64 * 1024;
+const CAP_BYTES = 64 * 1024;
 
 /** What is shown to an armed loop: one element a target and cycle, or one whole answer a cycle about the age of all. */
 export type Shown =

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { isHonestNumber } from "./absurd-json.ts";
 import type { WireAnswer } from "./wire.ts";
 
-export const METRIC = "process_resident_memory_bytes";
+const METRIC = "process_resident_memory_bytes";
 const TEXT_TYPE = { "content-type": "text/plain; version=0.0.4" };
 
 export function honestPage(value: number): string {

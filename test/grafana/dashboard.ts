@@ -1,6 +1,6 @@
 import { dashboards } from "../../grafana/dashboards/index.ts";
 
-export interface Target {
+interface Target {
   readonly refId: string;
   readonly expr: string;
   readonly datasource: { readonly type: string; readonly uid: string };

@@ -11,7 +11,7 @@ export interface Entry {
   readonly atMs: number;
 }
 
-export interface Sample {
+interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }

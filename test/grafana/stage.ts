@@ -160,7 +160,7 @@ function shippedConfig(at: {
 }
 
 /** Latency that climbs by 1.5 s in so many seconds. */
-export async function rampUp(stage: Stage, seconds: number): Promise<void> {
+async function rampUp(stage: Stage, seconds: number): Promise<void> {
   await stage.admin("product-api", `fault?mode=latency&inc=1500&over=${seconds}`);
 }
 

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 const FLAGS = [
@@ -53,7 +52,7 @@ export async function visit(
   return { page, complaints, strangers, close: () => context.close() };
 }
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const AXE = readFileSync(new URL(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
 /** What axe finds wrong with the page as it is shown now: rule, and where. */
 export async function violations(page: Page): Promise<string[]> {

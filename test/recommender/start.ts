@@ -3,9 +3,9 @@ import type { ServiceClock } from "../../src/services/kit/clock.ts";
 import { capturedLog, type LogLine } from "../../src/services/kit/kit.testkit.ts";
 import { recommenderService } from "../../src/services/recommender-service/service.ts";
 
-export const TOKEN = "test-token";
+const TOKEN = "test-token";
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly json: Record<string, unknown>;
 }

@@ -3,7 +3,7 @@ import { Agent, request as send } from "node:http";
 import { connect, type Socket } from "node:net";
 
 /** What came of a flood. */
-export interface Flooded {
+interface Flooded {
   readonly answered: number;
   readonly failed: number;
   readonly byStatus: Readonly<Record<number, number>>;

@@ -8,7 +8,7 @@ import type {
 import type { ScrapeRecipe, Signal } from "../../src/monitor/kernel/signal.ts";
 import type { Instance, Series, Target } from "../../src/monitor/kernel/target.ts";
 
-export interface SignalGiven {
+interface SignalGiven {
   readonly name?: string;
   readonly promql?: string;
   readonly scrape?: ScrapeRecipe;

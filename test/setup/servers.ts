@@ -23,7 +23,7 @@ export type ServerName =
   | "strace"
   | "faketime";
 
-export interface MissingServer {
+interface MissingServer {
   readonly name: ServerName;
   /** What a person can do about it. */
   readonly howToInstall: string;
@@ -68,11 +68,7 @@ const RECIPES: Record<ServerName, Recipe> = {
 const EXTRA_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin"];
 const INSTALL_TIMEOUT_MS = 300_000;
 
-export type Run = (
-  command: string,
-  args: readonly string[],
-  options?: { readonly cwd?: string },
-) => Promise<string>;
+type Run = (command: string, args: readonly string[], options?: { readonly cwd?: string }) => Promise<string>;
 
 /** The machine, as far as finding and installing goes; replaced in tests. */
 export interface Host {
@@ -86,10 +82,10 @@ export interface Host {
 }
 
 /** Absolute path of the repository's cache for unpacked servers. */
-export const CACHE_DIR = resolve(import.meta.dirname, "../../.cache/servers");
+const CACHE_DIR = resolve(import.meta.dirname, "../../.cache/servers");
 
 /** The machine this runs on. */
-export function thisHost(): Host {
+function thisHost(): Host {
   const path = process.env.PATH ?? "";
   return {
     path,

@@ -3,12 +3,13 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { waitFor } from "../setup/ports.ts";
 import { requireServer } from "../setup/require-server.ts";
 
-const WRITER = join(import.meta.dirname, "./log-writer.ts");
+const WRITER = fileURLToPath(new URL("./log-writer.ts", import.meta.url));
 const MAX_BYTES = 20_000;
 
 let folder = "";

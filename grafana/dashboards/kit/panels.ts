@@ -52,7 +52,7 @@ interface NumberFacts extends PanelFacts {
 }
 
 /** A panel that the layout gives its number and its place. */
-export interface Placeable extends Builder<Panel> {
+interface Placeable extends Builder<Panel> {
   id(id: number): this;
   gridPos(place: GridPos): this;
 }

@@ -14,7 +14,7 @@ export const GREEN = "#1a9988";
 export const RED = "#d44a3a";
 export const PURPLE = "#a352cc";
 
-export const SOLID: readonly number[] = [];
+const SOLID: readonly number[] = [];
 export const DASHED: readonly number[] = [10, 6];
 export const DOTTED: readonly number[] = [2, 4];
 export const DASH_DOT: readonly number[] = [14, 5, 2, 5];

@@ -1,9 +1,9 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 
 /** Longest path with query, characters. */
-export const MAX_URL_CHARS = 4_096;
+const MAX_URL_CHARS = 4_096;
 /** All headers of a request together, bytes. */
-export const MAX_HEADER_BYTES = 16_384;
+const MAX_HEADER_BYTES = 16_384;
 
 const TOO_LONG = JSON.stringify({
   error: "the URL is too long",

@@ -2,7 +2,7 @@ import { addressKey, Lockout, type LockoutRules } from "./lockout.ts";
 import type { TokenSet } from "./tokens.ts";
 
 /** What became of a caller who presented a token, or none. */
-export type Verdict =
+type Verdict =
   | { readonly kind: "accepted" }
   /** 401. */
   | { readonly kind: "refused"; readonly reason: "missing" | "wrong" }

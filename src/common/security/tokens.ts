@@ -5,7 +5,7 @@ import { readFileSync, statSync } from "node:fs";
 export const DEVELOPMENT_TOKEN = "secret";
 
 /** At most so many tokens are valid at once: the present one and the next, for rotation. */
-export const MAX_TOKENS = 2;
+const MAX_TOKENS = 2;
 
 const MAX_FILE_BYTES = 8_192;
 /** What can stand in a header: printable ASCII, no space at either end. */

@@ -1,5 +1,5 @@
 import { describe, test } from "vitest";
-import { keepsItsPromises } from "./in-ci.ts";
+import { keepsItsPromises } from "./in-ci.testkit.ts";
 import { SCENARIOS } from "./run.ts";
 
 const names = Object.keys(SCENARIOS).filter((name) => !name.startsWith("kill-"));

@@ -1,5 +1,5 @@
 import { describe, test } from "vitest";
-import { keepsItsPromises } from "./in-ci.ts";
+import { keepsItsPromises } from "./in-ci.testkit.ts";
 
 describe("kill -9 of real processes", { timeout: 900_000 }, () => {
   test.for(["kill-random", "kill-steps"])("%s", keepsItsPromises);

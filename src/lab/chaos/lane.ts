@@ -32,7 +32,7 @@ export interface Lane {
   cycles(): LogLine[];
 }
 
-export interface LaneOptions {
+interface LaneOptions {
   readonly name: string;
   readonly sources: Record<string, unknown>;
   /** Where the admin plane is reached, when not at the service itself. */
@@ -58,14 +58,14 @@ export interface Stage {
   conclude(scenario: string, extra: { times: number; violations?: readonly string[] }): Promise<Findings>;
 }
 
-export const TARGETS = 6;
+const TARGETS = 6;
 /** Short and different, so that something is always about to happen. */
 const COOLDOWNS_S = [2, 3, 4];
 
-export const cooldownOf = (at: number, cooldowns: readonly number[] = COOLDOWNS_S): number =>
+const cooldownOf = (at: number, cooldowns: readonly number[] = COOLDOWNS_S): number =>
   cooldowns[at % cooldowns.length] as number;
 
-export function targetName(lane: string, at: number): string {
+function targetName(lane: string, at: number): string {
   return `${lane}-${at}`;
 }
 

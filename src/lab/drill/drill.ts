@@ -22,7 +22,7 @@ export interface Stage {
 }
 
 /** What a drill needs beside services. */
-export interface Surroundings {
+interface Surroundings {
   /** MLflow and a Kubernetes API that restarts it; both stand-ins. */
   readonly mlflow?: boolean;
   /** The monitor asks Prometheus first; without a real one, an address where nobody is. */

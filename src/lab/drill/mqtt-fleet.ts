@@ -25,7 +25,7 @@ export interface AckedMessage {
   readonly id: string;
 }
 
-export interface FleetStats {
+interface FleetStats {
   /** Messages the devices produced. */
   readonly produced: number;
   readonly acked: number;

@@ -1,5 +1,5 @@
 /** How a run was told to heal: not at all (the monitor decides and calls nobody), in full, or on alerts alone. */
-export const HEALS = ["off", "on", "alerts"] as const;
+const HEALS = ["off", "on", "alerts"] as const;
 export type Heal = (typeof HEALS)[number];
 
 /** What a real installation runs with (config/helius.yml), seconds. */

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { SeedResult } from "./run.ts";
 import type { Done, Task } from "./worker.ts";
 
-export type Job = Omit<Task, "id" | "folder">;
+type Job = Omit<Task, "id" | "folder">;
 
 /** Threads that play seeds, each one at a time. */
 export interface Pool {

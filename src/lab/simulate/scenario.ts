@@ -44,8 +44,8 @@ export interface Scenario {
 }
 
 /** Every so manieth seed goes through the real metric client, and keeps its journal in real files. */
-export const HTTP_EVERY = 16;
-export const SQLITE_EVERY = 8;
+const HTTP_EVERY = 16;
+const SQLITE_EVERY = 8;
 /** Longest quiet time at the end, hours. */
 const QUIET_HOURS = 3;
 const MINUTE = 60_000;

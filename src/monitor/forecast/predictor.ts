@@ -47,9 +47,9 @@ export interface TrendSample {
 }
 
 /** Which path spoke for acting. */
-export type TrendTrigger = "trend" | "level" | "envelope";
+type TrendTrigger = "trend" | "level" | "envelope";
 /** Why none did. */
-export type TrendQuiet =
+type TrendQuiet =
   | "insufficient_samples"
   | "no_excess_expected"
   | "weak_probability"

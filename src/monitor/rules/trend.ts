@@ -2,7 +2,7 @@ import type { Forecast, Quiet, TrendTrigger, Verdict } from "../kernel/decision.
 import type { Thresholds } from "../kernel/signal.ts";
 
 /** What the trend predictor' filter says of a series, as far as the decision needs it. */
-export interface TrendReading {
+interface TrendReading {
   /** At the horizon, in the signal's unit; NaN before the first sample. */
   readonly value: number;
   readonly low: number;

@@ -14,7 +14,7 @@ import { checkParameters, parseQuery, quoted } from "./parameters.ts";
 import { refuseMethod } from "./routes.ts";
 
 /** Largest body of an admin call, bytes; its content is not used. */
-export const MAX_ADMIN_BODY_BYTES = 16 * 1_024;
+const MAX_ADMIN_BODY_BYTES = 16 * 1_024;
 
 export interface AdminOptions {
   readonly service: string;

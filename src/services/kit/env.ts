@@ -15,7 +15,7 @@ export type Env = Readonly<Record<string, string | undefined>>;
 export type Flags = Readonly<Record<string, string | undefined>>;
 
 /** Where the tokens come from: given, or a file that may change. */
-export type TokenSetting =
+type TokenSetting =
   | { readonly kind: "given"; readonly token: string }
   | { readonly kind: "file"; readonly file: string };
 

@@ -36,7 +36,7 @@ export function capturedLog(): { readonly lines: LogLine[]; readonly logger: Log
   return { lines, logger };
 }
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: Headers;
   readonly json: Record<string, unknown>;

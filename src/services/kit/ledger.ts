@@ -19,7 +19,7 @@ export interface LedgerEntry {
 /** Entries older than this are forgotten, milliseconds. */
 export const LEDGER_MAX_AGE_MS = 24 * 3_600_000;
 /** At most so many entries are kept; the oldest go first. */
-export const LEDGER_MAX_ENTRIES = 10_000;
+const LEDGER_MAX_ENTRIES = 10_000;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS calls (

@@ -16,7 +16,7 @@ export interface NumberParameter {
 }
 
 /** One of a few words in the query, e.g. a region. */
-export interface ChoiceParameter {
+interface ChoiceParameter {
   readonly name: string;
   readonly type: "choice";
   readonly oneOf: readonly string[];
@@ -67,7 +67,7 @@ export function parseQuery(url: string): ReadonlyMap<string, string> {
 }
 
 /** What a right value looks like, for people. */
-export function expectedOf(parameter: Parameter): string {
+function expectedOf(parameter: Parameter): string {
   if (parameter.type === "choice") return `one of ${parameter.oneOf.join(", ")}`;
   const kind = parameter.integer === true ? "a whole number" : "a number";
   const unit = parameter.unit === "" ? kind : `${kind} of ${parameter.unit}`;

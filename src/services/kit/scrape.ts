@@ -6,7 +6,7 @@ import type { HeldScrape } from "./faults/blackout.ts";
 import type { FaultSet } from "./faults/fault-set.ts";
 
 /** Renderings a second that a flood of scrapes can cost; beyond, scrapes share the last text. */
-export const MAX_RENDERINGS_PER_SECOND = 20;
+const MAX_RENDERINGS_PER_SECOND = 20;
 
 /** `/metrics`. */
 export function scrapeHandler(options: {

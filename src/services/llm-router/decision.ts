@@ -14,7 +14,7 @@ export const MODEL_ACTIONS = [
 export type ModelAction = (typeof MODEL_ACTIONS)[number];
 
 /** The action of a decision that no model took. */
-export const FALLBACK_ACTION = "safemode_fallback";
+const FALLBACK_ACTION = "safemode_fallback";
 
 /** A decision as clients get it. Its confidence is 0.0 when no model answered: then it decides nothing. */
 export interface ModelDecision {

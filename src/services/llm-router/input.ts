@@ -4,11 +4,11 @@ import { HttpError } from "../kit/errors.ts";
 import { quoted } from "../kit/parameters.ts";
 
 /** Longest prompt, characters. */
-export const MAX_PROMPT_CHARS = 8_000;
+const MAX_PROMPT_CHARS = 8_000;
 /** Largest body, as express writes it. */
 export const BODY_LIMIT = "64kb";
 /** The providers there are. */
-export const PROVIDERS: readonly string[] = ["local"];
+const PROVIDERS: readonly string[] = ["local"];
 
 const EXPECTED: Readonly<Record<string, string>> = {
   prompt: `a text of 1 to ${MAX_PROMPT_CHARS} characters that is not blank`,

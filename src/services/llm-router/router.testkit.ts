@@ -25,13 +25,13 @@ export interface RouterBench {
   socket(query?: string): Promise<Client>;
 }
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: Headers;
   readonly json: { readonly [name: string]: unknown; readonly jobId: string };
 }
 
-export interface Message {
+interface Message {
   readonly event: string;
   readonly seq?: number;
   readonly [name: string]: unknown;

@@ -13,7 +13,7 @@ export interface DeviceOptions {
   readonly devices?: number;
 }
 
-export interface DeviceStats {
+interface DeviceStats {
   readonly offered: number;
   readonly accepted: number;
   /** Refused, cut off or late: a device keeps the message and sends it again. */

@@ -24,7 +24,7 @@ export interface LoadOptions {
   }) => void;
 }
 
-export interface LoadStats {
+interface LoadStats {
   /** Arrivals so far; the sum of the four below. */
   readonly offered: number;
   /** Answered below 500. */

@@ -59,7 +59,7 @@ export interface PlatformOptions {
 }
 
 /** One service that was started, to take away and to bring back. */
-export interface ServiceProcess {
+interface ServiceProcess {
   /** Asks it to stop; with 0 ms it is made to at once. It stays down until `start`. */
   stop(waitMs?: number): Promise<void>;
   /** Starts it again, with these variables beside its own, and waits until it answers. */

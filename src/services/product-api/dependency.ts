@@ -6,9 +6,7 @@ import type { z } from "zod";
 /** Why a dependency gave nothing. */
 export type Absence = "not_configured" | "circuit_open" | "deadline" | "unreachable" | "refused" | "invalid";
 
-export type Heard<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly why: Absence };
+type Heard<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly why: Absence };
 
 /** Another service that a page asks, and can do without. */
 export interface Dependency {

@@ -44,7 +44,7 @@ export const pageQuery = z.object({
 });
 
 /** Most pieces in one order. */
-export const MAX_QUANTITY = 100;
+const MAX_QUANTITY = 100;
 
 /** `POST /orders` */
 export const orderBody = z.strictObject({

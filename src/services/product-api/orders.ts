@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Product } from "./catalogue.ts";
 
 /** `queued`: waits; `confirmed`: taken from stock; `backordered`: the stock was too small, and was ordered anew. */
-export type OrderStatus = "queued" | "confirmed" | "backordered";
+type OrderStatus = "queued" | "confirmed" | "backordered";
 
 export interface Order {
   readonly id: string;

@@ -1,14 +1,14 @@
 import { z } from "zod";
 
 /** Who the answer is from: the registry's model, its copy on disk, a model trained here, or the list built in. */
-export const SERVING_MODES = ["mlflow", "disk", "trained", "static"] as const;
+const SERVING_MODES = ["mlflow", "disk", "trained", "static"] as const;
 export type ServingMode = (typeof SERVING_MODES)[number];
 
 const productId = z.number().int().min(1);
 const contribution = z.number().min(0);
 
 /** The answer of `POST /predict`, as its consumers may check it. */
-export const predictAnswer = z.strictObject({
+const predictAnswer = z.strictObject({
   items: z.array(
     z.strictObject({
       id: productId,

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { HttpError } from "../kit/errors.ts";
 
 /** Most products in one answer. */
-export const MAX_K = 50;
+const MAX_K = 50;
 /** Most products in one history; the newest are enough for anyone. */
-export const MAX_HISTORY = 100;
+const MAX_HISTORY = 100;
 
 const FIELDS: Readonly<Record<string, string>> = {
   history: `a list of at most ${MAX_HISTORY} product ids, whole numbers; it may be empty`,

@@ -10,7 +10,7 @@ import { REGIONS, type Region } from "./regions.ts";
 import type { StoreItem } from "./store.ts";
 
 /** Failed attempts after which a message is a dead letter. */
-export const MAX_FAILURES = 5;
+const MAX_FAILURES = 5;
 /** Messages of one write at most. */
 const MAX_BATCH = 1_000;
 /** Longest time that saves up capacity, milliseconds. */

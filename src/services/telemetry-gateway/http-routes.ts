@@ -9,7 +9,7 @@ import type { GatewayMetrics } from "./metrics.ts";
 import { REGIONS } from "./regions.ts";
 
 /** Messages of one batch at most. */
-export const MAX_BATCH = 1_000;
+const MAX_BATCH = 1_000;
 
 /** `POST /telemetry`: a batch of one device. */
 export function registerIngest(app: Routes, admission: Admission, metrics: GatewayMetrics): void {

@@ -12,7 +12,7 @@ import type { Admission, Verdict } from "./admission.ts";
 import { MAX_PAYLOAD_BYTES } from "./message.ts";
 
 /** Largest packet that is read: a payload, its topic and its properties. */
-export const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 4 * 1_024;
+const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 4 * 1_024;
 /** Messages of one device that may wait for their commit; then its socket is not read. */
 const MAX_IN_FLIGHT = 1_000;
 /** How long a client has for its CONNECT, milliseconds. */

@@ -8,7 +8,7 @@ const MAIN = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
 /** One JSON line of a log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly message?: string; readonly ts?: string };
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

@@ -26,7 +26,7 @@ export interface ServiceHandle {
 }
 
 /** One series in one `prediction cycle` line. */
-export interface SeriesLine {
+interface SeriesLine {
   readonly target: string;
   readonly metric: string;
   readonly current: number | null;
@@ -58,19 +58,19 @@ export interface MonitorHandle {
   rewrite(config: unknown): void;
 }
 
-export interface WaitFor {
+interface WaitFor {
   readonly target?: string;
   readonly timeoutMs?: number;
 }
 
 /** A `/metrics` page. */
-export interface Metrics {
+interface Metrics {
   readonly text: string;
   /** The sum of the samples with this name that have these labels; undefined when there is none. */
   value(name: string, labels?: Readonly<Record<string, string>>): number | undefined;
 }
 
-export interface MonitorOptions {
+interface MonitorOptions {
   /** What the file holds: text as it is, anything else as JSON, which is YAML. */
   readonly config: unknown;
   readonly env?: Readonly<Record<string, string>>;

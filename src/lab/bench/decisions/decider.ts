@@ -41,7 +41,7 @@ export interface Rule {
 }
 
 export const COOLDOWN_S = 300;
-export const HORIZON_S = 180;
+const HORIZON_S = 180;
 
 /** A rule under the daemon's guard: at most one action in `COOLDOWN_S`, samples from before an action are forgotten. */
 export function guarded(rule: Rule): Decider {

@@ -36,7 +36,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** Sums the given noise levels of one scenario. */
-export function sumCells(cells: readonly Cell[], levels: readonly number[]): Cell {
+function sumCells(cells: readonly Cell[], levels: readonly number[]): Cell {
   return levels.reduce((sum, c) => addCell(sum, cells[c] as Cell), emptyCell());
 }
 

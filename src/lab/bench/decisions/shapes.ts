@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 export const GRID_S = 5;
 
 /** What a scenario is about: nothing wrong, nearly wrong, or wrong. */
-export type Group = "clean" | "near" | "fault";
+type Group = "clean" | "near" | "fault";
 export type Kind = "latency" | "ratio" | "memory" | "backlog";
 /**
  * `reference`: the shapes as given in the design notes. `variant`: built differently, to show what does not depend on the

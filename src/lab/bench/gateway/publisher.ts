@@ -151,7 +151,7 @@ export class Publisher {
 }
 
 /** A reading of ordinary size, about 100 bytes. */
-export function payloadOf(id: string): string {
+function payloadOf(id: string): string {
   return JSON.stringify({
     id,
     ts: 1_700_000_000_000,

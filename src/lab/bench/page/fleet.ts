@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 
 /** A target of the configuration. */
-export interface FakeTarget {
+interface FakeTarget {
   readonly name: string;
   readonly url: string;
 }

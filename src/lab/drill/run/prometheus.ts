@@ -33,7 +33,7 @@ export interface DrillPrometheus {
 }
 
 /** The program is not on this machine. */
-export class ProgramMissingError extends Error {
+class ProgramMissingError extends Error {
   override readonly name = "ProgramMissingError";
 }
 

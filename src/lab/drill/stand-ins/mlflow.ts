@@ -22,7 +22,7 @@ export interface MlflowStandIn {
   load(saved: string): void;
 }
 
-export interface NewVersion {
+interface NewVersion {
   readonly name: string;
   readonly artifact: Buffer;
   readonly stage?: string;

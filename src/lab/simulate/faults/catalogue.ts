@@ -1,5 +1,5 @@
 /** Who or what misbehaves. */
-export type FaultGroup =
+type FaultGroup =
   | "prometheus"
   | "source"
   | "service"

@@ -7,7 +7,7 @@ import { clockText, type Sight } from "./kit.ts";
  * Within so long after the last fault every lasting degradation is acted on or escalated, milliseconds: the longest
  * brake (an hour of back-off, of a full budget, or of one that is not known) and some cycles to see and to confirm.
  */
-export const BOUND_MS = 100 * 60_000;
+const BOUND_MS = 100 * 60_000;
 /** A level this far above the SLO, all the time, is a degradation that lasts. */
 const CLEARLY = 1.3;
 

@@ -116,7 +116,7 @@ export function guardStore(store: Store, wiring: Wiring): Store {
   };
 }
 
-export function factKey(site: SiteView, id: string): string {
+function factKey(site: SiteView, id: string): string {
   return `${site.name} ${id}`;
 }
 

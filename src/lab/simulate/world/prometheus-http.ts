@@ -17,7 +17,7 @@ interface Asked {
 }
 
 /** Which of the client's queries this is. They are known: the definitions of the signals, and two of the source. */
-export function readQuery(promql: string): Asked {
+function readQuery(promql: string): Asked {
   const jobs = (/job=~"([^"]*)"/.exec(promql)?.[1] ?? "").split("|").map((job) => job.replaceAll("\\", ""));
   const inbound = promql.includes("telemetry_received_total");
   const what = (): Asked["what"] => {

@@ -39,7 +39,7 @@ interface Scraped {
 }
 
 /** What happens to an answer as a whole. */
-export const TRANSPORT = [
+const TRANSPORT = [
   "prom_refused",
   "prom_500",
   "prom_hangs",

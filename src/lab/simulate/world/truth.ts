@@ -2,7 +2,7 @@ import { noiseAt } from "../engine/random.ts";
 import type { FaultEvent, Scenario, SignalName } from "../scenario.ts";
 
 /** What a mitigation does to a sickness. */
-export type Cure = "works" | "nothing" | "worse" | "late" | "partly" | "relapses";
+type Cure = "works" | "nothing" | "worse" | "late" | "partly" | "relapses";
 
 /** One sickness of one target, as a level over time. */
 interface Sickness {

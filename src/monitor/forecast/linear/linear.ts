@@ -15,7 +15,7 @@ export interface LinearBank {
 }
 
 /** Fewest samples a line is fitted to: with fewer, R^2 says nothing. */
-export const MIN_LINEAR_SAMPLES = 5;
+const MIN_LINEAR_SAMPLES = 5;
 
 /** An empty bank for `size` series of `window` samples each. */
 export function createLinearBank(options: { size: number; window: number }): LinearBank {

@@ -18,7 +18,7 @@ export function addLead(bank: ScoreBank, i: number, w: number, leadS: number): v
 }
 
 /** Which tenth of 0..1 a probability lies in; 1 belongs to the last. */
-export function decileOf(probability: number): number {
+function decileOf(probability: number): number {
   return Math.min(at.DECILES - 1, Math.floor(probability * at.DECILES));
 }
 

@@ -2,7 +2,7 @@ import { aggregateAt, type ScoreBank } from "./bank.ts";
 import * as at from "./layout.ts";
 
 /** One test of a predictor: how far off it is, how sure that is, on how much. */
-export interface TestFigures {
+interface TestFigures {
   /**
    * Probability: calibration error (0..1), gathered forward in time, so that chance alone gives 0 on average; over all
    * forecasts, and over those that spoke (probability 0.1 or more), which the many quiet ones would hide.
@@ -35,13 +35,13 @@ export interface Judgement {
 }
 
 /** Off by this much is poor, once it is certain; surely less than this is good. */
-export const POOR_FROM = 0.1;
+const POOR_FROM = 0.1;
 /** The same for the few forecasts that spoke. */
-export const SPOKEN_POOR_FROM = 0.2;
+const SPOKEN_POOR_FROM = 0.2;
 /** Standard errors that make it certain: a fair game of K blocks passes them with probability below 2 exp(-z^2 / 2). */
-export const CERTAIN_Z = 4;
+const CERTAIN_Z = 4;
 /** Independent blocks before anything is said. */
-export const LEAST_BLOCKS = 20;
+const LEAST_BLOCKS = 20;
 
 function testAt(s: Float64Array, test: number, squares: number): TestFigures | undefined {
   const n = s[test + at.T_N] as number;

@@ -3,7 +3,7 @@ import { aggregateAt, type ScoreBank } from "./bank.ts";
 import * as at from "./layout.ts";
 
 /** Forecasts whose probability lay in one tenth of 0..1. */
-export interface Decile {
+interface Decile {
   /** Mean probability said, and share of them that came true; undefined where there were none. */
   readonly forecastMean: number | undefined;
   readonly observedShare: number | undefined;

@@ -31,7 +31,7 @@ export interface Progress {
   readonly ticks: number;
 }
 
-export interface ReplayPorts {
+interface ReplayPorts {
   /** A store in memory, new at each call. */
   readonly openStore: (clock: Clock) => Store;
   /** The settings that the monitor would run these targets with. */
@@ -52,7 +52,7 @@ export interface ReplayInput {
 }
 
 /** Cycles that a silence of all series is ticked through. */
-export const SILENT_CYCLES = 10;
+const SILENT_CYCLES = 10;
 
 /** Stretches of time further apart than this beyond every cooldown share nothing, milliseconds. */
 const APART_MS = 30 * 60_000;

@@ -2,7 +2,7 @@ import type { MetricSource, Observation } from "../../kernel/observation.ts";
 import { type Series, seriesKey } from "../../kernel/target.ts";
 import type { SeriesHistory } from "../input/history.ts";
 
-export const SOURCE_NAME = "replay";
+const SOURCE_NAME = "replay";
 
 const MISSING: Observation = { status: "missing", source: SOURCE_NAME, detail: "no value" };
 const NEGATIVE: Observation = { status: "invalid", source: SOURCE_NAME, detail: "value is negative" };

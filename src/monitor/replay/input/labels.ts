@@ -2,7 +2,7 @@ import { seriesKey } from "../../kernel/target.ts";
 import { createLineSplitter, readHeader, readName, readTime, splitFields } from "./csv.ts";
 import { atLine, ReplayInputError } from "./error.ts";
 
-export const LABEL_COLUMNS = ["target", "signal", "onset", "breach"] as const;
+const LABEL_COLUMNS = ["target", "signal", "onset", "breach"] as const;
 
 /** What is known of one incident: when it began and when the service was broken. Milliseconds since the Unix epoch. */
 export interface Incident {

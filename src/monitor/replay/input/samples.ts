@@ -10,7 +10,7 @@ import {
 import { atLine, ReplayInputError } from "./error.ts";
 import { createRecorder, type History, type Recorder } from "./history.ts";
 
-export const SAMPLE_COLUMNS = ["target", "signal", "timestamp", "value"] as const;
+const SAMPLE_COLUMNS = ["target", "signal", "timestamp", "value"] as const;
 
 export interface SampleReader {
   push(chunk: string): void;

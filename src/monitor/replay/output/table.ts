@@ -9,7 +9,7 @@ import { showTime } from "./time.ts";
 const MOST_ACTIONS = 200;
 
 /** Rows under a header, columns aligned; numbers to the right. */
-export function alignTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+function alignTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i]?.length ?? 0)));
   const right = header.map((_, i) => rows.every((r) => /^[-+]?[\d.]+%?$|^-?$/.test(r[i] ?? "")));
   const line = (cells: readonly string[]) =>

@@ -4,7 +4,7 @@ import type { FaultMode, InjectionTime } from "./fault-mode.ts";
 import { constantRamp, type Ramp, raise, rampAt } from "./ramp.ts";
 
 /** The most that calls can add up to, milliseconds. */
-export const MAX_LATENCY_MS = 5_000;
+const MAX_LATENCY_MS = 5_000;
 
 /** Artificial latency of every request; calls add up. */
 export class LatencyFault implements FaultMode {

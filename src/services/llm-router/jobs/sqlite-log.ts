@@ -14,7 +14,7 @@ import {
 } from "./types.ts";
 
 /** Jobs that ended are kept at most; the oldest go first. */
-export const MAX_ENDED = 50_000;
+const MAX_ENDED = 50_000;
 /** A job that never ends (its queue was lost) is forgotten after so long, milliseconds. */
 const ABANDONED_MS = 7 * RETENTION_MS;
 const PRUNE_MS = 60_000;

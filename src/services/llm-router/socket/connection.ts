@@ -7,7 +7,7 @@ export const MAX_SUBSCRIPTIONS = 100;
 /** After so many bad messages the connection is closed. */
 export const MAX_BAD_MESSAGES = 10;
 /** A client that leaves so many bytes unread is cut off; it can resume from the last event it has. */
-export const MAX_UNREAD_BYTES = 1_024 * 1_024;
+const MAX_UNREAD_BYTES = 1_024 * 1_024;
 
 const POLICY_VIOLATION = 1008;
 

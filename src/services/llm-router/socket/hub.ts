@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 import { MAX_MESSAGE_BYTES, readTarget } from "./messages.ts";
 
 /** Connections at the same time; more are refused. */
-export const MAX_CONNECTIONS = 1_000;
+const MAX_CONNECTIONS = 1_000;
 /** How long a client may take to answer the closing of the connection, milliseconds. */
 const CLOSING_MS = 500;
 const GOING_AWAY = 1001;

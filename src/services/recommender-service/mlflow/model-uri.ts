@@ -1,5 +1,5 @@
 /** Which version of a registered model is wanted. */
-export type VersionSelector =
+type VersionSelector =
   | { readonly kind: "version"; readonly version: string }
   | { readonly kind: "stage"; readonly stage: string }
   | { readonly kind: "alias"; readonly alias: string }

@@ -9,7 +9,7 @@ export type Attribution = Readonly<Record<string, number>>;
 export const UNATTRIBUTABLE = "unattributable";
 
 /** The newest explained answers that are compared with the training … */
-export const WINDOW_ANSWERS = 200;
+const WINDOW_ANSWERS = 200;
 /** … as far as they are not older than this, milliseconds. */
 export const WINDOW_MS = 300_000;
 /** Explained answers below which the comparison would be mostly noise, and is not made. */

@@ -2,7 +2,7 @@ import type { Basket } from "./interactions.ts";
 import { type ModelItem, type Neighbour, rounded } from "./item-model.ts";
 
 /** Neighbours that are kept for each product. */
-export const NEIGHBOURS = 30;
+const NEIGHBOURS = 30;
 /** A similarity that rests on so many common customers counts half: a chance meeting is not a taste. */
 const SHRINKAGE = 10;
 

@@ -4,7 +4,7 @@ import { readIfThere, setAside, writeDurably } from "./durable-file.ts";
 import { seal, unseal } from "./sealed.ts";
 
 /** Where a model came from. */
-export type ModelOrigin = "registry" | "trained";
+type ModelOrigin = "registry" | "trained";
 
 /** A model ready to be served, with its artifact. */
 export interface LoadedModel {

@@ -7,7 +7,7 @@ import { seal, unseal } from "./sealed.ts";
 /** Longest hold, seconds: a day. */
 export const MAX_HOLD_SECONDS = 86_400;
 /** A damaged record says that a hold was in place, not until when: it is kept this long, seconds. */
-export const DAMAGED_HOLD_SECONDS = 300;
+const DAMAGED_HOLD_SECONDS = 300;
 
 const record = z.strictObject({
   until_ms: z.number().int().min(0),
