@@ -63,7 +63,7 @@ const DAMAGE: Readonly<Record<string, (path: string) => void>> = {
   "of length zero": (path) => truncateSync(path, 0),
   "text, not a database": (path) => writeFileSync(path, "time,value\n".repeat(2_000)),
   "overwritten by noise": (path) => overwrite(path, 4096, Buffer.alloc(8192, 0xa5)),
-  "of a future schema": (path) => edit(path, "PRAGMA user_version = 999"),
+  "with another version in its header than in its record": (path) => edit(path, "PRAGMA user_version = 999"),
   "another program's database": (path) => {
     rmSync(path);
     edit(path, "CREATE TABLE notes (text TEXT)");

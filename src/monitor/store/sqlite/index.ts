@@ -14,7 +14,7 @@ import * as records from "../records.ts";
 import { guarded, sqliteCode } from "./errors.ts";
 import { prepareDirectory, takeLock } from "./file.ts";
 import { checkpoint, closeQuietly, type Opened, openJournal } from "./open.ts";
-import { bodyOf, checksum, inTransaction, readTable, upsert } from "./rows.ts";
+import { bodyOf, checksum, inTransaction, readTable, upsertRow, type WriteRow } from "./rows.ts";
 
 /** Settings of `openSqliteStore`. */
 export interface SqliteStoreSettings extends StoreSettings {
@@ -28,7 +28,8 @@ export interface SqliteStoreSettings extends StoreSettings {
  * Opens the journal on embedded SQLite; one process at a time. The epoch is the stored one plus one, on disk before
  * this returns; a new journal, also one in place of a damaged one, begins at the wall clock's seconds.
  * Damaged files are moved to `<path>.corrupt-<wall ms>`, and `load().quarantined` says so, also after restarts within
- * `quarantineNoticeMs`. Throws `StoreError`: directory not writable (named), in use by another monitor, disk full,
+ * `quarantineNoticeMs`. What an older program wrote is brought to the present version. Throws `StoreError`: written by a
+ * newer program (nothing is changed then), directory not writable (named), in use by another monitor, disk full,
  * input/output error, bad settings.
  */
 export function openSqliteStore(settings: SqliteStoreSettings): Store {
@@ -54,9 +55,9 @@ export function openSqliteStore(settings: SqliteStoreSettings): Store {
 interface Statements {
   readonly insertIntent: StatementSync;
   readonly insertOutcome: StatementSync;
-  readonly saveLastAction: StatementSync;
-  readonly saveSeries: StatementSync;
-  readonly saveDocument: StatementSync;
+  readonly saveLastAction: WriteRow;
+  readonly saveSeries: WriteRow;
+  readonly saveDocument: WriteRow;
   readonly removeDocument: StatementSync;
   readonly entry: StatementSync;
   readonly open: StatementSync;
@@ -70,9 +71,9 @@ function prepare(db: DatabaseSync): Statements {
   return {
     insertIntent: db.prepare("INSERT INTO intents (id, body, crc) VALUES (?, ?, ?)"),
     insertOutcome: db.prepare("INSERT INTO outcomes (intent_id, at_ms, body, crc) VALUES (?, ?, ?, ?)"),
-    saveLastAction: upsert(db, "last_actions"),
-    saveSeries: upsert(db, "series"),
-    saveDocument: upsert(db, "documents"),
+    saveLastAction: upsertRow(db, "last_actions"),
+    saveSeries: upsertRow(db, "series"),
+    saveDocument: upsertRow(db, "documents"),
     removeDocument: db.prepare("DELETE FROM documents WHERE key = ?"),
     entry: db.prepare(`${ENTRIES} WHERE i.id = ?`),
     open: db.prepare(
@@ -149,8 +150,7 @@ class SqliteStore implements Store {
         unlessTaken(`intent ${id} is already recorded`, () => {
           this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
         });
-        if (intent.origin?.undoes === undefined)
-          this.#sql.saveLastAction.run(target, last, checksum("last_actions", target, last));
+        if (intent.origin?.undoes === undefined) this.#sql.saveLastAction(target, last);
       });
       checkpoint(this.#db);
     });
@@ -160,7 +160,7 @@ class SqliteStore implements Store {
     this.#guarded(`record a call to ${call.target}`, () => {
       const body = records.lastActions.encode(call);
       inTransaction(this.#db, () => {
-        this.#sql.saveLastAction.run(call.target, body, checksum("last_actions", call.target, body));
+        this.#sql.saveLastAction(call.target, body);
       });
       checkpoint(this.#db);
     });
@@ -186,7 +186,7 @@ class SqliteStore implements Store {
       const rows = changed.map((state) => ({ key: state.key, body: records.series.encode(state) }));
       if (rows.length === 0) return;
       inTransaction(this.#db, () => {
-        for (const { key, body } of rows) this.#sql.saveSeries.run(key, body, checksum("series", key, body));
+        for (const { key, body } of rows) this.#sql.saveSeries(key, body);
       });
     });
   }
@@ -201,7 +201,7 @@ class SqliteStore implements Store {
       inTransaction(this.#db, () => {
         for (const { key, body } of rows) {
           if (body === undefined) this.#sql.removeDocument.run(key);
-          else this.#sql.saveDocument.run(key, body, checksum("documents", key, body));
+          else this.#sql.saveDocument(key, body);
         }
       });
       checkpoint(this.#db);

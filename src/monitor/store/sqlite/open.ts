@@ -2,18 +2,12 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../../kernel/store.ts";
 import type { Clock } from "../../kernel/time.ts";
+import { SCHEMA_VERSION } from "../migrate.ts";
 import * as records from "../records.ts";
 import { describe, isSurroundings } from "./errors.ts";
 import { headerProblem, setAside, syncDirectory } from "./file.ts";
-import { checksum, inTransaction, readRow, readTable, upsert } from "./rows.ts";
-import {
-  APPLICATION_ID,
-  expectedSchema,
-  migrate,
-  pragmaNumber,
-  SCHEMA_VERSION,
-  schemaText,
-} from "./schema.ts";
+import { inTransaction, readRow, upsertRow } from "./rows.ts";
+import { checkRecords, checkTables, migrate, NewerVersionError, storedVersion } from "./schema.ts";
 
 /** How long a call waits for an operator's tool that reads or copies the file, milliseconds. */
 const BUSY_TIMEOUT_MS = 2_000;
@@ -35,7 +29,8 @@ export interface OpenRequest {
 
 /**
  * Opens the journal, or starts a new one in place of a damaged one. Call it with the lock held. What is wrong with the
- * surroundings (full disk, no permission, locked) is thrown; what is wrong with the contents leads to quarantine.
+ * surroundings (full disk, no permission, locked) is thrown, and so is a newer program's journal; what is wrong with the
+ * contents leads to quarantine.
  */
 export function openJournal({ path, clock, usedBefore, onQuarantine }: OpenRequest): Opened {
   if (!existsSync(path)) {
@@ -69,7 +64,7 @@ function inspect(path: string): Inspection {
   } catch (error) {
     const epoch = db && salvageEpoch(db);
     closeQuietly(db);
-    if (isSurroundings(error)) throw error;
+    if (isSurroundings(error) || error instanceof NewerVersionError) throw error;
     return { problem: describe(error), epoch };
   }
 }
@@ -85,15 +80,12 @@ function connect(path: string): DatabaseSync {
   }
 }
 
-/** Throws when anything in the file is not what this program would have written. */
+/**
+ * Throws when anything in the file is not what this program, or an older one, would have written. What an older one
+ * wrote is brought to the present version, all of it or nothing.
+ */
 function verify(db: DatabaseSync): void {
-  const version = pragmaNumber(db, "user_version");
-  if (pragmaNumber(db, "application_id") !== APPLICATION_ID || version < 1) {
-    throw new StoreError("it is not a journal of this program");
-  }
-  if (version > SCHEMA_VERSION) {
-    throw new StoreError(`its schema version ${version} is newer than this program's ${SCHEMA_VERSION}`);
-  }
+  const version = storedVersion(db);
   // quick_check reads every page; the full check also compares indexes with their tables, and the file is small.
   for (const check of ["quick_check", "integrity_check"]) {
     const verdict = Object.values(db.prepare(`PRAGMA ${check}(1)`).get() ?? {})[0];
@@ -102,25 +94,23 @@ function verify(db: DatabaseSync): void {
   if (db.prepare("PRAGMA foreign_key_check").get() !== undefined) {
     throw new StoreError("a terminal record has no intent");
   }
-  if (schemaText(db) !== expectedSchema(version)) throw new StoreError("its schema is damaged");
-  if (version < SCHEMA_VERSION) inTransaction(db, () => migrate(db, version));
-  for (const { body } of readTable(db, "intents")) records.intents.decode(body);
-  verifyOutcomes(db);
-  for (const { body } of readTable(db, "series")) records.series.decode(body);
-  for (const { body } of readTable(db, "last_actions")) records.lastActions.decode(body);
-  for (const { body } of readTable(db, "documents")) records.documents.decode(body);
+  checkTables(db, version);
+  if (version === SCHEMA_VERSION) checkRecords(db);
+  else upgrade(db, version);
   storedEpoch(db);
   storedNotice(db);
   useWal(db);
 }
 
-/** The time that retention goes by is a copy of the record's, without a checksum of its own. */
-function verifyOutcomes(db: DatabaseSync): void {
-  const times = db.prepare("SELECT at_ms FROM outcomes WHERE intent_id = ?");
-  for (const { key, body } of readTable(db, "outcomes")) {
-    if (times.get(key)?.at_ms !== records.outcomes.decode(body).at.wallMs) {
-      throw new StoreError(`the time of the outcome ${JSON.stringify(key)} is not that of its record`);
-    }
+function upgrade(db: DatabaseSync, version: number): void {
+  try {
+    inTransaction(db, () => {
+      migrate(db, version);
+      checkRecords(db);
+    });
+  } catch (error) {
+    if (isSurroundings(error)) throw error;
+    throw new StoreError(`it cannot go from version ${version} to ${SCHEMA_VERSION}: ${describe(error)}`);
   }
 }
 
@@ -150,15 +140,11 @@ function salvageEpoch(db: DatabaseSync): number | undefined {
   }
 }
 
-function writeMeta(db: DatabaseSync, key: string, body: string): void {
-  upsert(db, "meta").run(key, body, checksum("meta", key, body));
-}
-
 /** Counts the epoch up by one, on disk. */
 function startRun(db: DatabaseSync): { epoch: number; notice: records.QuarantineNotice | undefined } {
   try {
     const epoch = storedEpoch(db) + 1;
-    inTransaction(db, () => writeMeta(db, "epoch", String(epoch)));
+    inTransaction(db, () => upsertRow(db, "meta")("epoch", String(epoch)));
     checkpoint(db);
     return { epoch, notice: storedNotice(db) };
   } catch (error) {
@@ -187,8 +173,8 @@ function startFresh(from: {
     useWal(db);
     inTransaction(db, () => {
       migrate(db, 0);
-      writeMeta(db, "epoch", String(epoch));
-      if (notice !== undefined) writeMeta(db, "quarantine", records.notices.encode(notice));
+      upsertRow(db, "meta")("epoch", String(epoch));
+      if (notice !== undefined) upsertRow(db, "meta")("quarantine", records.notices.encode(notice));
     });
     checkpoint(db);
     syncDirectory(path);

@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { StoreError } from "../../kernel/store.ts";
 
@@ -45,16 +45,26 @@ export function readRow(db: DatabaseSync, table: Table, key: string): string | u
   return row && bodyOf(table, { key: row.key, body: row.body, crc: row.crc });
 }
 
-/** Statement that writes one row, replacing an earlier one. */
-export function upsert(
+/** Writes one row's text under a key, with its checksum. */
+export type WriteRow = (key: string, body: string) => void;
+
+/** Writes rows of a table, each in place of an earlier one. */
+export function upsertRow(
   db: DatabaseSync,
   table: "meta" | "last_actions" | "series" | "documents",
-): StatementSync {
+): WriteRow {
   const name = TABLES[table];
-  return db.prepare(
+  const statement = db.prepare(
     `INSERT INTO ${table} (${name}, body, crc) VALUES (?, ?, ?)
      ON CONFLICT (${name}) DO UPDATE SET body = excluded.body, crc = excluded.crc`,
   );
+  return (key, body) => void statement.run(key, body, checksum(table, key, body));
+}
+
+/** Changes the text of rows that are there. */
+export function updateRow(db: DatabaseSync, table: Table): WriteRow {
+  const statement = db.prepare(`UPDATE ${table} SET body = ?, crc = ? WHERE ${TABLES[table]} = ?`);
+  return (key, body) => void statement.run(body, checksum(table, key, body), key);
 }
 
 /** Runs `work` in one write transaction: all of it or nothing. */

@@ -1,55 +1,91 @@
 import { DatabaseSync } from "node:sqlite";
+import type { DocumentKind } from "../../kernel/store.ts";
+import { StoreError } from "../../kernel/store.ts";
+import { migrateRecord, SCHEMA_VERSION, sqlBetween } from "../migrate.ts";
+import * as records from "../records.ts";
+import { readRow, readTable, type Table, updateRow, upsertRow } from "./rows.ts";
 
 /** Marks the file as a Helius journal in SQLite's header ("HLJ1"). */
-export const APPLICATION_ID = 0x484c4a31;
+const APPLICATION_ID = 0x484c4a31;
+
+/** Up to here the header alone told the version; since then a row of `meta` does too, which has a checksum. */
+const LAST_UNRECORDED = 2;
+
+/** A newer program wrote it: neither read, nor damaged. */
+export class NewerVersionError extends StoreError {}
 
 /**
- * One step a version, applied in order; `user_version` is the number of steps applied. Never edit a released step.
- * Every row carries its record as JSON and the CRC-32 of its place and text: SQLite pages have no checksum of their own.
- * The primary key of `outcomes` is what allows one terminal record an intent.
+ * Which version a file has, 1 to `SCHEMA_VERSION`.
+ * @throws NewerVersionError, and StoreError for what is no journal or contradicts itself.
  */
-const MIGRATIONS: readonly string[] = [
-  `CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
-   CREATE TABLE intents (
-     seq INTEGER PRIMARY KEY NOT NULL, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, crc INTEGER NOT NULL
-   ) STRICT;
-   CREATE TABLE outcomes (
-     intent_id TEXT PRIMARY KEY NOT NULL REFERENCES intents (id) ON DELETE CASCADE,
-     at_ms REAL NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL
-   ) STRICT;
-   CREATE TABLE last_actions (target TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
-   CREATE TABLE series (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;`,
-  `CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;`,
-];
+export function storedVersion(db: DatabaseSync): number {
+  const version = pragmaNumber(db, "user_version");
+  if (pragmaNumber(db, "application_id") !== APPLICATION_ID || version < 1)
+    throw new StoreError("it is not a journal of this program");
+  const recorded = readRow(db, "meta", "version");
+  if (recorded === undefined ? version > LAST_UNRECORDED : recorded !== String(version))
+    throw new StoreError(
+      `its header says that its version is ${version}, its record ${recorded ?? "nothing"}`,
+    );
+  if (version > SCHEMA_VERSION)
+    throw new NewerVersionError(
+      `a newer program wrote it (version ${version}; this one knows ${SCHEMA_VERSION}). Nothing was changed: ` +
+        "start that program again, or give this one a data directory of its own",
+    );
+  return version;
+}
 
-/** The newest schema version that this program knows. */
-export const SCHEMA_VERSION = MIGRATIONS.length;
-
-/** Value of an integer pragma. */
-export function pragmaNumber(db: DatabaseSync, name: string): number {
+function pragmaNumber(db: DatabaseSync, name: string): number {
   const row = db.prepare(`PRAGMA ${name}`).get();
   return Number(Object.values(row ?? {})[0]);
 }
 
-/** Applies the steps after version `from`; call it inside a transaction. */
+/** Brings tables and records from version `from`, 0 for none, to the newest; call it inside a transaction. */
 export function migrate(db: DatabaseSync, from: number): void {
-  for (const step of MIGRATIONS.slice(from)) db.exec(step);
+  db.exec(sqlBetween(from, SCHEMA_VERSION));
+  for (const table of ["intents", "outcomes", "last_actions", "series", "documents"] as const) {
+    const update = updateRow(db, table);
+    for (const { key, body } of readTable(db, table)) {
+      const text = migrateText(table, body, from);
+      if (text !== body) update(key, text);
+    }
+  }
+  upsertRow(db, "meta")("version", String(SCHEMA_VERSION));
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`);
 }
 
-/** The schema as SQLite spells it, for comparison. */
-export function schemaText(db: DatabaseSync): string {
-  const rows = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").all();
-  return JSON.stringify(rows.map((row) => [row.type, row.name, row.tbl_name, row.sql]));
+function migrateText(table: Exclude<Table, "meta">, text: string, from: number): string {
+  const record: unknown = JSON.parse(text);
+  if (table !== "documents") return JSON.stringify(migrateRecord(table, record, from));
+  const document = record as { readonly kind: DocumentKind; readonly body: unknown };
+  return JSON.stringify({ ...document, body: migrateRecord(document.kind, document.body, from) });
 }
 
-/** What `schemaText` must say of an undamaged journal at this version. */
-export function expectedSchema(version: number): string {
-  const db = new DatabaseSync(":memory:");
+/** Throws when a record is not one, or says something else than its row. */
+export function checkRecords(db: DatabaseSync): void {
+  for (const { body } of readTable(db, "intents")) records.intents.decode(body);
+  // The time that retention goes by is a copy of the record's, without a checksum of its own.
+  const times = db.prepare("SELECT at_ms FROM outcomes WHERE intent_id = ?");
+  for (const { key, body } of readTable(db, "outcomes"))
+    if (times.get(key)?.at_ms !== records.outcomes.decode(body).at.wallMs)
+      throw new StoreError(`the time of the outcome ${JSON.stringify(key)} is not that of its record`);
+  for (const { body } of readTable(db, "series")) records.series.decode(body);
+  for (const { body } of readTable(db, "last_actions")) records.lastActions.decode(body);
+  for (const { body } of readTable(db, "documents")) records.documents.decode(body);
+}
+
+/** Throws unless the tables are exactly those of `version`. */
+export function checkTables(db: DatabaseSync, version: number): void {
+  const expected = new DatabaseSync(":memory:");
   try {
-    for (const step of MIGRATIONS.slice(0, version)) db.exec(step);
-    return schemaText(db);
+    expected.exec(sqlBetween(0, version));
+    if (tablesOf(db) !== tablesOf(expected)) throw new StoreError("its schema is damaged");
   } finally {
-    db.close();
+    expected.close();
   }
+}
+
+function tablesOf(db: DatabaseSync): string {
+  const rows = db.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").all();
+  return JSON.stringify(rows.map((row) => [row.type, row.name, row.tbl_name, row.sql]));
 }
