@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { median } from "simple-statistics";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SignalDefinition } from "../../src/monitor/kernel/signal.ts";
-import { signalDefinitions } from "../../src/monitor/signals/index.ts";
+import type { SignalDefinition } from "../../src/monitor/signals/define.ts";
+import { signalPlugins } from "../../src/monitor/signals/index.ts";
 import { createPrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { renderPromql } from "../../src/monitor/sources/prometheus/promql.ts";
 import {
@@ -120,9 +120,9 @@ async function compareAt(definition: SignalDefinition, atMs: number): Promise<nu
         instances.map(([, entry]) => entry),
         range,
       );
-      if (!ours.ok) throw new Error(`${definition.name}: ${ours.detail}`);
+      if (!ours.ok) throw new Error(`${definition.kind}: ${ours.detail}`);
       const relative = difference(ours.value, Number(value?.[1]));
-      expect(relative, `${definition.name} at ${atMs}`).toBeLessThan(1e-6);
+      expect(relative, `${definition.kind} at ${atMs}`).toBeLessThan(1e-6);
       largest = Math.max(largest, relative);
     }
   }
@@ -145,10 +145,10 @@ describe("the scrape source and real Prometheus", { timeout: 240_000 }, () => {
     const largest: Record<string, number> = {};
     // From before the window is full, over the reset, to now; never exactly on a sample, nor a window after one.
     const ends = times.slice(4).flatMap((time) => [time + 170, time + 530]);
-    for (const definition of signalDefinitions) {
+    for (const definition of signalPlugins) {
       const found: number[] = [];
       for (const atMs of ends) found.push(await compareAt(definition, atMs));
-      largest[definition.name] = Math.max(...found);
+      largest[definition.kind] = Math.max(...found);
     }
     report(`largest relative difference on the same samples, ${ends.length} times`, largest);
   });
@@ -156,7 +156,7 @@ describe("the scrape source and real Prometheus", { timeout: 240_000 }, () => {
   it("agree within 1 % when each scrapes for itself", async (context) => {
     requireServer("prometheus", context);
     const instances = services.map(({ name, url }) => ({ name, url }));
-    const signals = signalDefinitions.map(({ name, promql, scrape }) => ({ name, promql, scrape }));
+    const signals = signalPlugins.map(({ kind, promql, scrape }) => ({ name: kind, promql, scrape }));
     const plan = planOf([
       { name: "summed", job: "app", instances, signals },
       { name: "worst", job: "app", aggregate: "worst_instance", instances, signals },
@@ -201,7 +201,7 @@ describe("the scrape source and real Prometheus", { timeout: 240_000 }, () => {
   it("see the same history: query_range gives what instant queries gave", async (context) => {
     requireServer("prometheus", context);
     const times = await scrapes(8);
-    const definition = signalDefinitions.find(({ scrape }) => scrape.kind === "rate_ratio");
+    const definition = signalPlugins.find(({ scrape }) => scrape.kind === "rate_ratio");
     if (!definition) throw new Error("there is no ratio signal");
     const plan = planOf([{ name: "app", signals: [{ promql: definition.promql }] }]);
     const limits = { timeoutMs: 2000, maxResponseBytes: 1e6, rateWindowMs: WINDOW_MS };

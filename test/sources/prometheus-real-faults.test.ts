@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Observation } from "../../src/monitor/kernel/observation.ts";
-import { signalDefinitions } from "../../src/monitor/signals/index.ts";
+import { signalPlugins } from "../../src/monitor/signals/index.ts";
 import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { type EvolvingService, startEvolvingService } from "../setup/evolving-service.ts";
 import { waitFor } from "../setup/ports.ts";
@@ -12,7 +12,7 @@ import { standStill } from "../setup/stand-still.ts";
 const plan = planOf(
   ["steady", "doomed"].map((name) => ({
     name,
-    signals: signalDefinitions.map((definition) => ({ name: definition.name, promql: definition.promql })),
+    signals: signalPlugins.map((definition) => ({ name: definition.kind, promql: definition.promql })),
   })),
 );
 
@@ -53,7 +53,7 @@ afterAll(async () => {
 /** Statuses of the steady and of the doomed job, each one word when all signals of the job say the same. */
 async function statuses(): Promise<string> {
   const observations = await source.observe(requestNow(plan));
-  const half = signalDefinitions.length;
+  const half = signalPlugins.length;
   const sumUp = (part: readonly Observation[]) => [...new Set(part.map((o) => o.status))].join("+");
   return `${sumUp(observations.slice(0, half))}, ${sumUp(observations.slice(half))}`;
 }

@@ -29,7 +29,7 @@ import { renderSvg } from "../replay/plot/svg.ts";
 import { createTracer, type Trace } from "../replay/plot/trace.ts";
 import { score, type TimedAction } from "../replay/score.ts";
 import { type CommonSettings, inferTargets } from "../replay/targets.ts";
-import { signalDefinitions } from "../signals/index.ts";
+import { signalPlugins } from "../signals/index.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
 import { type PrometheusRange, readPrometheusHistory } from "./replay-prometheus.ts";
 import { loopSettings } from "./wiring.ts";
@@ -153,7 +153,7 @@ async function readHistory(
     return readPrometheusHistory({ range, config, stop, note });
   }
   const file = source.path === "-" ? "stdin" : source.path;
-  const reader = createSampleReader({ file, signals: signalDefinitions.map((d) => d.name) });
+  const reader = createSampleReader({ file, signals: signalPlugins.map((d) => d.kind) });
   const stream = source.path === "-" ? process.stdin : createReadStream(source.path);
   // Fatal: bytes that are no UTF-8 must not become another name.
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,4 +1,4 @@
-import { signalDefinitions } from "../signals/index.ts";
+import { signalPlugins } from "../signals/index.ts";
 import { guardBindings } from "./guard-bindings.ts";
 
 export type ValueKind = "number" | "boolean" | "string" | "list";
@@ -153,15 +153,15 @@ const fixed: readonly Binding[] = [
   ),
 ];
 
-const thresholds: readonly Binding[] = signalDefinitions.flatMap((d) => {
+const thresholds: readonly Binding[] = signalPlugins.flatMap((d) => {
   const shown = d.thresholds({});
   return (["slo", "exit", "limit"] as const).map((level) =>
     binding(
-      `signals.${d.name}.${level}`,
+      `signals.${d.kind}.${level}`,
       "number",
       d.env[level],
       String(shown[level]),
-      `${d.title}: ${level} (${d.unit})`,
+      `${d.docs.summary}: ${level} (${d.unit})`,
     ),
   );
 });

@@ -1,8 +1,10 @@
+import { toInternal } from "../../common/settings/internal.ts";
 import type { PartsRecipe } from "../kernel/containment.ts";
-import type { Signal, SignalDefinition, Thresholds } from "../kernel/signal.ts";
+import type { Signal, Thresholds } from "../kernel/signal.ts";
 import type { Instance, Target } from "../kernel/target.ts";
-import { signalDefinitions } from "../signals/index.ts";
-import type { FileConfig, SignalConfig, TargetConfig } from "./schema.ts";
+import type { SignalPlugin, SignalSettings } from "../signals/define.ts";
+import { signalPlugins } from "../signals/index.ts";
+import type { FileConfig, TargetConfig } from "./schema.ts";
 
 /** Tells of a value that is wrong only beside another. */
 export type Complain = (path: readonly PropertyKey[], message: string) => void;
@@ -33,7 +35,11 @@ export function resolveTargets(
       aggregate: t.aggregate,
       cooldownMs: 1000 * (t.cooldown_seconds ?? file.predict.cooldown_seconds),
       autoHeal: t.auto_heal,
-      signals: signalDefinitions.flatMap((d) => resolveSignal(d, file, t, i, complain)),
+      signals: signalPlugins.flatMap((plugin) => {
+        const of = ({ signals }: Pick<FileConfig, "signals">) =>
+          toInternal(plugin.settings, signals[plugin.kind] ?? {});
+        return resolveSignal(plugin, { common: of(file), own: of(t) }, i, complain);
+      }),
       ...(t.parts === undefined ? {} : { parts: resolveParts(t.parts) }),
     };
   });
@@ -72,59 +78,31 @@ function instanceName({ hostname, port, protocol }: URL): string {
 }
 
 function resolveSignal(
-  definition: SignalDefinition,
-  file: FileConfig,
-  target: TargetConfig,
+  plugin: SignalPlugin,
+  given: { readonly common: SignalSettings; readonly own: SignalSettings },
   i: number,
   complain: Complain,
 ): Signal[] {
-  const common: SignalConfig = file.signals[definition.name] ?? {};
-  const own: SignalConfig = target.signals[definition.name] ?? {};
-  if (!(own.enabled ?? common.enabled ?? true)) return [];
-  const given = mergeThresholds(common, own);
-  const thresholds = definition.thresholds(given);
+  const { common, own } = given;
+  // A target that sets its own SLO does not inherit the common exit: that belongs to the common SLO.
+  const merged = { ...common, ...(own.slo === undefined ? {} : { exit: undefined }), ...own };
+  if (merged.enabled === false) return [];
+  const signal = plugin.create(merged);
   const path = (level: keyof Thresholds): PropertyKey[] =>
     own[level] !== undefined
-      ? ["targets", i, "signals", definition.name, level]
-      : ["signals", definition.name, level];
-  const { slo, exit, limit } = thresholds;
+      ? ["targets", i, "signals", plugin.kind, level]
+      : ["signals", plugin.kind, level];
+  const { slo, exit, limit } = signal.thresholds;
   // The level that somebody gave is named, not the one that follows from a default.
   if (exit > slo)
     complain(
-      path(given.exit === undefined ? "slo" : "exit"),
+      path(merged.exit === undefined ? "slo" : "exit"),
       `must not put the exit above the SLO: exit ${exit}, slo ${slo}`,
     );
   if (slo >= limit)
     complain(
-      path(given.slo === undefined ? "limit" : "slo"),
+      path(merged.slo === undefined ? "limit" : "slo"),
       `must leave the SLO below the hard limit: slo ${slo}, limit ${limit}`,
     );
-  const query = own.query ?? common.query;
-  return [
-    {
-      name: definition.name,
-      unit: definition.unit,
-      shape: definition.shape,
-      windowed: definition.windowed,
-      promql: query ?? definition.promql,
-      // Another query counts other requests: the default count would not be the one behind its values.
-      supportPromql:
-        own.support_query ??
-        common.support_query ??
-        (query === undefined ? definition.supportPromql : undefined),
-      scrape: own.scrape ?? common.scrape ?? definition.scrape,
-      thresholds,
-      linear: own.linear ?? common.linear ?? definition.predictors.linear,
-      trend: own.trend ?? common.trend ?? definition.predictors.trend,
-    },
-  ];
-}
-
-/** A target that sets its own SLO does not inherit the common exit: that belongs to the common SLO. */
-function mergeThresholds(common: SignalConfig, own: SignalConfig): Partial<Thresholds> {
-  return {
-    slo: own.slo ?? common.slo,
-    limit: own.limit ?? common.limit,
-    exit: own.exit ?? (own.slo === undefined ? common.exit : undefined),
-  };
+  return [signal];
 }

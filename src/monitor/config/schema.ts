@@ -12,15 +12,10 @@ import {
   text,
 } from "../../common/settings/fields.ts";
 import { type TrendKind, trendSettings } from "../forecast/settings.ts";
-import type { SignalDefinition } from "../kernel/signal.ts";
-import { signalDefinitions } from "../signals/index.ts";
+import { signalPlugins } from "../signals/index.ts";
 import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
 import { containmentSchema, playbooksSchema } from "./playbooks.ts";
 import { actionsSchema } from "./plugins.ts";
-
-const MAX_BYTES = 2 ** 53 - 1;
-
-const KINDS = 'must have a kind: "histogram_quantile", "rate_ratio" or "gauge"';
 
 /** Every constant of one group, each optional: whole or broken, never negative; a probability is a share. */
 function constantsOf(defaults: object) {
@@ -53,68 +48,10 @@ const trendConstants = z
   )
   .optional();
 
-const scrapeRecipe = z.discriminatedUnion(
-  "kind",
-  [
-    z.strictObject({
-      kind: z.literal("histogram_quantile"),
-      metric: text("a metric name"),
-      quantile: number({ min: 0, max: 1, unit: "a quantile" }),
-      scale: number({ min: 0, max: 1e9, unit: "a factor", above: true }).default(1),
-    }),
-    z.strictObject({
-      kind: z.literal("rate_ratio"),
-      numerator: text("a metric name"),
-      denominator: text("a metric name"),
-    }),
-    z.strictObject({
-      kind: z.literal("gauge"),
-      metric: text("a metric name"),
-      combine: z.enum(["max", "sum"], { error: 'must be "max" or "sum"' }),
-    }),
-  ],
-  { error: KINDS },
-);
-
-function threshold(definition: SignalDefinition) {
-  const max = definition.unit === "ratio" ? 1 : MAX_BYTES;
-  return number({ min: 0, max, unit: definition.unit, above: true }).optional();
-}
-
-function signalOverride(definition: SignalDefinition) {
-  return z.strictObject({
-    enabled: described(flag().optional(), "false: not observed at all", "true"),
-    slo: threshold(definition),
-    exit: threshold(definition),
-    limit: threshold(definition),
-    linear: described(
-      flag().optional(),
-      "false: the linear predictor forecasts and is shown, and never triggers",
-      "true; false for memory",
-    ),
-    trend: described(flag().optional(), "the same for the trend predictor", "true"),
-    query: described(
-      text("a PromQL expression with $jobs, $by and $window").optional(),
-      "PromQL with `$jobs`, `$by` and `$window`",
-      "of the signal",
-    ),
-    support_query: described(
-      text("a PromQL expression with $jobs, $by and $window").optional(),
-      "PromQL, same placeholders: requests in the window behind a value",
-      "of the signal",
-    ),
-    scrape: described(
-      scrapeRecipe.optional(),
-      "how to compute it from a page: `{kind: gauge, metric: …, combine: max}`, `{kind: rate_ratio, numerator: …, denominator: …}` or `{kind: histogram_quantile, metric: …, quantile: 0.95, scale: 1000}`",
-      "of the signal",
-    ),
-  });
-}
-
 function signalsObject() {
   return z
-    .strictObject(Object.fromEntries(signalDefinitions.map((d) => [d.name, signalOverride(d).optional()])))
-    .default({});
+    .strictObject(Object.fromEntries(signalPlugins.map(({ kind, settings }) => [kind, settings])))
+    .prefault({});
 }
 
 /** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
@@ -263,7 +200,6 @@ export const fileSchema = z.strictObject({
 /** The file after parsing, with defaults filled in. */
 export type FileConfig = z.output<typeof fileSchema>;
 export type TargetConfig = NonNullable<FileConfig["targets"]>[number];
-export type SignalConfig = z.output<ReturnType<typeof signalOverride>>;
 
 /** The keys that the mapping at `path` may have; empty where there is none. */
 export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {

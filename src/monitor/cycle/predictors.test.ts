@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { signalDefinitions } from "../signals/index.ts";
+import { signalPlugins } from "../signals/index.ts";
 import { complaintsOf, hear, scoresOf, showSample } from "./predictors.ts";
 import { makeState } from "./state.ts";
 import { settingsOf, signalOf, targetOf } from "./testbed.ts";
 
-const signals = signalDefinitions.map((d) =>
+const signals = signalPlugins.map((d) =>
   signalOf(d, { thresholds: d.thresholds({}), windowed: d.windowed, trend: true }),
 );
 

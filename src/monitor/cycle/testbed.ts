@@ -1,11 +1,12 @@
 import type { Action, InstanceOutcome, InstanceStatus, Intent, Outcome } from "../kernel/action.ts";
 import type { GuardSettings } from "../kernel/guards.ts";
 import type { HistorySample, MetricSource, Observation } from "../kernel/observation.ts";
-import type { Signal, SignalDefinition } from "../kernel/signal.ts";
+import type { Signal } from "../kernel/signal.ts";
 import type { Store } from "../kernel/store.ts";
 import type { Series, Target } from "../kernel/target.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { VerificationSettings } from "../kernel/verification.ts";
+import type { SignalDefinition } from "../signals/define.ts";
 import { memory } from "../signals/memory/index.ts";
 import { createLoop, type Loop } from "./loop.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, Reporter, TickReport } from "./types.ts";
@@ -142,7 +143,7 @@ export function recordingReporter(): Told {
 
 /** A gauge without a rate window, so that a sample speaks of its own moment: SLO 300, limit 5000 unless given. */
 export function signalOf(definition: SignalDefinition = memory, over: Partial<Signal> = {}): Signal {
-  const { name, unit, shape, windowed, promql, scrape } = definition;
+  const { kind: name, unit, shape, windowed, promql, scrape } = definition;
   const thresholds = { slo: 300, exit: 270, limit: 5000 };
   return { name, unit, shape, windowed, promql, scrape, thresholds, linear: true, trend: false, ...over };
 }

@@ -19,7 +19,7 @@ const series: Series = {
     cooldownMs: 300_000,
     autoHeal: true,
   },
-  signal: { ...p95Latency, thresholds: p95Latency.thresholds({}), linear: true, trend: true },
+  signal: p95Latency.create({}),
 };
 
 const OK: Observation = { status: "ok", source: "prometheus", value: 250, timestampMs: NOW.wallMs - 1000 };

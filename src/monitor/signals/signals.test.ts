@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { signalDefinitions } from "./index.ts";
+import { signalPlugins } from "./index.ts";
 
 describe("the signals", () => {
   it("are those of the product, by name, in the order people read them", () => {
-    expect(signalDefinitions.map((d) => [d.name, d.unit, d.windowed])).toEqual([
+    expect(signalPlugins.map((d) => [d.kind, d.unit, d.windowed])).toEqual([
       ["p95_latency", "ms", true],
       ["error_rate", "ratio", true],
       ["memory", "bytes", false],
@@ -18,12 +18,12 @@ describe("the signals", () => {
     ["memory", { slo: 255e6, exit: 229.5e6, limit: 300e6 }],
     ["backlog", { slo: 100, exit: 90, limit: 1000 }],
   ])("%s has the contract's defaults", (name, expected) => {
-    const found = signalDefinitions.find((d) => d.name === name)!.thresholds({});
+    const found = signalPlugins.find((d) => d.kind === name)!.thresholds({});
     for (const level of ["slo", "exit", "limit"] as const)
       expect(found[level], level).toBeCloseTo(expected[level], 6);
   });
 
-  it.each(signalDefinitions.map((d) => [d.name, d] as const))(
+  it.each(signalPlugins.map((d) => [d.kind, d] as const))(
     "%s: what is given stands, and the exit follows at 90 %% of the SLO",
     (_name, definition) => {
       const level = fc.double({ min: 1e-3, max: 1e12, noNaN: true });
@@ -42,13 +42,13 @@ describe("the signals", () => {
   );
 
   it("memory's SLO follows its limit, backlog's limit its SLO", () => {
-    const of = (name: string) => signalDefinitions.find((d) => d.name === name)!;
+    const of = (name: string) => signalPlugins.find((d) => d.kind === name)!;
     expect(of("memory").thresholds({ limit: 1e9 }).slo).toBeCloseTo(850e6, 3);
     expect(of("backlog").thresholds({ slo: 7 }).limit).toBe(70);
   });
 
   it("name their variables once, and those of the contract", () => {
-    const all = signalDefinitions.flatMap((d) => Object.values(d.env));
+    const all = signalPlugins.flatMap((d) => Object.values(d.env));
     expect(new Set(all).size).toBe(all.length);
     expect(all).toEqual(
       expect.arrayContaining([
@@ -63,7 +63,7 @@ describe("the signals", () => {
   });
 
   it("read only targets' own series, and a window where they are windowed", () => {
-    for (const { name, promql, windowed, scrape } of signalDefinitions) {
+    for (const { kind: name, promql, windowed, scrape } of signalPlugins) {
       expect(promql, name).toContain('job=~"$jobs"');
       expect(promql, name).toMatch(/by \(\$by[,)]/);
       expect(promql.includes("[$window]"), name).toBe(windowed);

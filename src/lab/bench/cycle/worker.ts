@@ -19,7 +19,7 @@ import type { Target } from "../../../monitor/kernel/target.ts";
 import { decideSeries } from "../../../monitor/rules/decide.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../../monitor/rules/linear.ts";
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../../monitor/rules/trend.ts";
-import { signalDefinitions } from "../../../monitor/signals/index.ts";
+import { signalPlugins } from "../../../monitor/signals/index.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
 import { parseAnswer, readJobs } from "../../../monitor/sources/prometheus/vector.ts";
 import { createMemoryStore } from "../../../monitor/store/memory/index.ts";
@@ -46,14 +46,13 @@ export interface SizeFigures {
 
 const [sizeText = "", url = ""] = process.argv.slice(2);
 const size = Number(sizeText);
-const definition = signalDefinitions[0];
+const definition = signalPlugins[0];
 if (definition === undefined) throw new Error("no signal is defined");
 const rssEmpty = settledRss();
 const rules = { horizonS: 180, probStrong: 0.6, probConfirmMin: 0.3, minR2: 0.2, preTimeoutRatio: 0.9 };
 const signal = {
-  ...definition,
+  ...definition.create({}),
   promql: 'max by ($by) (bench_signal{job=~"$jobs"})',
-  thresholds: definition.thresholds({}),
   linear: true,
   trend: true,
 };

@@ -4,7 +4,7 @@ import { loadConfig } from "../../../monitor/config/load.ts";
 import type { Target } from "../../../monitor/kernel/target.ts";
 import { replay } from "../../../monitor/replay/engine/engine.ts";
 import { createRecorder } from "../../../monitor/replay/input/history.ts";
-import { signalDefinitions } from "../../../monitor/signals/index.ts";
+import { signalPlugins } from "../../../monitor/signals/index.ts";
 import { createMemoryStore } from "../../../monitor/store/memory/index.ts";
 import { specOf } from "./decider.ts";
 import { buildRun, type Run } from "./runs.ts";
@@ -18,7 +18,7 @@ const START_MS = 1_700_000_000_000;
 
 /** Milliseconds from the start of the run, as of `firstOfPredictor`. */
 async function firstOfPipeline(run: Run): Promise<number | undefined> {
-  const definition = signalDefinitions.find((d) => d.shape === run.scenario.kind);
+  const definition = signalPlugins.find((d) => d.shape === run.scenario.kind);
   if (definition === undefined) throw new Error(`no signal of shape ${run.scenario.kind}`);
   const target: Target = {
     name: "t",
@@ -29,7 +29,7 @@ async function firstOfPipeline(run: Run): Promise<number | undefined> {
     autoHeal: true,
     signals: [
       {
-        ...definition,
+        ...definition.create({}),
         thresholds: { slo: run.slo, exit: 0.9 * run.slo, limit: run.limit },
         windowed: run.rateWindowS > 0,
         linear: false,
@@ -38,7 +38,7 @@ async function firstOfPipeline(run: Run): Promise<number | undefined> {
     ],
   };
   const recorder = createRecorder();
-  const at = recorder.seriesAt("t", definition.name);
+  const at = recorder.seriesAt("t", definition.kind);
   run.times.forEach((timeS, k) => {
     recorder.add(at, START_MS + 1000 * timeS, run.values[k] as number);
   });

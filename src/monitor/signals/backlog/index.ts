@@ -1,9 +1,9 @@
-import type { SignalDefinition } from "../../kernel/signal.ts";
+import { defineSignal } from "../define.ts";
 
 /** Messages waiting in the target's queues, all instances together. */
-export const backlog: SignalDefinition = {
-  name: "backlog",
-  title: "Queue backlog",
+export const backlog = defineSignal({
+  kind: "backlog",
+  docs: { summary: "Queue backlog" },
   unit: "messages",
   shape: "backlog",
   windowed: false,
@@ -15,4 +15,4 @@ export const backlog: SignalDefinition = {
   },
   env: { slo: "SLO_BACKLOG", limit: "BACKLOG_MAX" },
   predictors: { linear: true, trend: true },
-};
+});

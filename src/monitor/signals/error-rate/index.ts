@@ -1,9 +1,9 @@
-import type { SignalDefinition } from "../../kernel/signal.ts";
+import { defineSignal } from "../define.ts";
 
 /** Share of requests answered with 5xx, 0..1. */
-export const errorRate: SignalDefinition = {
-  name: "error_rate",
-  title: "Error ratio (5xx of all requests)",
+export const errorRate = defineSignal({
+  kind: "error_rate",
+  docs: { summary: "Error ratio (5xx of all requests)" },
   unit: "ratio",
   shape: "ratio",
   windowed: true,
@@ -21,4 +21,4 @@ export const errorRate: SignalDefinition = {
   },
   env: { slo: "SLO_ERROR_RATE", limit: "ERROR_RATE_MAX" },
   predictors: { linear: true, trend: true },
-};
+});

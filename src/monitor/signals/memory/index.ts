@@ -1,9 +1,9 @@
-import type { SignalDefinition } from "../../kernel/signal.ts";
+import { defineSignal } from "../define.ts";
 
 /** Resident memory of the largest process of the target, bytes: a memory limit is a limit of each process. */
-export const memory: SignalDefinition = {
-  name: "memory",
-  title: "Resident memory",
+export const memory = defineSignal({
+  kind: "memory",
+  docs: { summary: "Resident memory" },
   unit: "bytes",
   shape: "memory",
   windowed: false,
@@ -17,4 +17,4 @@ export const memory: SignalDefinition = {
   env: { limit: "MEM_MAX_BYTES" },
   // A sawtooth of garbage collection is no line: the envelope of the trend predictor reads it.
   predictors: { linear: false, trend: true },
-};
+});

@@ -1,9 +1,9 @@
-import type { SignalDefinition } from "../../kernel/signal.ts";
+import { defineSignal } from "../define.ts";
 
 /** 95th percentile of the request duration, milliseconds. */
-export const p95Latency: SignalDefinition = {
-  name: "p95_latency",
-  title: "P95 request latency",
+export const p95Latency = defineSignal({
+  kind: "p95_latency",
+  docs: { summary: "P95 request latency" },
   unit: "ms",
   shape: "latency",
   windowed: true,
@@ -22,4 +22,4 @@ export const p95Latency: SignalDefinition = {
   },
   env: { slo: "SLO_P95_MS", exit: "SLO_P95_EXIT_MS", limit: "P95_TIMEOUT_MS" },
   predictors: { linear: true, trend: true },
-};
+});
