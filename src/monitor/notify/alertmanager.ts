@@ -1,5 +1,13 @@
 import { DelegateBackoff, handleWhenResult, retry } from "cockatiel";
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent, type Dispatcher } from "undici";
+import {
+  excerpt,
+  exchange,
+  type FailureKind,
+  first,
+  type Headers,
+  type HttpFailure,
+} from "../../common/net/exchange.ts";
 import type { EscalationAlert, Escalator, NotifyResult } from "../kernel/verification.ts";
 
 export interface AlertmanagerSettings {
@@ -26,9 +34,11 @@ const MAX_ANSWER = 16_384;
 /** The header `Date` has whole seconds, and the answer took its time: less than this is no difference of clocks. */
 const SKEW_MS = 5000;
 
-type Answer =
-  | { readonly ok: true; readonly skewMs: number | undefined }
-  | { readonly ok: false; readonly detail: string; readonly retryable: boolean };
+/** What may well go through another time. */
+const RETRYABLE: readonly FailureKind[] = ["refused", "lost", "not_http"];
+
+type Refusal = { readonly ok: false; readonly detail: string; readonly retryable: boolean };
+type Answer = { readonly ok: true; readonly skewMs: number | undefined } | Refusal;
 
 /**
  * Tells people through Alertmanager's v2 API. Redirects are refused, answers bounded, repeats jittered, and all of it
@@ -41,25 +51,15 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
     ? undefined
     : new Agent({ connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
   const dispatcher = settings.dispatcher ?? (own as Dispatcher);
-  const policy = retry(
-    handleWhenResult((result) => isRetryable(result)),
-    {
-      maxAttempts: ATTEMPTS - 1,
-      backoff: new DelegateBackoff(() => maxRetryDelayMs * (0.5 + 0.5 * random())),
-    },
-  );
+  const retryable = handleWhenResult((result) => !(result as Answer).ok && (result as Refusal).retryable);
+  const backoff = new DelegateBackoff(() => maxRetryDelayMs * (0.5 + 0.5 * random()));
+  const policy = retry(retryable, { maxAttempts: ATTEMPTS - 1, backoff });
   // Kept until it differs clearly, so that the start of an episode stays what it was.
   let skewMs = 0;
 
   const post = async (alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<Answer> => {
     const body = JSON.stringify(alerts.map((alert) => payload(alert, skewMs)));
-    const once = () => call({ dispatcher, url: `${url}/api/v2/alerts`, body, signal, now });
-    try {
-      return await policy.execute(once, signal);
-    } catch (error) {
-      // Given up on between two attempts.
-      return { ok: false, detail: messageOf(error, signal), retryable: true };
-    }
+    return policy.execute(() => call({ dispatcher, url: `${url}/api/v2/alerts`, body, signal, now }), signal);
   };
 
   const tellBatch = async (alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<Answer> => {
@@ -88,11 +88,6 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
   };
 }
 
-function isRetryable(result: unknown): boolean {
-  const answer = result as Answer;
-  return !answer.ok && answer.retryable;
-}
-
 /** As Alertmanager takes it: RFC 3339, on its clock. */
 function payload(alert: EscalationAlert, skewMs: number): Record<string, unknown> {
   const at = (ms: number) => new Date(ms + skewMs).toISOString();
@@ -105,79 +100,34 @@ function payload(alert: EscalationAlert, skewMs: number): Record<string, unknown
   };
 }
 
-async function call(input: {
-  dispatcher: Dispatcher;
-  url: string;
-  body: string;
-  signal: AbortSignal;
-  now: () => number;
-}): Promise<Answer> {
-  const { dispatcher, url, body, signal, now } = input;
-  const failed = (detail: string, retryable: boolean): Answer => ({ ok: false, detail, retryable });
-  if (signal.aborted) return failed(messageOf(undefined, signal), false);
+interface Posting {
+  readonly dispatcher: Dispatcher;
+  readonly url: string;
+  readonly body: string;
+  readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+async function call({ now, ...request }: Posting): Promise<Answer> {
   const began = now();
-  try {
-    const asked = request(url, {
-      dispatcher,
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json" },
-      body,
-      signal,
-    });
-    // Undici notices an abort while connecting only once connected.
-    const response = await Promise.race([asked, aborted(signal)]);
-    const { statusCode: status, headers } = response;
-    const said = await readSome(response.body, signal);
-    if (status >= 200 && status < 300) return { ok: true, skewMs: skewOf(headers.date, began, now()) };
-    if (status >= 300 && status < 400) return failed(`HTTP ${status}: a redirect is never followed`, false);
-    return failed(`HTTP ${status}${said === "" ? "" : `: ${said}`}`, status >= 500 || status === 429);
-  } catch (error) {
-    return failed(messageOf(error, signal), !signal.aborted);
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  const result = await exchange({ ...request, method: "POST", headers, maxBytes: MAX_ANSWER });
+  // What it had to say may have broken off, or been too long: its status counts.
+  const cut = !result.ok && (result.kind === "broken_off" || result.kind === "too_large");
+  const answer = result.ok ? result : cut ? result.answer : undefined;
+  if (answer === undefined) {
+    const { kind, detail } = result as HttpFailure;
+    return { ok: false, detail, retryable: RETRYABLE.includes(kind) };
   }
+  const { status, body } = answer;
+  if (status < 300) return { ok: true, skewMs: skewOf(answer.headers, began, now()) };
+  const said = excerpt(body, 200);
+  const detail = `HTTP ${status}${said === "" ? "" : `: ${said}`}`;
+  return { ok: false, detail, retryable: status >= 500 || status === 429 };
 }
 
 /** How far its clock is ahead of ours, milliseconds; undefined where the answer does not say. */
-function skewOf(date: string | string[] | undefined, began: number, ended: number): number | undefined {
-  const its = Date.parse(typeof date === "string" ? date : "");
+function skewOf(headers: Headers, began: number, ended: number): number | undefined {
+  const its = Date.parse(first(headers.date) ?? "");
   return Number.isNaN(its) ? undefined : its - (began + ended) / 2;
-}
-
-/** The beginning of an answer, on one line; the rest is not read. */
-async function readSome(body: Dispatcher.ResponseData["body"], signal: AbortSignal): Promise<string> {
-  body.on("error", () => {});
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > MAX_ANSWER) break;
-    }
-  } catch {
-    // What it had to say broke off: its status counts, unless the deadline has passed.
-    if (signal.aborted) throw signal.reason;
-  }
-  return Buffer.concat(chunks)
-    .toString("utf8")
-    .replaceAll(/[\s\p{Cc}]+/gu, " ")
-    .trim()
-    .slice(0, 200);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-}
-
-function messageOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted)
-    return signal.reason instanceof Error && signal.reason.name === "TimeoutError"
-      ? "no complete answer before the deadline"
-      : "cancelled";
-  const cause = error instanceof AggregateError ? error.errors[0] : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return (code === "" || message.includes(code) ? message : `${code} ${message}`).trim().slice(0, 200);
 }
