@@ -173,7 +173,7 @@ describe("a registry in trouble", () => {
     ["empty", { kind: "artifact", change: () => Buffer.alloc(0) }, /first line/],
     ["HTML", { kind: "artifact", change: () => Buffer.from("<html>") }, /first line/],
     ["of the wrong shape", { kind: "artifact", change: () => misshapen() }, /neighbour/],
-    ["endless", { kind: "endless-artifact" }, /larger than 33554432 bytes/],
+    ["endless", { kind: "endless-artifact" }, /over the cap of 33554432 bytes/],
   ];
   test.each(bad)(
     "an artifact that is %s is rejected, told and not served",

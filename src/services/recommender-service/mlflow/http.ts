@@ -1,4 +1,7 @@
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
+import { z } from "zod";
+import { type Answer, exchange } from "../../../common/net/exchange.ts";
+import { readJson } from "../../../common/net/json.ts";
 
 /**
  * Why the registry gave nothing usable. `unreachable`: no answer in time, or none that comes from a working MLflow;
@@ -31,89 +34,37 @@ export interface MlflowCall {
 }
 
 /** One call; answers the body of a 2xx. Redirects are not followed. Throws `MlflowError`. */
-export async function call(options: MlflowCall): Promise<Buffer> {
-  const where = `${options.method} ${options.url.pathname}`;
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.deadlineMs)]);
-  let status: number;
-  let body: Buffer;
-  try {
-    const answer = await request(options.url, {
-      dispatcher: options.dispatcher,
-      method: options.method,
-      signal,
-      ...contentOf(options),
-    });
-    status = answer.statusCode;
-    body = await readCapped(answer.body, options, where);
-  } catch (error) {
-    if (error instanceof MlflowError) throw error;
-    const reason = signal.aborted ? `no complete answer within ${options.deadlineMs} ms` : messageOf(error);
-    throw new MlflowError("unreachable", `${where}: ${reason}`, error);
-  }
-  if (status >= 200 && status <= 299) return body;
-  throw refusal(status, body, where);
+export async function call({ json, bytes, oversize, deadlineMs, ...request }: MlflowCall): Promise<Buffer> {
+  const where = `${request.method} ${request.url.pathname}`;
+  const body = json === undefined ? bytes : JSON.stringify(json);
+  const type = json === undefined ? "application/octet-stream" : "application/json";
+  const headers: Record<string, string> = body === undefined ? {} : { "content-type": type };
+  const result = await exchange({ ...request, headers, body, timeoutMs: deadlineMs });
+  if (!result.ok)
+    throw new MlflowError(
+      result.kind === "too_large" ? oversize : "unreachable",
+      `${where}: ${result.detail}`,
+    );
+  if (result.status <= 299) return result.body;
+  throw refusal(result, where);
 }
 
 /** One call whose answer is JSON. Throws `MlflowError`. */
 export async function callJson(options: MlflowCall): Promise<unknown> {
-  const body = await call(options);
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch (error) {
-    const where = `${options.method} ${options.url.pathname}`;
-    throw new MlflowError("unreachable", `${where}: the answer is not JSON`, error);
-  }
+  const read = readJson(await call(options));
+  if (read.ok) return read.json;
+  throw new MlflowError("unreachable", `${options.method} ${options.url.pathname}: ${read.detail}`);
 }
 
-function contentOf(options: MlflowCall): { body?: Buffer | string; headers?: Record<string, string> } {
-  if (options.json !== undefined) {
-    return { body: JSON.stringify(options.json), headers: { "content-type": "application/json" } };
-  }
-  return options.bytes === undefined
-    ? {}
-    : { body: options.bytes, headers: { "content-type": "application/octet-stream" } };
-}
+/** MLflow explains a refusal so; without that it was not a working MLflow that answered. */
+const explanation = z.object({ error_code: z.string(), message: z.string().catch("") });
 
-async function readCapped(
-  body: AsyncIterable<Uint8Array> & { destroy(): unknown },
-  { maxBytes, oversize }: MlflowCall,
-  where: string,
-): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) {
-      body.destroy();
-      throw new MlflowError(oversize, `${where}: the answer is larger than ${maxBytes} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}
-
-/** MLflow explains a refusal as `{"error_code":…,"message":…}`; without that it was not a working MLflow that answered. */
-function refusal(status: number, body: Buffer, where: string): MlflowError {
-  const { code, message } = explanation(body);
-  const said = message === undefined ? "" : `: ${message.slice(0, 300)}`;
-  const text = `${where}: status ${status}${code === undefined ? "" : ` ${code}`}${said}`;
-  if (code === undefined || status >= 500) return new MlflowError("unreachable", text);
+function refusal({ status, body }: Answer, where: string): MlflowError {
+  const read = readJson(body);
+  const said = explanation.safeParse(read.ok ? read.json : undefined);
+  if (!said.success) return new MlflowError("unreachable", `${where}: status ${status}`);
+  const { error_code: code, message } = said.data;
+  const text = `${where}: status ${status} ${code.slice(0, 100)}: ${message.slice(0, 300)}`;
+  if (status >= 500) return new MlflowError("unreachable", text);
   return new MlflowError(code === "RESOURCE_DOES_NOT_EXIST" ? "missing" : "refused", text);
-}
-
-function explanation(body: Buffer): { readonly code?: string; readonly message?: string } {
-  try {
-    const { error_code: code, message } = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
-    return {
-      ...(typeof code === "string" ? { code: code.slice(0, 100) } : {}),
-      ...(typeof message === "string" ? { message } : {}),
-    };
-  } catch {
-    return {};
-  }
-}
-
-function messageOf(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string };
-  return message || code || "no connection";
 }
