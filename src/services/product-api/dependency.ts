@@ -1,7 +1,8 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhenResult } from "cockatiel";
 import { Counter, type Registry } from "prom-client";
-import { Agent, request } from "undici";
+import { Agent } from "undici";
 import type { z } from "zod";
+import { exchangeJson, type JsonFailure } from "../../common/net/json.ts";
 
 /** Why a dependency gave nothing. */
 export type Absence = "not_configured" | "circuit_open" | "deadline" | "unreachable" | "refused" | "invalid";
@@ -40,10 +41,13 @@ export function createDependency(options: {
 }): Dependency {
   const { name, baseUrl, deadlineMs, calls } = options;
   const agent = new Agent({ connections: 32, pipelining: 1 });
-  const breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: REST_MS,
-    breaker: new ConsecutiveBreaker(FAILURES),
-  });
+  const breaker = circuitBreaker(
+    handleWhenResult((heard) => !(heard as Heard<unknown>).ok),
+    {
+      halfOpenAfter: REST_MS,
+      breaker: new ConsecutiveBreaker(FAILURES),
+    },
+  );
   return {
     async ask(path, body, schema) {
       const heard = await attempt(path, body, schema);
@@ -53,58 +57,34 @@ export function createDependency(options: {
     close: () => agent.destroy(),
   };
 
-  async function attempt<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<Heard<T>> {
+  async function attempt<T>(path: string, json: unknown, schema: z.ZodType<T>): Promise<Heard<T>> {
     if (baseUrl === undefined) return { ok: false, why: "not_configured" };
-    const deadline = AbortSignal.timeout(deadlineMs);
-    try {
-      const value = await breaker.execute(() => post(`${baseUrl}${path}`, body, schema, deadline));
-      return { ok: true, value };
-    } catch (error) {
-      return { ok: false, why: reasonOf(error, deadline) };
-    }
-  }
-
-  async function post<T>(url: string, body: unknown, schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
-    const answer = await request(url, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json" },
-      body: JSON.stringify(body),
+    const request = {
+      url: `${baseUrl}${path}`,
+      method: "POST" as const,
       dispatcher: agent,
-      signal,
-    });
-    if (answer.statusCode !== 200) {
-      await answer.body.dump();
-      throw new Refused(`HTTP ${answer.statusCode}`);
+      maxBytes: MAX_BYTES,
+    };
+    try {
+      return await breaker.execute(async () => {
+        const answer = await exchangeJson({ ...request, json, timeoutMs: deadlineMs });
+        if (!answer.ok) return { ok: false, why: ABSENCES[answer.kind] ?? "unreachable" } as const;
+        if (answer.status !== 200) return { ok: false, why: "refused" } as const;
+        const parsed = schema.safeParse(answer.json);
+        return parsed.success ? { ok: true, value: parsed.data } : ({ ok: false, why: "invalid" } as const);
+      });
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) return { ok: false, why: "circuit_open" };
+      throw error;
     }
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > MAX_BYTES) throw new Invalid("answer is too large");
-      chunks.push(chunk);
-    }
-    return understood(Buffer.concat(chunks).toString("utf8"), schema);
   }
 }
 
-class Refused extends Error {}
-class Invalid extends Error {}
-
-function understood<T>(text: string, schema: z.ZodType<T>): T {
-  let data: unknown;
-  try {
-    data = JSON.parse(text);
-  } catch {
-    throw new Invalid("answer is not JSON");
-  }
-  const parsed = schema.safeParse(data);
-  if (!parsed.success) throw new Invalid(parsed.error.message);
-  return parsed.data;
-}
-
-function reasonOf(error: unknown, deadline: AbortSignal): Absence {
-  if (error instanceof BrokenCircuitError) return "circuit_open";
-  if (deadline.aborted) return "deadline";
-  if (error instanceof Refused) return "refused";
-  return error instanceof Invalid ? "invalid" : "unreachable";
-}
+/** What else goes wrong is `unreachable`. */
+const ABSENCES: Partial<Record<JsonFailure["kind"], Absence>> = {
+  timeout: "deadline",
+  redirect: "refused",
+  bad_status: "refused",
+  not_json: "invalid",
+  too_large: "invalid",
+};

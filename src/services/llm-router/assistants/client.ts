@@ -1,4 +1,5 @@
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
+import { exchange, type HttpFailure } from "../../../common/net/exchange.ts";
 import { checkOutput, MAX_OUTPUT_BYTES, type ModelDecision, type OutputProblem } from "../decision.ts";
 
 /** Why an output was cut off or refused. */
@@ -24,8 +25,8 @@ export class AssistantError extends Error {
   /** For `invalid`. */
   readonly reason: InvalidReason | undefined;
 
-  constructor(kind: FailureKind, message: string, reason?: InvalidReason, cause?: unknown) {
-    super(message, { cause });
+  constructor(kind: FailureKind, message: string, reason?: InvalidReason) {
+    super(message);
     this.kind = kind;
     this.reason = reason;
   }
@@ -47,54 +48,31 @@ export interface AssistantCall {
  * or is not complete at the deadline, is cut off. Throws `AssistantError`.
  */
 export async function askAssistant(call: AssistantCall): Promise<ModelDecision> {
-  const deadline = AbortSignal.timeout(call.deadlineMs);
-  let begun = false;
-  try {
-    const response = await request(`${call.url}/assist`, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json" },
-      body: JSON.stringify({ prompt: call.prompt }),
-      signal: AbortSignal.any([deadline, call.stopping]),
-      dispatcher: call.dispatcher,
-    });
-    begun = true;
-    if (response.statusCode !== 200) {
-      begun = false;
-      response.body.on("error", () => undefined).destroy();
-      throw new AssistantError("error", `the assistant answered ${response.statusCode}`);
-    }
-    const checked = checkOutput(await readCapped(response.body));
-    if (checked.ok) return checked.decision;
-    throw new AssistantError("invalid", checked.problem.detail, checked.problem.reason);
-  } catch (error) {
-    if (error instanceof AssistantError) throw error;
-    if (call.stopping.aborted) throw new AssistantError("aborted", "the router stops", undefined, error);
-    if (deadline.aborted) throw late(begun, call.deadlineMs, error);
-    throw new AssistantError("error", `the assistant cannot be reached (${codeOf(error)})`, undefined, error);
-  }
+  const result = await exchange({
+    url: `${call.url}/assist`,
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "application/json" },
+    body: JSON.stringify({ prompt: call.prompt }),
+    maxBytes: MAX_OUTPUT_BYTES,
+    timeoutMs: call.deadlineMs,
+    signal: call.stopping,
+    dispatcher: call.dispatcher,
+  });
+  const answer = result.ok ? result : result.answer;
+  if (answer !== undefined && answer.status !== 200)
+    throw new AssistantError("error", `the assistant answered ${answer.status}`);
+  if (!result.ok) throw failed(result, call.deadlineMs);
+  const checked = checkOutput(result.body);
+  if (checked.ok) return checked.decision;
+  throw new AssistantError("invalid", checked.problem.detail, checked.problem.reason);
 }
 
-async function readCapped(body: Dispatcher.ResponseData["body"]): Promise<Uint8Array> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  // Leaving the loop destroys the stream, and with it the connection.
-  for await (const piece of body as AsyncIterable<Buffer>) {
-    size += piece.length;
-    if (size > MAX_OUTPUT_BYTES) {
-      throw new AssistantError("invalid", `the output is larger than ${MAX_OUTPUT_BYTES} bytes`, "too_large");
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
-}
-
-function late(begun: boolean, deadlineMs: number, cause: unknown): AssistantError {
-  return begun
-    ? new AssistantError("invalid", `the output was not complete after ${deadlineMs} ms`, "dripping", cause)
-    : new AssistantError("timeout", `no answer within ${deadlineMs} ms`, undefined, cause);
-}
-
-function codeOf(error: unknown): string {
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : "connection failed";
+function failed({ kind, answer }: HttpFailure, deadlineMs: number): AssistantError {
+  if (kind === "cancelled") return new AssistantError("aborted", "the router stops");
+  if (kind === "too_large")
+    return new AssistantError("invalid", `the output is larger than ${MAX_OUTPUT_BYTES} bytes`, "too_large");
+  if (kind !== "timeout") return new AssistantError("error", `the assistant cannot be reached (${kind})`);
+  return answer === undefined
+    ? new AssistantError("timeout", `no answer within ${deadlineMs} ms`)
+    : new AssistantError("invalid", `the output was not complete after ${deadlineMs} ms`, "dripping");
 }
