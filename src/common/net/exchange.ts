@@ -80,6 +80,12 @@ export async function exchange(request: HttpRequest): Promise<HttpResult> {
   return zipped && result.body.length > 0 ? unzipped(result, request.maxBytes) : result;
 }
 
+/** Whether a GET is answered with 200 in time; what it says is not told. */
+export async function answersOk(url: string, timeoutMs: number): Promise<boolean> {
+  const result = await exchange({ url, timeoutMs, maxBytes: 1_000_000 });
+  return result.ok && result.status === 200;
+}
+
 /** The beginning of a body on one line, for a message to people. @param length characters */
 export function excerpt(body: Buffer, length = 80): string {
   const text = body

@@ -4,6 +4,7 @@ import type { LogLine, Spawned } from "../../../test/e2e/kit/process.ts";
 import { createWorld, type ServiceHandle, TOKEN, type World } from "../../../test/e2e/kit/world.ts";
 import { freePort, waitFor } from "../../../test/setup/ports.ts";
 import { type RunningPrometheus, startPrometheus } from "../../../test/setup/prometheus.ts";
+import { answersOk } from "../../common/net/exchange.ts";
 import { judge, readJournal, readLedger } from "./judge.ts";
 import type { ChaosOptions, Findings } from "./types.ts";
 
@@ -228,11 +229,7 @@ function openLane(world: World, spec: LaneOptions, books: Books): Lane {
 async function isReady(url: string, process: Spawned): Promise<boolean> {
   if (!process.running())
     throw new Error(`it ended: ${process.stderr().slice(-1500)}${process.stdout().slice(-500)}`);
-  try {
-    return (await fetch(`${url}/-/ready`)).ok;
-  } catch {
-    return false;
-  }
+  return answersOk(`${url}/-/ready`, 1_000);
 }
 
 /** Stops it; a life that leaves something open is followed by one that reconciles it, as an operator's restart would. */

@@ -1,5 +1,6 @@
 import { Agent } from "undici";
 import { z } from "zod";
+import { exchangeJson } from "../../common/net/json.ts";
 import { type Random, seededRandom } from "../../services/kit/random.ts";
 import { startArrivals } from "../../services/load-generator/arrivals.ts";
 import { answerProblem } from "../../services/recommender-service/answer.ts";
@@ -21,6 +22,7 @@ export interface ClientOptions {
 
 /** Longest a client waits, milliseconds: longer than a page waits for all that it asks. */
 const DEADLINE_MS = 5_000;
+const MAX_ANSWER_BYTES = 1_000_000;
 const PRODUCTS = 500;
 
 const productPage = z.object({
@@ -58,7 +60,7 @@ export function startPredictionClient(options: ClientOptions): RunningClient {
     return {
       method: "POST",
       path: "/predict",
-      body: JSON.stringify({ history, k: 5 }),
+      json: { history, k: 5 },
       judge: (body) => ({ valid: answerProblem(body) === undefined }),
     };
   });
@@ -67,7 +69,7 @@ export function startPredictionClient(options: ClientOptions): RunningClient {
 interface Question {
   readonly method: "GET" | "POST";
   readonly path: string;
-  readonly body?: string;
+  readonly json?: unknown;
   readonly judge: (body: unknown) => { readonly valid: boolean; readonly whole?: boolean };
 }
 
@@ -98,29 +100,15 @@ function startClient(options: ClientOptions, next: (random: Random) => Question)
 }
 
 /** Never throws. */
-async function ask(agent: Agent, origin: string, question: Question): Promise<Omit<ClientAnswer, "atS">> {
-  const { method, path, body, judge } = question;
-  try {
-    const answer = await agent.request({
-      origin,
-      path,
-      method,
-      body: body ?? null,
-      headers: body === undefined ? {} : { "content-type": "application/json" },
-      signal: AbortSignal.timeout(DEADLINE_MS),
-    });
-    const text = await answer.body.text();
-    if (answer.statusCode !== 200) return { ok: false, valid: false };
-    return { ok: true, ...judge(parsed(text)) };
-  } catch {
-    return { ok: false, valid: false };
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+async function ask(
+  dispatcher: Agent,
+  origin: string,
+  question: Question,
+): Promise<Omit<ClientAnswer, "atS">> {
+  const { method, path, json, judge } = question;
+  const limits = { timeoutMs: DEADLINE_MS, maxBytes: MAX_ANSWER_BYTES };
+  const answer = await exchangeJson({ url: `${origin}${path}`, method, json, dispatcher, ...limits });
+  if (answer.ok && answer.status === 200) return { ok: true, ...judge(answer.json) };
+  const came = !answer.ok && answer.kind === "not_json" && answer.answer?.status === 200;
+  return came ? { ok: true, ...judge(undefined) } : { ok: false, valid: false };
 }

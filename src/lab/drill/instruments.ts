@@ -1,5 +1,6 @@
 import { quantileSorted } from "simple-statistics";
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
+import { exchange } from "../../common/net/exchange.ts";
 import { parseExposition } from "../../monitor/sources/scrape/parser.ts";
 import type { ClientAnswer, Look } from "./recording.ts";
 
@@ -23,6 +24,7 @@ export interface Instruments {
 
 /** Longest the observer waits for a page, milliseconds. */
 const PAGE_MS = 1_000;
+const MAX_PAGE_BYTES = 4_000_000;
 
 /** One answer that a customer waited for. */
 export interface Wait {
@@ -43,13 +45,8 @@ export interface InstrumentOptions {
 export function createInstruments(options: InstrumentOptions): Instruments {
   const { urls, dispatcher } = options;
   const get = async (url: string): Promise<string | undefined> => {
-    try {
-      const { statusCode, body } = await request(url, { dispatcher, signal: AbortSignal.timeout(PAGE_MS) });
-      const text = await body.text();
-      return statusCode === 200 ? text : undefined;
-    } catch {
-      return undefined;
-    }
+    const result = await exchange({ url, dispatcher, timeoutMs: PAGE_MS, maxBytes: MAX_PAGE_BYTES });
+    return result.ok && result.status === 200 ? result.body.toString("utf8") : undefined;
   };
   return {
     async queue() {

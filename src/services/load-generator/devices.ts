@@ -1,4 +1,5 @@
-import { Agent, request } from "undici";
+import { Agent } from "undici";
+import { exchangeJson } from "../../common/net/json.ts";
 import { pickOne, type Random, seededRandom } from "../kit/random.ts";
 import { startArrivals } from "./arrivals.ts";
 
@@ -96,18 +97,14 @@ function nextBatch(random: Random, devices: number, nowMs: number, serial: () =>
   };
 }
 
-async function post(url: string, batch: Batch, agent: Agent): Promise<boolean> {
-  try {
-    const { statusCode, body } = await request(`${url}/telemetry`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(batch),
-      dispatcher: agent,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    await body.dump();
-    return statusCode === 202;
-  } catch {
-    return false;
-  }
+async function post(url: string, batch: Batch, dispatcher: Agent): Promise<boolean> {
+  const limits = { timeoutMs: TIMEOUT_MS, maxBytes: 65_536 };
+  const answer = await exchangeJson({
+    url: `${url}/telemetry`,
+    method: "POST",
+    json: batch,
+    dispatcher,
+    ...limits,
+  });
+  return answer.ok && answer.status === 202;
 }

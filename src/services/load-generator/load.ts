@@ -1,8 +1,12 @@
 import type { Logger } from "pino";
 import { Agent } from "undici";
+import { exchange } from "../../common/net/exchange.ts";
 import { seededRandom } from "../kit/random.ts";
 import { startArrivals } from "./arrivals.ts";
 import { type LoadRequest, nextRequest } from "./mix.ts";
+
+/** Longest page that is read, bytes. */
+const MAX_ANSWER_BYTES = 1_000_000;
 
 export interface LoadOptions {
   /** E.g. `http://127.0.0.1:8000`. */
@@ -99,20 +103,19 @@ async function send(options: {
   readonly timeoutMs: number;
   readonly logger: Logger | undefined;
 }): Promise<boolean> {
-  const { agent, origin, request, timeoutMs, logger } = options;
-  try {
-    const answer = await agent.request({
-      origin,
-      path: request.path,
-      method: request.method,
-      body: request.body ?? null,
-      headers: request.body === undefined ? {} : { "content-type": "application/json" },
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await answer.body.dump();
-    return answer.statusCode < 500;
-  } catch (error) {
-    logger?.debug({ err: error, kind: request.kind }, "load request failed");
-    return false;
-  }
+  const { agent: dispatcher, origin, request, timeoutMs, logger } = options;
+  const { method, path, body, kind } = request;
+  const headers: Record<string, string> = body === undefined ? {} : { "content-type": "application/json" };
+  const url = `${origin}${path}`;
+  const result = await exchange({
+    url,
+    method,
+    headers,
+    body,
+    dispatcher,
+    timeoutMs,
+    maxBytes: MAX_ANSWER_BYTES,
+  });
+  if (!result.ok) logger?.debug({ error: result.detail, kind }, "load request failed");
+  return result.ok && result.status < 500;
 }

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { request } from "undici";
+import { answersOk } from "../../common/net/exchange.ts";
 import { ListenError } from "../../common/net/listen-error.ts";
 import { DescriptorSink } from "../../common/telemetry/line-sink.ts";
 import { LOG_FILE_MAX_BYTES } from "../../common/telemetry/logger.ts";
@@ -147,16 +147,7 @@ function control(child: ManagedChild, url: string): ServiceProcess {
 /** Waits until a service answers, within bounds: the monitor's first look should not be at a closed door. */
 async function answers(url: string): Promise<void> {
   const end = performance.now() + START_MS;
-  while (performance.now() < end) {
-    try {
-      const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(500) });
-      await body.dump();
-      if (statusCode === 200) return;
-    } catch {
-      // Not yet.
-    }
-    await sleep(50);
-  }
+  while (performance.now() < end && !(await answersOk(url, 500))) await sleep(50);
 }
 
 /** Better a clear word now than a child that cannot start. */

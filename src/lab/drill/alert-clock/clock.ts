@@ -1,4 +1,5 @@
 import { Agent } from "undici";
+import { excerpt, exchange } from "../../../common/net/exchange.ts";
 import { parseExposition } from "../../../monitor/sources/scrape/parser.ts";
 import { type ClockAlert, createEpisodes } from "./episodes.ts";
 import { CLOCK_METRICS, clockRules } from "./rules.ts";
@@ -36,6 +37,7 @@ export function startAlertClock(options: AlertClockOptions): AlertClock {
   const scrapes = createScrapes({ keepMs: LONGEST_WINDOW_MS / speed + 5_000, staleMs: 5 * EVERY_MS });
   const episodes = createEpisodes(clockRules(speed), scrapes);
   const agent = new Agent({ connections: 2 });
+  const limits = { dispatcher: agent, maxBytes: 4_000_000 };
   const told = new Map<string, { readonly status: string; readonly atMs: number }>();
   // What could not be told is told again, as Alertmanager would.
   const markUnnotified = new Map<string, ClockAlert>();
@@ -60,40 +62,27 @@ export function startAlertClock(options: AlertClockOptions): AlertClock {
   }
 
   async function scrape(job: string, url: string): Promise<void> {
+    const page = await exchange({ ...limits, url: `${url}/metrics`, timeoutMs: DEADLINE_MS });
+    if (!page.ok || page.status !== 200) return;
     try {
-      const answer = await agent.request({
-        origin: url,
-        path: "/metrics",
-        method: "GET",
-        signal: AbortSignal.timeout(DEADLINE_MS),
-      });
-      const page = await answer.body.text();
-      if (answer.statusCode === 200)
-        scrapes.add(job, parseExposition(page, CLOCK_METRICS).samples, performance.now());
+      scrapes.add(job, parseExposition(page.body.toString(), CLOCK_METRICS).samples, performance.now());
     } catch {
-      // A service that does not answer has no samples; its series go stale.
+      // A service without a page has no samples; its series go stale.
     }
   }
 
   async function post(alert: ClockAlert): Promise<boolean> {
-    const { pathname, origin } = new URL(options.webhookUrl);
-    try {
-      const answer = await agent.request({
-        origin,
-        path: pathname,
-        method: "POST",
-        headers: { "content-type": "application/json", authorization: `Bearer ${options.token}` },
-        body: JSON.stringify(webhookOf(alert)),
-        signal: AbortSignal.timeout(5 * DEADLINE_MS),
-      });
-      const text = await answer.body.text();
-      if (answer.statusCode === 200) return true;
-      onNote(
-        `the monitor did not take alert ${alert.labels.alertname}: HTTP ${answer.statusCode} ${text.slice(0, 200)}`,
-      );
-    } catch (error) {
-      onNote(`the monitor did not take alert ${alert.labels.alertname}: ${(error as Error).message}`);
-    }
+    const answer = await exchange({
+      ...limits,
+      url: options.webhookUrl,
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${options.token}` },
+      body: JSON.stringify(webhookOf(alert)),
+      timeoutMs: 5 * DEADLINE_MS,
+    });
+    if (answer.ok && answer.status === 200) return true;
+    const why = answer.ok ? `HTTP ${answer.status} ${excerpt(answer.body, 200)}` : answer.detail;
+    onNote(`the monitor did not take alert ${alert.labels.alertname}: ${why}`);
     return false;
   }
 

@@ -2,7 +2,7 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { request } from "undici";
+import { answersOk } from "../../../common/net/exchange.ts";
 import { keepRunning, type ManagedChild } from "../../../services/platform/child.ts";
 import { train } from "../../../services/recommender-service/train.ts";
 import { freePort } from "../../ports.ts";
@@ -83,14 +83,7 @@ async function restart(child: ManagedChild, onNote: (line: string) => void): Pro
 
 async function answering(url: string): Promise<void> {
   const endMs = performance.now() + START_MS;
-  for (;;) {
-    try {
-      const { statusCode, body } = await request(`${url}/health`, { signal: AbortSignal.timeout(500) });
-      await body.dump();
-      if (statusCode === 200) return;
-    } catch {
-      // Not yet.
-    }
+  while (!(await answersOk(`${url}/health`, 500))) {
     if (performance.now() > endMs) throw new Error("the stand-in for MLflow does not answer");
     await sleep(50);
   }

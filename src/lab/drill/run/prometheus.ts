@@ -11,8 +11,8 @@ import {
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { request } from "undici";
 import { stringify } from "yaml";
+import { answersOk } from "../../../common/net/exchange.ts";
 import { freePort } from "../../ports.ts";
 import type { Pace } from "../pace.ts";
 import { shortenAlertmanager, shortenRules } from "../shorten.ts";
@@ -154,7 +154,7 @@ async function start(binary: string, log: string, port: number, args: readonly s
     sink.end();
   };
   const limitMs = performance.now() + READY_MS;
-  while (!(await ready(`http://127.0.0.1:${port}/-/ready`))) {
+  while (!(await answersOk(`http://127.0.0.1:${port}/-/ready`, 1_000))) {
     if (running(child) && performance.now() < limitMs) {
       await sleep(50);
       continue;
@@ -167,14 +167,4 @@ async function start(binary: string, log: string, port: number, args: readonly s
 
 function running(child: ChildProcess): boolean {
   return child.pid !== undefined && child.exitCode === null && child.signalCode === null;
-}
-
-async function ready(url: string): Promise<boolean> {
-  try {
-    const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(1_000) });
-    await body.dump();
-    return statusCode === 200;
-  } catch {
-    return false;
-  }
 }

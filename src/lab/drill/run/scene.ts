@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Agent, request } from "undici";
+import { Agent } from "undici";
+import { excerpt, exchange } from "../../../common/net/exchange.ts";
 import { type RunningPlatform, startPlatform } from "../../../services/platform/platform.ts";
 import { freePort } from "../../ports.ts";
 import { startAlertClock } from "../alert-clock/clock.ts";
@@ -239,11 +240,9 @@ function once(step: () => Promise<unknown>): () => Promise<void> {
 
 /** Throws when the service does not do as it is told: a drill without its incident shows nothing. */
 async function adminCall(url: string, token: string): Promise<void> {
-  const { statusCode, body } = await request(url, {
-    method: "POST",
-    headers: { "x-admin-token": token },
-    signal: AbortSignal.timeout(ADMIN_MS),
-  });
-  const text = await body.text();
-  if (statusCode !== 200) throw new Error(`POST ${url}: HTTP ${statusCode} ${text}`);
+  const headers = { "x-admin-token": token };
+  const result = await exchange({ url, method: "POST", headers, timeoutMs: ADMIN_MS, maxBytes: 65_536 });
+  if (!result.ok) throw new Error(`POST ${url}: ${result.detail}`);
+  if (result.status !== 200)
+    throw new Error(`POST ${url}: HTTP ${result.status} ${excerpt(result.body, 200)}`);
 }
