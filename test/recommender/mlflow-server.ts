@@ -1,11 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { NextFunction, Request, Response } from "express";
-import {
-  createMlflowStandIn,
-  MLFLOW_ARTIFACTS,
-  type MlflowStandIn,
-} from "../../src/lab/drill/stand-ins/mlflow.ts";
+import { createMlflowStandIn, type MlflowStandIn } from "../../src/lab/drill/stand-ins/mlflow.ts";
+
+const MLFLOW_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts";
 
 // The stand-in for MLflow, and how it goes wrong.
 

@@ -14,7 +14,7 @@ export interface LockoutRules {
   readonly maxAddresses: number;
 }
 
-export const LOCKOUT_RULES: LockoutRules = {
+const LOCKOUT_RULES: LockoutRules = {
   maxFailures: 10,
   pauseMs: 60_000,
   firstLockMs: 30_000,

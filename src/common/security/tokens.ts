@@ -137,7 +137,7 @@ function checked(tokens: readonly string[], production: boolean): Known {
 /** Where containers get their secrets: readable for everyone inside, and nobody else is in there. */
 const CONTAINER_SECRETS = "/run/secrets/";
 
-/** What is wrong with the mode of a token file, in words; undefined: nothing. */
+/** What is wrong with the mode of a token file, in words; undefined: nothing. @internal for its tests */
 export function exposure(file: string, mode: number): string | undefined {
   if (file.startsWith(CONTAINER_SECRETS) || (mode & 0o007) === 0) return undefined;
   const shown = (mode & 0o777).toString(8).padStart(4, "0");

@@ -1,4 +1,5 @@
 // `node src/lab/bench/score.ts`: what keeping score of every forecast costs a series a cycle, and in memory.
+import { median } from "simple-statistics";
 import { noteAlarm } from "../../monitor/forecast/score/alarms.ts";
 import { createScoreBank, type ScoreBank } from "../../monitor/forecast/score/bank.ts";
 import { judgement } from "../../monitor/forecast/score/judgement.ts";
@@ -21,11 +22,6 @@ interface Figures {
   /** Microseconds: all summaries and judgements, once a cycle. */
   readonly report: number;
   readonly bytes: number;
-}
-
-function median(values: number[]): number {
-  values.sort((a, b) => a - b);
-  return values[values.length >> 1] ?? Number.NaN;
 }
 
 function report(bank: ScoreBank): number {

@@ -5,7 +5,7 @@ export function unhelpful(outcome: AttemptOutcome): boolean {
   return outcome === "ineffective" || outcome === "worse" || outcome === "failed" || outcome === "refused";
 }
 
-export function helped(outcome: AttemptOutcome): boolean {
+function helped(outcome: AttemptOutcome): boolean {
   return outcome === "recovered" || outcome === "improved";
 }
 

@@ -12,7 +12,7 @@ export interface LinearMemory {
 
 export const FRESH_LINEAR_MEMORY: LinearMemory = { inRisk: false, pending: 0 };
 
-/** Probability of the founding algorithm: 0 at the SLO, 1 at the hard limit, linear between. */
+/** Probability of the founding algorithm: 0 at the SLO, 1 at the hard limit, linear between. @internal for its tests */
 export function linearProbability(forecast: number, thresholds: Thresholds): number {
   return Math.min(1, Math.max(0, (forecast - thresholds.slo) / (thresholds.limit - thresholds.slo)));
 }

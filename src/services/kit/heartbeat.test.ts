@@ -1,6 +1,8 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { beatRegularly, HEARTBEAT_MS } from "./heartbeat.ts";
+import { beatRegularly } from "./heartbeat.ts";
+
+const HEARTBEAT_MS = 240_000;
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

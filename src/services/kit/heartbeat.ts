@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { ServiceClock } from "./clock.ts";
 
 /** Less than half of the 10 minutes without a line that raise an alert: one lost line raises none. */
-export const HEARTBEAT_MS = 240_000;
+const HEARTBEAT_MS = 240_000;
 
 /** Writes a line every four minutes, so that silence in the log means something. Answers how to stop it. */
 export function beatRegularly({

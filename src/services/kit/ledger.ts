@@ -30,7 +30,7 @@ const SCHEMA = `
 `;
 
 /** The file is in use by another process: two processes must not share one ledger. */
-export class LedgerInUseError extends Error {
+class LedgerInUseError extends Error {
   override readonly name = "LedgerInUseError";
 }
 

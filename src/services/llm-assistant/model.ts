@@ -15,7 +15,7 @@ const TELLING_WORDS = 4;
 /** A longer prompt says the same thing more often, not more certainly: evidence beyond so many words is averaged. */
 const FULL_EVIDENCE_WORDS = 6;
 
-/** Lower-case words without accents, stop words and a plural s, in order. */
+/** Lower-case words without accents, stop words and a plural s, in order. @internal for its tests */
 export function tokens(text: string): readonly string[] {
   return text
     .normalize("NFKD")

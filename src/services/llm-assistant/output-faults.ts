@@ -87,6 +87,3 @@ export function driftedOutput(decision: ModelDecision, count: number): string {
   if (drift === undefined) throw new RangeError("count is a whole number, 0 or more");
   return drift(decision);
 }
-
-/** How many ways of being wrong there are. */
-export const DRIFT_KINDS = DRIFTED.length;

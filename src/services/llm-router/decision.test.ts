@@ -1,13 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  checkOutput,
-  fallbackDecision,
-  isActionable,
-  MAX_RATIONALE_CHARS,
-  MODEL_ACTIONS,
-} from "./decision.ts";
+import { checkOutput, fallbackDecision, isActionable, MODEL_ACTIONS } from "./decision.ts";
 
+const MAX_RATIONALE_CHARS = 1_000;
 const bytes = (text: string) => new TextEncoder().encode(text);
 const good = { action: "clear_cache", confidence: 0.75, rationale: "stale entries" };
 

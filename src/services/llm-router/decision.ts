@@ -28,7 +28,7 @@ export interface ModelDecision {
 /** Largest answer of an assistant that is read, bytes. */
 export const MAX_OUTPUT_BYTES = 16 * 1_024;
 /** Longest rationale, characters. */
-export const MAX_RATIONALE_CHARS = 1_000;
+const MAX_RATIONALE_CHARS = 1_000;
 
 const modelOutput = z.strictObject({
   action: z.enum(MODEL_ACTIONS),

@@ -26,7 +26,7 @@ export interface OrderQueueOptions {
 }
 
 /** Pieces of each product after a delivery; also the most that one order can take. */
-export const FULL_STOCK = 1_000;
+const FULL_STOCK = 1_000;
 
 /** Accepted orders wait in a bounded queue and are processed in order at a steady rate. */
 export class OrderQueue {

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CATEGORIES, createCatalogue, type Product } from "./catalogue.ts";
-import { FULL_STOCK, OrderQueue } from "./orders.ts";
+import { OrderQueue } from "./orders.ts";
 import { SearchIndex, words } from "./search.ts";
 
+const FULL_STOCK = 1_000;
 const catalogue = createCatalogue({ size: 500, seed: 1 });
 
 describe("catalogue", () => {

@@ -71,7 +71,7 @@ export class SearchIndex {
   }
 }
 
-/** Lower-case words without accents and without a plural s. */
+/** Lower-case words without accents and without a plural s. @internal for its tests */
 export function words(text: string): readonly string[] {
   return text
     .normalize("NFKD")

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 /** The database is in use by another process: two processes must not share one queue file. */
-export class QueueInUseError extends Error {
+class QueueInUseError extends Error {
   override readonly name = "QueueInUseError";
 }
 

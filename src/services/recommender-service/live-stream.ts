@@ -1,7 +1,7 @@
 import type { Basket } from "./model/interactions.ts";
 
 /** Baskets that are remembered for the next training; the oldest are forgotten. */
-export const MAX_LIVE_BASKETS = 5_000;
+const MAX_LIVE_BASKETS = 5_000;
 
 /** The live data that the next training learns from: what customers had looked at when they were advised. Bounded, in memory. */
 export class LiveStream {

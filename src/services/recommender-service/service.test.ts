@@ -2,12 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { answerProblem, type PredictAnswer } from "./answer.ts";
 import { DriftFault } from "./drift.ts";
-import { LiveStream, MAX_LIVE_BASKETS } from "./live-stream.ts";
+import { LiveStream } from "./live-stream.ts";
 import { MlflowClient } from "./mlflow/client.ts";
 import { parseModelUri } from "./mlflow/model-uri.ts";
 import { readRecommenderSettings } from "./settings.ts";
 import { seal, unseal } from "./state/sealed.ts";
 
+const MAX_LIVE_BASKETS = 5_000;
 const answer: PredictAnswer = {
   items: [
     {

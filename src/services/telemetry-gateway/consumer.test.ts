@@ -4,7 +4,7 @@ import { createRegistry } from "../../common/telemetry/registry.ts";
 import { capturedLog, ManualClock, temporaryDirectory } from "../kit/kit.testkit.ts";
 import { SqliteQueue } from "../queue/sqlite-queue.ts";
 import { RegionBreaker } from "./breaker.ts";
-import { Consumer, type TelemetrySink } from "./consumer.ts";
+import { Consumer, type ConsumerOptions } from "./consumer.ts";
 import { DownstreamFault } from "./downstream-fault.ts";
 import { messageKey } from "./message.ts";
 import { GatewayMetrics } from "./metrics.ts";
@@ -27,7 +27,7 @@ function make(
   options: {
     ratePerSecond?: number;
     slowdown?: () => number;
-    sink?: (real: TelemetryStore) => TelemetrySink;
+    sink?: (real: TelemetryStore) => ConsumerOptions["sink"];
   } = {},
 ) {
   const queue = new SqliteQueue({

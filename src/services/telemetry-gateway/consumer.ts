@@ -19,7 +19,7 @@ const MALFORMED = "malformed";
 const DOWNSTREAM_REASON = "downstream write failed";
 
 /** The downstream: all or nothing; throws when it is out of order. */
-export interface TelemetrySink {
+interface TelemetrySink {
   write(region: Region, items: readonly StoreItem[], nowMs: number): number;
 }
 

@@ -106,7 +106,7 @@ function heldFor(
   };
 }
 
-/** `y > SLO` for one minute. */
+/** `y > SLO` for one minute. @internal for its tests */
 export function staticRule(spec: SeriesSpec): Rule {
   return heldFor(
     60,
@@ -115,7 +115,7 @@ export function staticRule(spec: SeriesSpec): Rule {
   );
 }
 
-/** `predict_linear(y[range], horizon) > SLO` for one minute. */
+/** `predict_linear(y[range], horizon) > SLO` for one minute. @internal for its tests */
 export function predictLinearRule(spec: SeriesSpec, rangeS: number): Rule {
   const w: Window = { times: [], values: [] };
   let last = Number.NaN;

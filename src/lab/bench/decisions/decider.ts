@@ -40,7 +40,7 @@ export interface Rule {
   forecast?(): number;
 }
 
-export const COOLDOWN_S = 300;
+const COOLDOWN_S = 300;
 const HORIZON_S = 180;
 
 /** A rule under the daemon's guard: at most one action in `COOLDOWN_S`, samples from before an action are forgotten. */

@@ -1,3 +1,4 @@
+import { median as middle } from "simple-statistics";
 import { SCENARIOS, type Scenario } from "./shapes.ts";
 import { addCell, type Cell, emptyCell, NOISE_LEVELS } from "./tally.ts";
 
@@ -5,7 +6,7 @@ import { addCell, type Cell, emptyCell, NOISE_LEVELS } from "./tally.ts";
 export type Cells = ReadonlyMap<string, ReadonlyMap<string, readonly Cell[]>>;
 
 /** Overall figures: scenarios weigh the same, and so do noise levels. */
-export interface Overall {
+interface Overall {
   /** False mitigations a service-day, on clean and on near-miss scenarios. */
   readonly clean: number;
   readonly near: number;
@@ -26,13 +27,9 @@ function mean(values: readonly number[]): number {
   return values.length === 0 ? Number.NaN : values.reduce((a, b) => a + b, 0) / values.length;
 }
 
-/** Median; NaN of nothing. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length === 0) return Number.NaN;
-  const high = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] as number) + high) / 2;
+/** NaN of nothing. */
+function median(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : middle([...values]);
 }
 
 /** Sums the given noise levels of one scenario. */
@@ -42,7 +39,7 @@ function sumCells(cells: readonly Cell[], levels: readonly number[]): Cell {
 
 const ALL_LEVELS = NOISE_LEVELS.map((_, i) => i);
 
-/** Overall figures of one method, over the scenarios that `counts` admits and the given noise levels. */
+/** Overall figures of one method, over the scenarios that `counts` admits and the given noise levels. @internal for its tests */
 export function overall(
   byScenario: ReadonlyMap<string, readonly Cell[]>,
   levels: readonly number[] = ALL_LEVELS,

@@ -64,6 +64,7 @@ export function addCell(a: Cell, b: Cell): Cell {
   return a;
 }
 
+/** @internal for its tests */
 export function scenarioNamed(name: string): Scenario {
   const found = SCENARIOS.find((s) => s.name === name);
   if (found === undefined)

@@ -3,7 +3,7 @@ import type { TrendSensitivity } from "../../../monitor/forecast/settings.ts";
 import { linearRule } from "./comparators.ts";
 import { either, guarded, type Method, type Rule, type SeriesSpec } from "./decider.ts";
 
-/** The trend predictor of this repository, as a rule. `traffic` false: request counts are withheld. */
+/** The trend predictor of this repository, as a rule. `traffic` false: request counts are withheld. @internal for its tests */
 export function trendRule(spec: SeriesSpec, sensitivity: TrendSensitivity = "default", traffic = true): Rule {
   const bank = createTrendBank([{ ...spec, sensitivity }]);
   let verdict = evaluate(bank, 0, 0);

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import mqtt from "mqtt";
+import { median } from "simple-statistics";
 import { freePort, waitFor } from "../../../../test/setup/ports.ts";
 import { cpuSeconds, type Started, startGateway, stopProcess, sumOf } from "./processes.ts";
 import { Publisher } from "./publisher.ts";
@@ -133,10 +134,6 @@ function positive(name: string, text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text))
     throw new Error(`${name} is ${text}: expected a whole number, at least 1`);
   return Number(text);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 const contestants: [string, (folder: string) => Promise<Figures>][] = [

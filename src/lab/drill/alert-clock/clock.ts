@@ -102,7 +102,7 @@ export function startAlertClock(options: AlertClockOptions): AlertClock {
   };
 }
 
-/** One alert as a payload of Alertmanager's webhook, version 4. */
+/** One alert as a payload of Alertmanager's webhook, version 4. @internal for its tests */
 export function webhookOf(alert: ClockAlert): Record<string, unknown> {
   const { labels, status } = alert;
   return {

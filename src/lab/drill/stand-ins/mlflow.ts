@@ -11,7 +11,7 @@ import express, {
 // in for MLflow where none is installed: in the drills and in the tests of the recommender.
 
 /** Path of the artifact proxy. */
-export const MLFLOW_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts";
+const MLFLOW_ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts";
 
 export interface MlflowStandIn {
   readonly app: Express;

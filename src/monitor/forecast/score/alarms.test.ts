@@ -3,7 +3,7 @@ import { noteAlarm } from "./alarms.ts";
 import { createScoreBank, type ScoreBank } from "./bank.ts";
 import { LEADS } from "./layout.ts";
 import { forget, noteSample } from "./note.ts";
-import { type AlarmFigures, summary } from "./summary.ts";
+import { summary } from "./summary.ts";
 
 const slo = 300;
 
@@ -32,7 +32,7 @@ function play(
     }
 }
 
-function figures(bank: ScoreBank): AlarmFigures {
+function figures(bank: ScoreBank) {
   return summary(bank, 1).alarms;
 }
 

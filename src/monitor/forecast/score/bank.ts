@@ -180,16 +180,6 @@ export function aggregateAt(bank: ScoreBank, w: number, g: number): number {
   return (w * bank.groups.length + g) * at.AGGREGATE;
 }
 
-/** Index of a predictor by name; throws RangeError when there is none. */
-export function predictorIndex(bank: ScoreBank, name: string): number {
-  const w = bank.predictors.findIndex((one) => one.name === name);
-  if (w < 0)
-    throw new RangeError(
-      `predictor must be one of ${bank.predictors.map((one) => one.name).join(", ")}, not ${name}`,
-    );
-  return w;
-}
-
 /**
  * Carries on in `to` what `from` knows, as after a reload: aggregates of predictors and groups of the same name, and
  * the rows of series `fromIndex[k]` (-1: new) as series k. Pending forecasts and figures are kept only where the timing is the

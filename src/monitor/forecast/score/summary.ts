@@ -12,7 +12,7 @@ interface Decile {
 }
 
 /** Alarms and breaches since the start; leads over the last 64 true alarms. */
-export interface AlarmFigures {
+interface AlarmFigures {
   /** Followed by a sample above the SLO within the alarm window. */
   readonly true: number;
   /** Not followed by one, and not acted on. */

@@ -5,8 +5,10 @@ import { readLabels } from "../input/labels.ts";
 import { showTime } from "../output/time.ts";
 import { historyOf, ramp, targetNamed } from "../replay.testkit.ts";
 import { timeTicks, valueTicks } from "./axis.ts";
-import { MOST_PANELS, renderSvg } from "./svg.ts";
+import { renderSvg } from "./svg.ts";
 import { createTracer } from "./trace.ts";
+
+const MOST_PANELS = 24;
 
 /** Names of the elements, checked for balance, with their attributes. */
 function elements(svg: string): { name: string; attributes: string }[] {

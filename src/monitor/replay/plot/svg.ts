@@ -7,7 +7,7 @@ import type { Trace } from "./trace.ts";
 import { escapeXml } from "./xml.ts";
 
 /** Most panels in one file. */
-export const MOST_PANELS = 24;
+const MOST_PANELS = 24;
 
 export interface PlotInput {
   readonly history: History;

@@ -11,7 +11,7 @@ export interface HeldScrape {
 }
 
 /** More waiting scrapes than this are cut off, so that a flood cannot exhaust sockets. */
-export const MAX_HELD_SCRAPES = 100;
+const MAX_HELD_SCRAPES = 100;
 
 /**
  * `/metrics` stops answering: the connection stays open without an answer until the blackout ends or is mitigated.

@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseQuery } from "../parameters.ts";
-import { BlackoutFault, MAX_HELD_SCRAPES } from "./blackout.ts";
+import { BlackoutFault } from "./blackout.ts";
 import { FaultSet } from "./fault-set.ts";
-import { leakChunkBytes, leakChunksDue, MAX_LEAK_BYTES } from "./leak.ts";
+import { leakChunkBytes, leakChunksDue } from "./leak.ts";
 import { constantRamp, raise, rampAt, steerTo } from "./ramp.ts";
 import { ShareSelector } from "./share.ts";
+
+const MAX_HELD_SCRAPES = 100;
 
 function inject(faults: FaultSet, query: string, nowMs = 0) {
   return faults.plan(parseQuery(`/admin/fault?${query}`)).inject(nowMs);
@@ -79,7 +81,7 @@ describe("leak plan", () => {
 
   test("held and pending together stay within 1 GiB", () => {
     const faults = new FaultSet();
-    const totalKb = MAX_LEAK_BYTES / 1_024;
+    const totalKb = 1_024 * 1_024;
     inject(faults, `mode=leak&kb=${totalKb - 10}&over=1000`);
     expect(() => inject(faults, "mode=leak&kb=11")).toThrow("1 GiB at most");
     expect(inject(faults, "mode=leak&kb=10")).toMatchObject({ allocated_kb: 10 });

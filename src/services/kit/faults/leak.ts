@@ -8,7 +8,7 @@ import { progressAt } from "./ramp.ts";
 
 const KIB = 1_024;
 /** All leaks together, held and still growing, in bytes. */
-export const MAX_LEAK_BYTES = 1_024 * KIB * KIB;
+const MAX_LEAK_BYTES = 1_024 * KIB * KIB;
 /** A growing leak grows in chunks of this size at most. */
 const CHUNK_BYTES = 50 * KIB;
 /** A growing leak that is smaller than ten chunks still grows in this many steps. */
@@ -31,12 +31,12 @@ export interface LeakPlan {
   readonly durationMs: number;
 }
 
-/** Chunks of a plan that must be held at `nowMs`. */
+/** Chunks of a plan that must be held at `nowMs`. @internal for its tests */
 export function leakChunksDue(plan: LeakPlan, nowMs: number): number {
   return Math.floor(plan.chunks * progressAt(plan, nowMs) + 1e-9);
 }
 
-/** Size of a plan's chunk, in bytes; they add up to the plan's size. `index` counts from 0. */
+/** Size of a plan's chunk, in bytes; they add up to the plan's size. `index` counts from 0. @internal for its tests */
 export function leakChunkBytes(plan: LeakPlan, index: number): number {
   return (
     Math.floor((plan.bytes * (index + 1)) / plan.chunks) - Math.floor((plan.bytes * index) / plan.chunks)

@@ -1,7 +1,7 @@
 /** Wait before the first attempt, the second and so on, milliseconds; the last one is repeated. */
-export const ATTEMPT_DELAYS_MS: readonly number[] = [0, 2_000, 4_000, 8_000];
+const ATTEMPT_DELAYS_MS: readonly number[] = [0, 2_000, 4_000, 8_000];
 /** A job that failed so many times becomes a dead letter. */
-export const MAX_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 5;
 
 /** What follows a failed attempt, counted from 1: the wait before the next, or nothing more. */
 export function afterFailure(

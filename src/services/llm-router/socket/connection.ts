@@ -3,9 +3,9 @@ import type { JobEvent, JobLog } from "../jobs/types.ts";
 import { type Problem, readMessage } from "./messages.ts";
 
 /** Jobs one connection may follow at the same time. */
-export const MAX_SUBSCRIPTIONS = 100;
+const MAX_SUBSCRIPTIONS = 100;
 /** After so many bad messages the connection is closed. */
-export const MAX_BAD_MESSAGES = 10;
+const MAX_BAD_MESSAGES = 10;
 /** A client that leaves so many bytes unread is cut off; it can resume from the last event it has. */
 const MAX_UNREAD_BYTES = 1_024 * 1_024;
 

@@ -8,9 +8,10 @@ import { eventually } from "../../kit/kit.testkit.ts";
 import { answersStatus, answersWell, GOOD_DECISION } from "../assistant.testkit.ts";
 import type { JobLog } from "../jobs/types.ts";
 import { type Client, useRouter } from "../router.testkit.ts";
-import { MAX_BAD_MESSAGES, MAX_SUBSCRIPTIONS } from "./connection.ts";
 import { SocketHub } from "./hub.ts";
 
+const MAX_BAD_MESSAGES = 10;
+const MAX_SUBSCRIPTIONS = 100;
 const bench = useRouter();
 
 /** Status of a refused upgrade. */

@@ -6,19 +6,20 @@ import type { Shop } from "./shop.ts";
 export type Attribution = Readonly<Record<string, number>>;
 
 /** Share of explanations that name nothing the shop sells, or no usable weight. No training has any. */
-export const UNATTRIBUTABLE = "unattributable";
+const UNATTRIBUTABLE = "unattributable";
 
 /** The newest explained answers that are compared with the training … */
 const WINDOW_ANSWERS = 200;
 /** … as far as they are not older than this, milliseconds. */
-export const WINDOW_MS = 300_000;
+const WINDOW_MS = 300_000;
 /** Explained answers below which the comparison would be mostly noise, and is not made. */
-export const MIN_EXPLAINED = 100;
+const MIN_EXPLAINED = 100;
 
 /**
  * Jensen-Shannon distance of two distributions (square root of the divergence to base 2; Endres and Schindelin, A new
  * metric for probability distributions, 2003): 0 for equal ones, 1 for those that share nothing, symmetric. Each side is
  * brought to a sum of 1; a side without any mass is at distance 1 from one with mass.
+ * @internal for its tests
  */
 export function attributionDistance(left: Attribution, right: Attribution): number {
   const names = new Set([...Object.keys(left), ...Object.keys(right)]);
@@ -40,6 +41,7 @@ export function attributionDistance(left: Attribution, right: Attribution): numb
 /**
  * Spreads one answer's explanation over the categories of the products it names; the shares add up to 1. Undefined when
  * the answer rests on popularity alone. Takes any value: what it cannot read is unattributable.
+ * @internal for its tests
  */
 export function attributionOf(items: unknown, shop: Shop): Attribution | undefined {
   const mass: Record<string, number> = {};

@@ -2,15 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../../kit/kit.testkit.ts";
 import { decodeModel, encodeModel, ModelFormatError } from "./artifact.ts";
-import {
-  type Attribution,
-  AttributionMonitor,
-  attributionDistance,
-  attributionOf,
-  MIN_EXPLAINED,
-  UNATTRIBUTABLE,
-  WINDOW_MS,
-} from "./attribution.ts";
+import { type Attribution, AttributionMonitor, attributionDistance, attributionOf } from "./attribution.ts";
 import { buildModel, TRAINING } from "./build.ts";
 import { evaluate } from "./evaluation.ts";
 import { generateBaskets } from "./interactions.ts";
@@ -19,6 +11,9 @@ import { openShop, SHOP } from "./shop.ts";
 import { recommendStatic, STATIC_CUSTOMERS, STATIC_IDS } from "./static-model.ts";
 import { similarity, trainItems } from "./training.ts";
 
+const MIN_EXPLAINED = 100;
+const WINDOW_MS = 300_000;
+const UNATTRIBUTABLE = "unattributable";
 const shop = openShop();
 const built = buildModel({ ...TRAINING, live: [], wallMs: 1_700_000_000_000 });
 const body = decodeModel(built.artifact);

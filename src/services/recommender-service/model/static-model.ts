@@ -1,7 +1,7 @@
 import type { Recommendation } from "./item-model.ts";
 import { rounded } from "./item-model.ts";
 
-/** The most popular products of the generated interactions, best first. `train.ts --print-static` prints both lists. */
+/** The most popular products of the generated interactions, best first. `train.ts --print-static` prints both lists. @internal for its tests */
 export const STATIC_IDS: readonly number[] = [
   90, 387, 394, 58, 198, 398, 113, 136, 133, 166, 399, 304, 468, 193, 477, 124, 469, 70, 276, 82, 225, 21, 57,
   217, 44, 127, 244, 79, 227, 274, 360, 438, 462, 291, 141, 443, 195, 128, 431, 7, 120, 481, 49, 488, 436,
@@ -12,7 +12,7 @@ export const STATIC_IDS: readonly number[] = [
   373, 235, 426, 201, 105, 382, 27, 173, 395, 6, 297, 109, 73, 248, 413, 379, 419,
 ];
 
-/** Customers of each of them. */
+/** Customers of each of them. @internal for its tests */
 export const STATIC_CUSTOMERS: readonly number[] = [
   3309, 935, 734, 644, 576, 542, 499, 476, 453, 444, 428, 424, 420, 414, 412, 411, 405, 400, 400, 397, 396,
   394, 392, 385, 380, 378, 378, 375, 375, 374, 373, 366, 365, 362, 361, 361, 360, 356, 353, 349, 330, 293,

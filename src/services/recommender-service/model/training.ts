@@ -41,7 +41,7 @@ export function trainItems(options: {
   }));
 }
 
-/** Shrunk cosine of two products with `left` and `right` customers, `common` of them the same; 0 to 1. */
+/** Shrunk cosine of two products with `left` and `right` customers, `common` of them the same; 0 to 1. @internal for its tests */
 export function similarity(counts: {
   readonly common: number;
   readonly left: number;
