@@ -1,8 +1,5 @@
 import { z } from "zod";
 
-/** 0001-01-01T00:00:00Z: what Alertmanager writes where it has no time. */
-export const ZERO_TIME_MS = -62_135_596_800_000;
-
 const RFC3339 = z.iso.datetime({ offset: true });
 
 /**

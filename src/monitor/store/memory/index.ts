@@ -1,13 +1,4 @@
-import type { Intent, Outcome } from "../../kernel/action.ts";
-import type {
-  JournalEntry,
-  LastAction,
-  Persisted,
-  SeriesState,
-  Store,
-  StoredDocument,
-} from "../../kernel/store.ts";
-import { StoreError } from "../../kernel/store.ts";
+import { type Store, StoreError } from "../../kernel/store.ts";
 import type { Clock } from "../../kernel/time.ts";
 import type { QuarantineNotice, Retention, StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
@@ -152,7 +143,7 @@ function memoryStore(from: {
   };
   return {
     epoch,
-    load(): Persisted {
+    load() {
       alive();
       const { notice } = contents;
       return records.persisted({
@@ -165,7 +156,7 @@ function memoryStore(from: {
         quarantined: notice && records.noticeStands(notice, windowMs, clock) ? notice.text : undefined,
       });
     },
-    recordIntent(intent: Intent): void {
+    recordIntent(intent) {
       writable();
       const text = records.intents.encode(intent);
       if (journal.has(intent.id)) throw new StoreError(`intent ${intent.id} is already recorded`);
@@ -173,11 +164,11 @@ function memoryStore(from: {
       if (intent.origin?.undoes === undefined)
         lastActions.set(intent.target, records.lastActions.encode(records.lastActionOf(intent)));
     },
-    recordCall(call: LastAction): void {
+    recordCall(call) {
       writable();
       lastActions.set(call.target, records.lastActions.encode(call));
     },
-    recordOutcome(outcome: Outcome): void {
+    recordOutcome(outcome) {
       writable();
       const text = records.outcomes.encode(outcome);
       const entry = journal.get(outcome.intentId);
@@ -189,14 +180,14 @@ function memoryStore(from: {
       entry.outcomeWallMs = outcome.at.wallMs;
       prune(contents, retention, clock);
     },
-    saveSeries(changed: readonly SeriesState[]): void {
+    saveSeries(changed) {
       writable();
       // All texts first: one bad row must leave no part of the others behind.
       for (const [key, text] of changed.map((state) => [state.key, records.series.encode(state)] as const)) {
         series.set(key, text);
       }
     },
-    saveDocuments(changed: readonly StoredDocument[]): void {
+    saveDocuments(changed) {
       writable();
       const texts = changed.map(
         (d) =>
@@ -207,17 +198,17 @@ function memoryStore(from: {
         else documents.set(key, text);
       }
     },
-    entry(id: string): JournalEntry | undefined {
+    entry(id) {
       alive();
       const found = journal.get(id);
       return found && records.decodeEntry(found.intent, found.outcome);
     },
-    recent(limit: number): readonly JournalEntry[] {
+    recent(limit) {
       alive();
       const newest = [...journal.values()].reverse().slice(0, records.checkLimit(limit));
       return newest.map((entry) => records.decodeEntry(entry.intent, entry.outcome));
     },
-    close(): void {
+    close() {
       if (disk.owner === owner) disk.owner = undefined;
     },
   };

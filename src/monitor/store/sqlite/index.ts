@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import type { Intent, Outcome } from "../../kernel/action.ts";
 import type {
   JournalEntry,
@@ -14,7 +14,7 @@ import * as records from "../records.ts";
 import { guarded, sqliteCode } from "./errors.ts";
 import { prepareDirectory, takeLock } from "./file.ts";
 import { checkpoint, closeQuietly, type Opened, openJournal } from "./open.ts";
-import { bodyOf, checksum, inTransaction, readTable, upsertRow, type WriteRow } from "./rows.ts";
+import { bodyOf, checksum, inTransaction, readTable, type Table, upsertRow } from "./rows.ts";
 
 /** Settings of `openSqliteStore`. */
 export interface SqliteStoreSettings extends StoreSettings {
@@ -41,9 +41,12 @@ export function openSqliteStore(settings: SqliteStoreSettings): Store {
   try {
     return guarded(`cannot open the journal ${path}`, () => {
       opened = openJournal({ path, clock, usedBefore: lock.usedBefore, onQuarantine });
-      const { db } = opened;
-      inTransaction(db, () => pruner(db, retention)(clock.now().wallMs));
-      return new SqliteStore({ opened, settings, noticeWindowMs, release: lock.release });
+      const { db, notice } = opened;
+      const prune = pruner(db, { clock, retention });
+      inTransaction(db, prune);
+      const standing = () =>
+        notice && records.noticeStands(notice, noticeWindowMs, clock) ? notice.text : undefined;
+      return new SqliteStore({ opened, path, prune, notice: standing, release: lock.release });
     });
   } catch (error) {
     closeQuietly(opened?.db);
@@ -52,22 +55,10 @@ export function openSqliteStore(settings: SqliteStoreSettings): Store {
   }
 }
 
-interface Statements {
-  readonly insertIntent: StatementSync;
-  readonly insertOutcome: StatementSync;
-  readonly saveLastAction: WriteRow;
-  readonly saveSeries: WriteRow;
-  readonly saveDocument: WriteRow;
-  readonly removeDocument: StatementSync;
-  readonly entry: StatementSync;
-  readonly open: StatementSync;
-  readonly recent: StatementSync;
-}
-
-const ENTRIES = `SELECT i.id, i.body, i.crc, o.body AS outcome, o.crc AS outcome_crc
+const ENTRIES = `SELECT i.id AS key, i.body, i.crc, o.body AS outcome, o.crc AS outcome_crc
   FROM intents i LEFT JOIN outcomes o ON o.intent_id = i.id`;
 
-function prepare(db: DatabaseSync): Statements {
+function prepare(db: DatabaseSync) {
   return {
     insertIntent: db.prepare("INSERT INTO intents (id, body, crc) VALUES (?, ?, ?)"),
     insertOutcome: db.prepare("INSERT INTO outcomes (intent_id, at_ms, body, crc) VALUES (?, ?, ?, ?)"),
@@ -85,7 +76,7 @@ function prepare(db: DatabaseSync): Statements {
 }
 
 /** Removes what retention no longer covers; open intents have no outcome and are never met. */
-function pruner(db: DatabaseSync, { maxEntries, maxAgeMs }: records.Retention): (wallMs: number) => void {
+function pruner(db: DatabaseSync, { clock, retention }: StoreSettings): () => void {
   const tooOld = db.prepare(
     "DELETE FROM intents WHERE id IN (SELECT intent_id FROM outcomes WHERE at_ms < ?)",
   );
@@ -93,118 +84,95 @@ function pruner(db: DatabaseSync, { maxEntries, maxAgeMs }: records.Retention): 
     `DELETE FROM intents WHERE seq IN (
        SELECT i.seq FROM intents i JOIN outcomes o ON o.intent_id = i.id ORDER BY i.seq DESC LIMIT -1 OFFSET ?)`,
   );
-  return (wallMs) => {
-    tooMany.run(maxEntries);
-    tooOld.run(wallMs - maxAgeMs);
+  return () => {
+    tooMany.run(retention.maxEntries);
+    tooOld.run(clock.now().wallMs - retention.maxAgeMs);
   };
 }
 
 class SqliteStore implements Store {
   readonly epoch: number;
   readonly #db: DatabaseSync;
+  readonly #sql: ReturnType<typeof prepare>;
   readonly #path: string;
-  readonly #sql: Statements;
   readonly #prune: () => void;
   readonly #notice: () => string | undefined;
   readonly #release: () => void;
 
   constructor(from: {
     opened: Opened;
-    settings: SqliteStoreSettings;
-    noticeWindowMs: number;
+    path: string;
+    prune: () => void;
+    notice: () => string | undefined;
     release: () => void;
   }) {
-    const { opened, settings, noticeWindowMs } = from;
-    const { db, notice } = opened;
-    this.epoch = opened.epoch;
+    const { db, epoch } = from.opened;
+    this.epoch = epoch;
     this.#db = db;
-    this.#path = settings.path;
     this.#sql = prepare(db);
-    const prune = pruner(db, settings.retention);
-    this.#prune = () => prune(settings.clock.now().wallMs);
-    this.#notice = () =>
-      notice && records.noticeStands(notice, noticeWindowMs, settings.clock) ? notice.text : undefined;
+    this.#path = from.path;
+    this.#prune = from.prune;
+    this.#notice = from.notice;
     this.#release = from.release;
   }
 
   load(): Persisted {
+    const db = this.#db;
+    const all = <T>(table: Table, { decode }: records.Codec<T>) =>
+      [...readTable(db, table)].map(({ body }) => decode(body));
     return this.#guarded("load the state", () =>
       records.persisted({
-        series: readTable(this.#db, "series").map(({ body }) => records.series.decode(body)),
-        lastActions: readTable(this.#db, "last_actions").map(({ body }) => records.lastActions.decode(body)),
-        openIntents: this.#sql.open
-          .all()
-          .map(({ key, body, crc }) => records.intents.decode(bodyOf("intents", { key, body, crc }))),
-        documents: readTable(this.#db, "documents").map(({ body }) => records.documents.decode(body)),
+        series: all("series", records.series),
+        lastActions: all("last_actions", records.lastActions),
+        openIntents: this.#sql.open.all().map((row) => records.intents.decode(bodyOf("intents", row))),
+        documents: all("documents", records.documents),
         quarantined: this.#notice(),
       }),
     );
   }
 
   recordIntent(intent: Intent): void {
-    this.#guarded(`record intent ${intent.id}`, () => {
-      const { id, target } = intent;
+    const { id, origin } = intent;
+    this.#write(`record intent ${id}`, () => {
       const body = records.intents.encode(intent);
-      const last = records.lastActions.encode(records.lastActionOf(intent));
-      inTransaction(this.#db, () => {
-        unlessTaken(`intent ${id} is already recorded`, () => {
-          this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
-        });
-        if (intent.origin?.undoes === undefined) this.#sql.saveLastAction(target, last);
+      unlessTaken(`intent ${id} is already recorded`, () => {
+        this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
       });
-      checkpoint(this.#db);
+      if (origin?.undoes === undefined) this.#saveLastAction(records.lastActionOf(intent));
     });
   }
 
   recordCall(call: LastAction): void {
-    this.#guarded(`record a call to ${call.target}`, () => {
-      const body = records.lastActions.encode(call);
-      inTransaction(this.#db, () => {
-        this.#sql.saveLastAction(call.target, body);
-      });
-      checkpoint(this.#db);
-    });
+    this.#write(`record a call to ${call.target}`, () => this.#saveLastAction(call));
   }
 
   recordOutcome(outcome: Outcome): void {
-    const { intentId } = outcome;
-    this.#guarded(`record the outcome of intent ${intentId}`, () => {
+    const { intentId, at } = outcome;
+    this.#write(`record the outcome of intent ${intentId}`, () => {
       const body = records.outcomes.encode(outcome);
-      inTransaction(this.#db, () => {
-        unlessTaken(`intent ${intentId} is not in the journal, or already has its terminal record`, () => {
-          const crc = checksum("outcomes", intentId, body);
-          this.#sql.insertOutcome.run(intentId, outcome.at.wallMs, body, crc);
-        });
-        this.#prune();
+      unlessTaken(`intent ${intentId} is not in the journal, or already has its terminal record`, () => {
+        this.#sql.insertOutcome.run(intentId, at.wallMs, body, checksum("outcomes", intentId, body));
       });
-      checkpoint(this.#db);
+      this.#prune();
     });
   }
 
   saveSeries(changed: readonly SeriesState[]): void {
-    this.#guarded("save the state of series", () => {
-      const rows = changed.map((state) => ({ key: state.key, body: records.series.encode(state) }));
-      if (rows.length === 0) return;
-      inTransaction(this.#db, () => {
-        for (const { key, body } of rows) this.#sql.saveSeries(key, body);
-      });
-    });
+    const save = () => {
+      for (const state of changed) this.#sql.saveSeries(state.key, records.series.encode(state));
+    };
+    // Not worth a checkpoint: what a damaged log took of it is learnt again.
+    this.#guarded("save the state of series", () => changed.length > 0 && inTransaction(this.#db, save));
   }
 
   saveDocuments(changed: readonly StoredDocument[]): void {
-    this.#guarded("save documents", () => {
-      const rows = changed.map((d) => ({
-        key: records.documentKey(d),
-        body: d.body === undefined ? undefined : records.documents.encode(d),
-      }));
-      if (rows.length === 0) return;
-      inTransaction(this.#db, () => {
-        for (const { key, body } of rows) {
-          if (body === undefined) this.#sql.removeDocument.run(key);
-          else this.#sql.saveDocument(key, body);
-        }
-      });
-      checkpoint(this.#db);
+    if (changed.length === 0 && this.#db.isOpen) return;
+    this.#write("save documents", () => {
+      for (const document of changed) {
+        const key = records.documentKey(document);
+        if (document.body === undefined) this.#sql.removeDocument.run(key);
+        else this.#sql.saveDocument(key, records.documents.encode(document));
+      }
     });
   }
 
@@ -230,17 +198,25 @@ class SqliteStore implements Store {
     }
   }
 
+  #saveLastAction(last: LastAction): void {
+    this.#sql.saveLastAction(last.target, records.lastActions.encode(last));
+  }
+
+  /** All of it or nothing, on disk when it returns. */
+  #write(doing: string, work: () => void): void {
+    this.#guarded(doing, () => inTransaction(this.#db, work));
+    checkpoint(this.#db);
+  }
+
   #guarded<T>(doing: string, work: () => T): T {
     if (!this.#db.isOpen) throw new StoreError("the store is closed");
     return guarded(`journal ${this.#path}: cannot ${doing}`, work);
   }
 }
 
-function entryOf(row: Readonly<Record<string, unknown>>): JournalEntry {
-  const { id: key, body, crc, outcome, outcome_crc } = row;
-  const intent = bodyOf("intents", { key, body, crc });
-  if (outcome === null) return records.decodeEntry(intent, undefined);
-  return records.decodeEntry(intent, bodyOf("outcomes", { key, body: outcome, crc: outcome_crc }));
+function entryOf({ outcome, outcome_crc: crc, ...intent }: Readonly<Record<string, unknown>>): JournalEntry {
+  const body = outcome === null ? undefined : bodyOf("outcomes", { key: intent.key, body: outcome, crc });
+  return records.decodeEntry(bodyOf("intents", intent), body);
 }
 
 /** Runs an insert; a violated key (SQLite's CONSTRAINT) leaves as `StoreError` with this message. */

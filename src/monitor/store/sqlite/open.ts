@@ -6,7 +6,7 @@ import { SCHEMA_VERSION } from "../migrate.ts";
 import * as records from "../records.ts";
 import { describe, isSurroundings } from "./errors.ts";
 import { headerProblem, setAside, syncDirectory } from "./file.ts";
-import { inTransaction, readRow, upsertRow } from "./rows.ts";
+import { inTransaction, pragma, readRow, upsertRow } from "./rows.ts";
 import { checkRecords, checkTables, migrate, NewerVersionError, storedVersion } from "./schema.ts";
 
 /** How long a call waits for an operator's tool that reads or copies the file, milliseconds. */
@@ -86,19 +86,15 @@ function connect(path: string): DatabaseSync {
  */
 function verify(db: DatabaseSync): void {
   const version = storedVersion(db);
-  // quick_check reads every page; the full check also compares indexes with their tables, and the file is small.
-  for (const check of ["quick_check", "integrity_check"]) {
-    const verdict = Object.values(db.prepare(`PRAGMA ${check}(1)`).get() ?? {})[0];
-    if (verdict !== "ok") throw new StoreError(`${check}: ${String(verdict).replaceAll(/\s+/g, " ")}`);
-  }
-  if (db.prepare("PRAGMA foreign_key_check").get() !== undefined) {
-    throw new StoreError("a terminal record has no intent");
-  }
+  // Reads every page and compares indexes with their tables; the file is small.
+  const verdict = pragma(db, "integrity_check(1)");
+  if (verdict !== "ok") throw new StoreError(`integrity_check: ${String(verdict).replaceAll(/\s+/g, " ")}`);
+  if (pragma(db, "foreign_key_check") !== undefined) throw new StoreError("a terminal record has no intent");
   checkTables(db, version);
-  if (version === SCHEMA_VERSION) checkRecords(db);
-  else upgrade(db, version);
   storedEpoch(db);
   storedNotice(db);
+  if (version === SCHEMA_VERSION) checkRecords(db);
+  else upgrade(db, version);
   useWal(db);
 }
 
@@ -115,7 +111,7 @@ function upgrade(db: DatabaseSync, version: number): void {
 }
 
 function useWal(db: DatabaseSync): void {
-  const mode = Object.values(db.prepare("PRAGMA journal_mode = WAL").get() ?? {})[0];
+  const mode = pragma(db, "journal_mode = WAL");
   if (mode !== "wal")
     throw new StoreError(`the write-ahead log cannot be used (journal_mode ${String(mode)})`);
 }

@@ -20,29 +20,28 @@ export function checksum(table: Table, key: string, body: string): number {
 }
 
 /** The text of a row, after checking it against its checksum. Throws `StoreError` naming the row. */
-export function bodyOf(table: Table, row: { key: unknown; body: unknown; crc: unknown }): string {
-  const { key, body, crc } = row;
+export function bodyOf(table: Table, { key, body, crc }: Readonly<Record<string, unknown>>): string {
   if (typeof key !== "string" || typeof body !== "string" || crc !== checksum(table, key, body)) {
     throw new StoreError(`the row ${JSON.stringify(key)} of ${table} does not match its checksum`);
   }
   return body;
 }
 
-/** All rows of a table, checked, in order of insertion where the table has one. */
-export function readTable(db: DatabaseSync, table: Table): readonly { key: string; body: string }[] {
+/** All rows of a table, checked, in order of insertion where the table has one. Write nothing to it meanwhile. */
+export function* readTable(
+  db: DatabaseSync,
+  table: Table,
+): Generator<{ readonly key: string; readonly body: string }> {
   const order = table === "intents" ? " ORDER BY seq" : "";
-  const rows = db.prepare(`SELECT ${TABLES[table]} AS key, body, crc FROM ${table}${order}`).all();
-  return rows.map((row) => ({
-    key: String(row.key),
-    body: bodyOf(table, { key: row.key, body: row.body, crc: row.crc }),
-  }));
+  const rows = db.prepare(`SELECT ${TABLES[table]} AS key, body, crc FROM ${table}${order}`).iterate();
+  for (const row of rows) yield { key: String(row.key), body: bodyOf(table, row) };
 }
 
 /** One row's text, checked, or undefined. */
 export function readRow(db: DatabaseSync, table: Table, key: string): string | undefined {
   const name = TABLES[table];
   const row = db.prepare(`SELECT ${name} AS key, body, crc FROM ${table} WHERE ${name} = ?`).get(key);
-  return row && bodyOf(table, { key: row.key, body: row.body, crc: row.crc });
+  return row && bodyOf(table, row);
 }
 
 /** Writes one row's text under a key, with its checksum. */
@@ -85,4 +84,9 @@ function rollBack(db: DatabaseSync): void {
   } catch {
     // The first error is the one to report; an unfinished transaction is undone at the next opening.
   }
+}
+
+/** The first value that a pragma answers with; undefined when it has no answer. */
+export function pragma(db: DatabaseSync, text: string): unknown {
+  return Object.values(db.prepare(`PRAGMA ${text}`).get() ?? {})[0];
 }

@@ -3,7 +3,7 @@ import type { DocumentKind } from "../../kernel/store.ts";
 import { StoreError } from "../../kernel/store.ts";
 import { migrateRecord, SCHEMA_VERSION, sqlBetween } from "../migrate.ts";
 import * as records from "../records.ts";
-import { readRow, readTable, type Table, updateRow, upsertRow } from "./rows.ts";
+import { pragma, readRow, readTable, type Table, updateRow, upsertRow } from "./rows.ts";
 
 /** Marks the file as a Helius journal in SQLite's header ("HLJ1"). */
 const APPLICATION_ID = 0x484c4a31;
@@ -19,8 +19,8 @@ export class NewerVersionError extends StoreError {}
  * @throws NewerVersionError, and StoreError for what is no journal or contradicts itself.
  */
 export function storedVersion(db: DatabaseSync): number {
-  const version = pragmaNumber(db, "user_version");
-  if (pragmaNumber(db, "application_id") !== APPLICATION_ID || version < 1)
+  const version = Number(pragma(db, "user_version"));
+  if (pragma(db, "application_id") !== APPLICATION_ID || version < 1)
     throw new StoreError("it is not a journal of this program");
   const recorded = readRow(db, "meta", "version");
   if (recorded === undefined ? version > LAST_UNRECORDED : recorded !== String(version))
@@ -35,17 +35,12 @@ export function storedVersion(db: DatabaseSync): number {
   return version;
 }
 
-function pragmaNumber(db: DatabaseSync, name: string): number {
-  const row = db.prepare(`PRAGMA ${name}`).get();
-  return Number(Object.values(row ?? {})[0]);
-}
-
 /** Brings tables and records from version `from`, 0 for none, to the newest; call it inside a transaction. */
 export function migrate(db: DatabaseSync, from: number): void {
   db.exec(sqlBetween(from, SCHEMA_VERSION));
   for (const table of ["intents", "outcomes", "last_actions", "series", "documents"] as const) {
     const update = updateRow(db, table);
-    for (const { key, body } of readTable(db, table)) {
+    for (const { key, body } of [...readTable(db, table)]) {
       const text = migrateText(table, body, from);
       if (text !== body) update(key, text);
     }
