@@ -21,7 +21,7 @@ export const EMPTY_INBOX: Inbox = new Map();
  * `resolved`: the end of the episode, or an episode that is known by its end alone; `heard_again`: nothing new;
  * `late`: older than what is known, ignored; `refused`: no room.
  */
-export type AlertChangeKind = "fired" | "reopened" | "resolved" | "heard_again" | "late" | "refused";
+type AlertChangeKind = "fired" | "reopened" | "resolved" | "heard_again" | "late" | "refused";
 
 export interface AlertChange {
   readonly what: AlertChangeKind;
@@ -143,7 +143,7 @@ function elapsedMs(known: AlertState, at: HeardAt): number {
 }
 
 /** Monotonic time since an alert was last heard of, milliseconds; undefined after a reboot of the machine. */
-export function heardAgeMs(alert: AlertState, at: HeardAt): number | undefined {
+function heardAgeMs(alert: AlertState, at: HeardAt): number | undefined {
   return alert.bootId === at.bootId ? Math.max(0, at.now.monoMs - alert.heardAt.monoMs) : undefined;
 }
 
@@ -161,7 +161,7 @@ function leastMissed(inbox: Inbox, at: HeardAt): AlertState | undefined {
 }
 
 /** Where an alert stands now. Unknown is neither firing nor resolved: it starts nothing and takes back nothing. */
-export type Standing =
+type Standing =
   | { readonly status: "firing" | "resolved"; readonly ageMs: number | undefined }
   | { readonly status: "unknown"; readonly reason: "alert_stale"; readonly detail: string };
 

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { StoreError } from "../../kernel/store.ts";
 
 /** Tables whose rows are a key, a text and a checksum, with the column that holds the key. */
-export const TABLES = {
+const TABLES = {
   meta: "key",
   intents: "id",
   outcomes: "intent_id",
