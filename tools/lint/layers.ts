@@ -32,6 +32,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
   "common/settings": { rooms: [], packages: ["zod"] },
   "common/security": { rooms: ["common/net"], packages: ["node:*"] },
+  "common/text": { rooms: [], packages: [] },
   "common/telemetry": { rooms: [], packages: ["node:*", "pino", "pino-pretty", "prom-client"] },
   "monitor/kernel": { rooms: [], packages: [] },
   "monitor/forecast": { rooms: PURE, packages: [] },
@@ -60,7 +61,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["node:*", "undici", "cockatiel", "zod"],
   },
   "monitor/store": { rooms: DESCRIPTOR, packages: ["node:*", "zod"] },
-  "monitor/replay": { rooms: [...PURE, "monitor/cycle", "monitor/forecast", "monitor/rules"], packages: [] },
+  "monitor/replay": {
+    rooms: [...PURE, "monitor/cycle", "monitor/forecast", "monitor/rules", "common/text"],
+    packages: [],
+  },
   "monitor/report": {
     rooms: [
       ...PURE,

@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 import { quantile } from "simple-statistics";
 import { Agent, request } from "undici";
 import { freePort, waitFor } from "../../../test/setup/ports.ts";
-import { progress, table } from "./table.ts";
+import { textTable } from "../../common/text/table.ts";
+import { progress } from "./progress.ts";
 
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const PAGES = 3000;
@@ -86,7 +87,7 @@ try {
   progress("");
   const percent = (part: number, all: number) => `${((100 * part) / all).toFixed(2)} %`;
   console.log(
-    table([
+    textTable([
       ["", "pages", "available", "whole", "median ms", "99 % ms"],
       ...phases.map(([name, p]) => [
         name,

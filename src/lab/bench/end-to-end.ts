@@ -9,6 +9,7 @@ import {
 } from "../../../test/e2e/kit/scenarios.ts";
 import { createWorld } from "../../../test/e2e/kit/world.ts";
 import { findServers } from "../../../test/setup/servers.ts";
+import { textTable } from "../../common/text/table.ts";
 
 const HELP = `node src/lab/bench/end-to-end.ts [--json]
 
@@ -68,19 +69,8 @@ function table(rows: readonly Row[]): string {
     row.signal,
     row.decision,
   ]);
-  const all = [
-    ["fault", "source", "onset to mitigation", "P95 then", "of limit", "signal", "decision"],
-    ...cells,
-  ];
-  const widths = all[0]?.map((_, column) => Math.max(...all.map((line) => line[column]?.length ?? 0))) ?? [];
-  return all
-    .map((line) =>
-      line
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const head = ["fault", "source", "onset to mitigation", "P95 then", "of limit", "signal", "decision"];
+  return textTable([head, ...cells], head.length);
 }
 
 const { values } = parseArgs({

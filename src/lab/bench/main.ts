@@ -4,9 +4,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startPrometheus } from "../../../test/setup/prometheus.ts";
 import { ensureServers } from "../../../test/setup/servers.ts";
+import { textTable } from "../../common/text/table.ts";
 import { backfill, LARGEST } from "./cycle/backfill.ts";
 import type { SizeFigures } from "./cycle/worker.ts";
-import { progress, table } from "./table.ts";
+import { progress } from "./progress.ts";
 
 const SIZES = [100, 1000, LARGEST];
 const WORKER = fileURLToPath(new URL("./cycle/worker.ts", import.meta.url));
@@ -51,7 +52,7 @@ function print(rows: readonly SizeFigures[]): void {
   const line = (name: string, cell: (r: SizeFigures) => string) => [name, ...rows.map(cell)];
   console.log("\nMicroseconds a series (median):\n");
   console.log(
-    table([
+    textTable([
       ["", ...rows.map((r) => `${r.size} series`)],
       line("observe: parse an instant vector", (r) => us(r.parse)),
       line("forecast: linear predictor, 20 samples", (r) => us(r.forecastOfLinear)),
@@ -65,7 +66,7 @@ function print(rows: readonly SizeFigures[]): void {
   );
   console.log("\nAgainst Prometheus' predict_linear on the same series, same run:\n");
   console.log(
-    table([
+    textTable([
       ["", ...rows.map((r) => `${r.size} series`)],
       line("predict_linear / (parse + both forecasts + decide)", (r) => ratio(r.predictLinear / own(r))),
       line("predict_linear / (read + tick): a whole cycle", (r) =>
@@ -75,7 +76,7 @@ function print(rows: readonly SizeFigures[]): void {
   );
   console.log("\nMemory of the process, MB:\n");
   console.log(
-    table([
+    textTable([
       ["", ...rows.map((r) => `${r.size} series`)],
       line("resident, before any series", (r) => mb(r.rssEmpty)),
       line("resident, after the ticks", (r) => mb(r.rss)),

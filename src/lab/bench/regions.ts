@@ -1,9 +1,10 @@
 // `node src/lab/bench/regions.ts`: how often the region that makes a backlog is chosen, on seeded incidents of a simulated gateway.
 import { parseArgs } from "node:util";
+import { textTable } from "../../common/text/table.ts";
 import { createRandom } from "./decisions/random.ts";
+import { progress } from "./progress.ts";
 import { runIncident, type Verdict } from "./regions/run.ts";
 import { SCENARIOS, type Scenario } from "./regions/scenarios.ts";
-import { progress, table } from "./table.ts";
 
 const HELP = `Judge the choice of the region on simulated incidents.
 
@@ -107,7 +108,7 @@ function main(): void {
     "wrong",
   ];
   console.log(
-    table([
+    textTable([
       head,
       ...rows.map(({ scenario, verdicts }) => cells(scenario.name, verdicts, scenario.wants)),
       ...(all("region").length > 0 ? [cells("a region stands out", all("region"), "region")] : []),

@@ -1,12 +1,12 @@
 // `node src/lab/bench/score.ts`: what keeping score of every forecast costs a series a cycle, and in memory.
 import { median } from "simple-statistics";
+import { textTable } from "../../common/text/table.ts";
 import { noteAlarm } from "../../monitor/forecast/score/alarms.ts";
 import { createScoreBank, type ScoreBank } from "../../monitor/forecast/score/bank.ts";
 import { judgement } from "../../monitor/forecast/score/judgement.ts";
 import { noteForecast, noteSample } from "../../monitor/forecast/score/note.ts";
 import { summary } from "../../monitor/forecast/score/summary.ts";
 import { createRandom } from "./decisions/random.ts";
-import { table } from "./table.ts";
 
 const SIZES = [100, 1000, 10_000];
 const PREDICTORS = 2;
@@ -85,7 +85,7 @@ function measure(size: number): Figures {
 
 const rows = SIZES.map(measure);
 console.log(
-  table([
+  textTable([
     ["", ...rows.map((r) => `${r.size} series`)],
     ["noteSample, scoring two predictors, ns a series", ...rows.map((r) => r.sample.toFixed(0))],
     ["noteForecast twice (and alarms), ns a series", ...rows.map((r) => r.forecasts.toFixed(0))],

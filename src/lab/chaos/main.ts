@@ -1,8 +1,9 @@
 import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { findServers } from "../../../test/setup/servers.ts";
+import { textTable } from "../../common/text/table.ts";
 import { seededRandom } from "../../services/kit/random.ts";
-import { progress, table } from "../bench/table.ts";
+import { progress } from "../bench/progress.ts";
 import { LIMIT_MS, run, SCENARIOS, type Summary, verdictOf } from "./run.ts";
 
 const HELP = `npm run chaos -- [--kills N] [--minutes N] [--only NAME] [--seed N] [--output json]
@@ -107,7 +108,7 @@ function report(summaries: readonly Summary[], load: number): string {
   ]);
   const said = summaries.flatMap((s) => s.violations.map((violation) => `  ${s.scenario}: ${violation}`));
   const busy = `load ${load.toFixed(1)} on ${availableParallelism()} cores; recovery limit ${LIMIT_MS / 1000} s`;
-  return [table([head, ...rows]), busy, ...said].join("\n");
+  return [textTable([head, ...rows]), busy, ...said].join("\n");
 }
 
 process.exitCode = await main();

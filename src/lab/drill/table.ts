@@ -1,3 +1,4 @@
+import { textTable } from "../../common/text/table.ts";
 import { type Figures, figuresOf } from "./figures.ts";
 import { type Goal, percent, seconds } from "./goal.ts";
 import { describePace, type Heal } from "./pace.ts";
@@ -70,7 +71,7 @@ export function renderDrill(recordings: readonly Recording[], goals: readonly Go
     `${describePace(first.pace)}${first.prometheus ? "; Prometheus and Alertmanager in the loop" : ""}`,
     `watched for ${first.incidentS.toFixed(0)} s from the onset; seconds are those of the clock, times the speed those of a real installation`,
     "",
-    columns(["", ...recordings.map((r) => HEADS[r.heal])], rows),
+    textTable([["", ...recordings.map((r) => HEADS[r.heal])], ...rows]),
     "",
     plots.join("\n\n"),
     "D detected, C contained, R recovered",
@@ -92,20 +93,6 @@ function stallsOf(recordings: readonly Recording[]): string[] {
 
 function goalLine({ text, came, reached }: Goal): string {
   return `${reached ? "reached    " : "NOT REACHED"}  ${text}: ${came}`;
-}
-
-/** The first column to the left, the others to the right. */
-function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-        .join("   ")
-        .trimEnd(),
-    )
-    .join("\n");
 }
 
 function shown(value: number, unit: string): string {

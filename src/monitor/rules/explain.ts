@@ -1,5 +1,5 @@
 import type { Decision, Reason } from "../kernel/decision.ts";
-import { formatNumber } from "../kernel/text.ts";
+import { formatNumber, isoUtc } from "../kernel/text.ts";
 
 const TEXT: Record<Reason, (d: Decision) => string> = {
   pre_timeout: (d) => `acting: forecast ${seen(d)} is close to the hard limit ${formatNumber(d.limit)}`,
@@ -104,13 +104,6 @@ function fixed(value: number | undefined): string {
 }
 
 function until(d: Decision): string {
-  if (d.untilMs === undefined || !Number.isFinite(d.untilMs)) return "";
-  return ` until ${isoTime(d.untilMs)}`;
-}
-
-/** hh:mm:ss UTC of a Unix time in milliseconds, by arithmetic: the pure core has no calendar. */
-function isoTime(ms: number): string {
-  const s = ((Math.ceil(ms / 1000) % 86_400) + 86_400) % 86_400;
-  const two = (n: number) => `${Math.floor(n)}`.padStart(2, "0");
-  return `${two(s / 3600)}:${two((s % 3600) / 60)}:${two(s % 60)} UTC`;
+  const iso = isoUtc(Math.ceil((d.untilMs ?? Number.NaN) / 1000) * 1000);
+  return iso === "unknown" ? "" : ` until ${iso.slice(11, 19)} UTC`;
 }

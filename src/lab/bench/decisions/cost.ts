@@ -1,3 +1,4 @@
+import { textTable } from "../../../common/text/table.ts";
 import {
   createTrendBank,
   evaluate,
@@ -68,18 +69,12 @@ function measure(
   return { push, evaluate: evaluated, bytes: (bank.state.byteLength + bank.envelopes.byteLength) / size };
 }
 
-console.log("series  kinds     push ns  evaluate ns  bytes a series");
+const rows = [["kinds", "series", "push ns", "evaluate ns", "bytes a series"]];
 for (const size of [100, 1000, 10_000]) {
   for (const kinds of [["latency"], KINDS] as const) {
     const cost = measure(size, kinds);
-    console.log(
-      [
-        String(size).padStart(6),
-        `  ${kinds.length === 1 ? kinds[0] : "all four"}`.padEnd(11),
-        cost.push.toFixed(0).padStart(6),
-        cost.evaluate.toFixed(0).padStart(13),
-        cost.bytes.toFixed(0).padStart(16),
-      ].join(""),
-    );
+    const figures = [size, cost.push, cost.evaluate, cost.bytes].map((figure) => figure.toFixed(0));
+    rows.push([kinds.length === 1 ? kinds[0] : "all four", ...figures]);
   }
 }
+console.log(textTable(rows));

@@ -1,4 +1,5 @@
 import { median as middle } from "simple-statistics";
+import { textTable } from "../../../common/text/table.ts";
 import { SCENARIOS, type Scenario } from "./shapes.ts";
 import { addCell, type Cell, emptyCell, NOISE_LEVELS } from "./tally.ts";
 
@@ -67,10 +68,6 @@ export function overall(
   };
 }
 
-function pad(text: string, width: number): string {
-  return text.padStart(width);
-}
-
 function fixed(value: number, digits: number): string {
   return Number.isNaN(value) ? "-" : value.toFixed(digits);
 }
@@ -79,26 +76,37 @@ function percent(value: number): string {
   return Number.isNaN(value) ? "-" : `${(100 * value).toFixed(0)} %`;
 }
 
-const OVERALL_HEAD =
-  "method                clean/day  near/day  detected   lead s  step s  false+ days  missed  missed CV<=10 %    MAPE  MAPE CV<=10 %";
+const OVERALL_HEAD = [
+  "method",
+  "clean/day",
+  "near/day",
+  "detected",
+  "lead s",
+  "step s",
+  "false+ days",
+  "missed",
+  "missed CV<=10 %",
+  "MAPE",
+  "MAPE CV<=10 %",
+];
 
-function overallLine(name: string, all: Overall, low: Overall): string {
+function overallRow(name: string, all: Overall, low: Overall): string[] {
   return [
-    name.padEnd(20),
-    pad(fixed(all.clean, 3), 11),
-    pad(fixed(all.near, 2), 10),
-    pad(percent(all.detection), 10),
-    pad(fixed(all.leadS, 0), 9),
-    pad(fixed(all.stepS, 0), 8),
-    pad(percent(all.falsePositiveRate), 13),
-    pad(percent(all.falseNegativeRate), 8),
-    pad(percent(low.falseNegativeRate), 17),
-    pad(percent(all.mape), 8),
-    pad(percent(low.mape), 15),
-  ].join("");
+    name,
+    fixed(all.clean, 3),
+    fixed(all.near, 2),
+    percent(all.detection),
+    fixed(all.leadS, 0),
+    fixed(all.stepS, 0),
+    percent(all.falsePositiveRate),
+    percent(all.falseNegativeRate),
+    percent(low.falseNegativeRate),
+    percent(all.mape),
+    percent(low.mape),
+  ];
 }
 
-function scenarioLine(scenario: Scenario, cells: readonly Cell[]): string {
+function scenarioRow(scenario: Scenario, cells: readonly Cell[]): string[] {
   const one = (cell: Cell) =>
     scenario.group !== "fault"
       ? fixed(cell.falseActs / cell.days, 2)
@@ -106,45 +114,41 @@ function scenarioLine(scenario: Scenario, cells: readonly Cell[]): string {
         ? `${fixed(median(cell.delays), 0)} s`
         : `${percent(cell.detected / cell.runs)} ${fixed(cell.leadSum / cell.runs, 0)} s`;
   const total = sumCells(cells, ALL_LEVELS);
-  const what =
-    scenario.group === "fault"
-      ? ""
-      : Object.entries(total.triggers)
-          .map(([t, n]) => ` ${t}:${n}`)
-          .join("");
-  return `  ${scenario.name.padEnd(20)}${pad(one(total), 14)}   ${cells.map((c) => pad(one(c), 14)).join("")} ${what}`;
+  const triggers = scenario.group === "fault" ? [] : Object.entries(total.triggers);
+  return [scenario.name, ...[total, ...cells].map(one), triggers.map(([t, n]) => `${t}:${n}`).join(" ")];
 }
 
 /** The table for people: overall, by noise level, then every scenario of every method. */
 export function renderTable(cells: Cells): string {
-  const lines: string[] = ["", "Overall (latency, memory and backlog)", OVERALL_HEAD];
-  for (const [name, by] of cells) lines.push(overallLine(name, overall(by), overall(by, [0, 1])));
-  lines.push("", "Error ratios", OVERALL_HEAD);
   const ratio = (s: Scenario) => s.kind === "ratio";
-  for (const [name, by] of cells) {
-    lines.push(overallLine(name, overall(by, ALL_LEVELS, ratio), overall(by, [0, 1], ratio)));
-  }
-  for (const [name, by] of cells) {
-    lines.push("", `${name}: by noise`, OVERALL_HEAD);
-    NOISE_LEVELS.forEach((cv, c) => {
-      const figures = overall(by, [c]);
-      lines.push(overallLine(`  CV ${100 * cv} %`, figures, c < 2 ? figures : overall(by, [])));
-    });
-    lines.push(
-      `  ${"scenario".padEnd(20)}${pad("all noise", 14)}   ${NOISE_LEVELS.map((cv) => pad(`CV ${100 * cv} %`, 14)).join("")}`,
+  const methods = (only?: (s: Scenario) => boolean) =>
+    [...cells].map(([name, by]) =>
+      overallRow(name, overall(by, ALL_LEVELS, only), overall(by, [0, 1], only)),
     );
-    for (const scenario of SCENARIOS) {
+  const blocks = [
+    ["Overall (latency, memory and backlog)", textTable([OVERALL_HEAD, ...methods()])],
+    ["Error ratios", textTable([OVERALL_HEAD, ...methods(ratio)])],
+  ];
+  for (const [name, by] of cells) {
+    const byNoise = NOISE_LEVELS.map((cv, c) => {
+      const figures = overall(by, [c]);
+      return overallRow(`CV ${100 * cv} %`, figures, c < 2 ? figures : overall(by, []));
+    });
+    const scenarios = SCENARIOS.flatMap((scenario) => {
       const row = by.get(scenario.name);
-      if (row !== undefined) lines.push(scenarioLine(scenario, row));
-    }
+      return row === undefined ? [] : [scenarioRow(scenario, row)];
+    });
+    const head = ["scenario", "all noise", ...NOISE_LEVELS.map((cv) => `CV ${100 * cv} %`), "triggers"];
+    blocks.push([`${name}: by noise`, textTable([OVERALL_HEAD, ...byNoise])]);
+    blocks.push([`${name}: by scenario`, textTable([head, ...scenarios])]);
   }
-  lines.push(
+  return [
+    ...blocks.flatMap(([title = "", table = ""]) => ["", title, table]),
     "",
     "clean, near: false mitigations a service-day; detected: acted between onset and breach, faults other than steps;",
     "lead: mean over all faults, a miss counts -900 s; step: median from onset to action; false+ days: clean service-days",
     "with a false mitigation; scenario rows: false mitigations a day, or detected and mean lead, or median delay.",
-  );
-  return lines.join("\n");
+  ].join("\n");
 }
 
 /** The same as data. */

@@ -5,7 +5,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { median } from "simple-statistics";
 import { Agent, request } from "undici";
-import { progress, table } from "../table.ts";
+import { textTable } from "../../../common/text/table.ts";
+import { progress } from "../progress.ts";
 
 const SERVER = fileURLToPath(new URL("./server.ts", import.meta.url));
 const REQUESTS = 8000;
@@ -54,7 +55,7 @@ try {
   const of = (pick: (r: { bare: number; kit: number }) => number) => median(rates.map(pick));
   const perRequest = (rate: number) => `${(1e6 / rate).toFixed(0)} µs`;
   console.log(
-    table([
+    textTable([
       ["", "requests/s", "a request"],
       ["bare Express route", of((r) => r.bare).toFixed(0), perRequest(of((r) => r.bare))],
       ["the same route in the service kit", of((r) => r.kit).toFixed(0), perRequest(of((r) => r.kit))],

@@ -5,7 +5,8 @@ import { createWorld, type MonitorHandle, quickConfig } from "../../../../test/e
 import { openBrowser, violations, visit } from "../../../../test/page/browser.ts";
 import { waitFor } from "../../../../test/setup/ports.ts";
 import { ensureServers } from "../../../../test/setup/servers.ts";
-import { progress, table } from "../table.ts";
+import { textTable } from "../../../common/text/table.ts";
+import { progress } from "../progress.ts";
 import { startFleet } from "./fleet.ts";
 
 const TARGETS = 200;
@@ -180,7 +181,7 @@ try {
   const ms = (v: number) => `${v.toFixed(0)} ms`;
   const kb = (v: number) => `${(v / 1024).toFixed(1)} KiB`;
   console.log(
-    table([
+    textTable([
       [`${TARGETS} targets, ${4 * TARGETS} series, a cycle of ${CYCLE_S} s`, ""],
       [`first contentful paint, median of ${VISITS} first visits`, ms(of((v) => v.paintMs))],
       ["all targets in the table", ms(of((v) => v.fleetMs))],

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { createWorld, quickConfig, TOKEN } from "../../../../test/e2e/kit/world.ts";
 import { openBrowser, visit } from "../../../../test/page/browser.ts";
 import { ensureServers } from "../../../../test/setup/servers.ts";
-import { progress } from "../table.ts";
+import { progress } from "../progress.ts";
 import { startFleet } from "./fleet.ts";
 
 const IMAGES = fileURLToPath(new URL("../../../../docs/images/", import.meta.url));

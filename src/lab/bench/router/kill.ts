@@ -6,7 +6,8 @@ import { parseArgs } from "node:util";
 import { runKills } from "../../../../test/llm/kill-run.ts";
 import { startNats } from "../../../../test/llm/nats.ts";
 import { ensureServers } from "../../../../test/setup/servers.ts";
-import { progress, table } from "../table.ts";
+import { textTable } from "../../../common/text/table.ts";
+import { progress } from "../progress.ts";
 
 const { values } = parseArgs({
   options: { times: { type: "string", default: "50" }, queue: { type: "string", default: "sqlite" } },
@@ -35,7 +36,7 @@ try {
   progress("");
   const ms = (value: number) => `${value.toFixed(0)} ms`;
   console.log(
-    table([
+    textTable([
       ["", values.queue],
       ["kill -9 under load", `${figures.kills}`],
       ["jobs accepted", `${figures.accepted}`],

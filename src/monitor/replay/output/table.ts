@@ -1,3 +1,4 @@
+import { textTable } from "../../../common/text/table.ts";
 import type { Target } from "../../kernel/target.ts";
 import { formatNumber } from "../../kernel/text.ts";
 import type { ReplayedAction } from "../engine/engine.ts";
@@ -7,18 +8,6 @@ import { showTime } from "./time.ts";
 
 /** Most actions listed one by one. */
 const MOST_ACTIONS = 200;
-
-/** Rows under a header, columns aligned; numbers to the right. */
-function alignTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = header.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i]?.length ?? 0)));
-  const right = header.map((_, i) => rows.every((r) => /^[-+]?[\d.]+%?$|^-?$/.test(r[i] ?? "")));
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((c, i) => (right[i] ? c.padStart(widths[i] as number) : c.padEnd(widths[i] as number)))
-      .join("  ")
-      .trimEnd();
-  return [line(header), widths.map((w) => "-".repeat(w)).join("  "), ...rows.map(line)].join("\n");
-}
 
 /** The actions, for people. */
 export function actionTable(actions: readonly ReplayedAction[], targets: readonly Target[]): string {
@@ -34,7 +23,8 @@ export function actionTable(actions: readonly ReplayedAction[], targets: readonl
       a.forecast === undefined ? "" : `${formatNumber(a.forecast)} ${units.get(a.signal) ?? ""}`,
       a.probability.toFixed(2),
     ]);
-  const table = alignTable(["time", "target", "signal", "reason", "forecast", "probability"], rows);
+  const head = ["time", "target", "signal", "reason", "forecast", "probability"];
+  const table = textTable([head, ...rows], head.length - 1);
   const more = actions.length - rows.length;
   return more === 0 ? table : `${table}\n… and ${more} more; --output json lists them all`;
 }
@@ -64,7 +54,7 @@ export function scoreTable(methods: readonly MethodScores[]): string {
       ...(s.judged === undefined ? [] : judgedCells(s.judged)),
     ]),
   );
-  return alignTable(labelled ? [...COUNTED, ...JUDGED] : COUNTED, rows);
+  return textTable([labelled ? [...COUNTED, ...JUDGED] : COUNTED, ...rows], 2);
 }
 
 /** With a single signal the line over all says the same again. */
