@@ -66,13 +66,13 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await row(page).waitFor();
     expect(await page.title()).toBe("Fleet – Helius Self-Heal");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Fleet");
-    await waitFor(async () => (await textOf(page, ".counts")) === "1 target: 1 calm", {
+    await waitFor(async () => (await textOf(page, ".counts")) === "1 target: 1 ok", {
       what: "a fleet that is calm",
       timeoutMs: 60_000,
     });
     expect(await textOf(page, "#pulse")).toBe("live · acting · every 1 s, 3 min ahead");
     expect(await row(page).textContent()).toMatch(
-      /✓ calmproduct-api (P95 latency|Error rate|Memory|Backlog)\d.* %/,
+      /✓ okproduct-api (P95 latency|Error rate|Memory|Backlog)\d.* %/,
     );
     expect(await page.locator(".spark .line").first().getAttribute("d")).toMatch(/^M.*L/);
     expect([complaints, strangers]).toEqual([[], []]);
@@ -83,7 +83,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     const loads: string[] = [];
     page.on("load", () => loads.push(page.url()));
     await service.inject(RAMP.query);
-    await eventually(() => row(page).textContent()).toMatch(/▲ in risk|◆ acting/);
+    await eventually(() => row(page).textContent()).toMatch(/▲ at risk|◆ acting/);
     const line = await monitor.process.line("mitigation executed", { timeoutMs: 60_000 });
     await eventually(() => textOf(page, "#said")).toContain("product-api: acting");
     const done = page.getByRole("group", { name: "The newest actions" });
@@ -134,7 +134,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     expect(await monitor.process.line("acting paused")).toMatchObject({ by: "Ana", reason: "a rehearsal" });
 
     await service.inject(RAMP.query);
-    await eventually(() => textOf(other.page, ".fleet tbody tr")).toMatch(/■ held.*acting is paused/);
+    await eventually(() => textOf(other.page, ".fleet tbody tr")).toMatch(/■ blocked.*acting is paused/);
     await page.getByRole("button", { name: "Resume acting…" }).click();
     await say(page, TOKEN);
     await page.getByRole("button", { name: "Pause acting…" }).waitFor();
@@ -151,7 +151,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     const { page, complaints } = desk;
     await open(page, "Decisions");
     const table = page.getByRole("group", { name: "Decisions, the newest first" });
-    await eventually(() => table.textContent()).toMatch(/not acted: .*acting is paused.*paused/);
+    await eventually(() => table.textContent()).toMatch(/■ blocked.*acting is paused.*paused/);
     await page.getByLabel("Reason").fill("paused");
     await page.getByLabel("Reason").press("Tab");
     await eventually(() => page.url()).toContain("#/decisions?reason=paused");

@@ -90,10 +90,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     packages: ["node:*", "yaml", "zod"],
   },
+  // What is sent, for both ends: derived from the reports, and of no weight at run time.
+  "monitor/report/wire.ts": { rooms: ["monitor/report"], packages: [] },
   "monitor/web": {
-    rooms: [...PURE, "common/*"],
+    rooms: [...PURE, "monitor/report/wire.ts", "common/*"],
     packages: ["node:*", "express", "prom-client", "zod"],
   },
+  // It runs in the browser, where only its own files are: the others are there for their types.
+  "monitor/web/page": { rooms: ["monitor/report/wire.ts"], packages: ["uplot"] },
   "monitor/app": { rooms: ["monitor/*", "common/*"], packages: ["node:*", "pino", "prom-client", "undici"] },
   // Both start `main.ts` as a process of its own.
   services: { rooms: ["common/*", "main.ts"], packages: ["*"] },

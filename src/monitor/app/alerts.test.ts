@@ -47,10 +47,10 @@ function read({ api }: Awaited<ReturnType<typeof bed>>, ...alerts: unknown[]): r
 describe("alerts that are heard", () => {
   it("are told once, on one line each, whatever their labels hold", async () => {
     const it = await bed();
-    await it.api.hearAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" })));
-    await it.api.hearAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" })));
-    await it.api.hearAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" }, true)));
-    await it.api.hearAlerts(read(it, firing(1)));
+    await it.api.ingestAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" })));
+    await it.api.ingestAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" })));
+    await it.api.ingestAlerts(read(it, firing(1, { job: "a\n\u001b[31mb" }, true)));
+    await it.api.ingestAlerts(read(it, firing(1)));
     expect(it.lines.map(({ message, alert }) => [message, alert])).toEqual([
       ["alert firing", "BacklogHigh"],
       ["alert resolved", "BacklogHigh"],
@@ -66,30 +66,30 @@ describe("alerts that are heard", () => {
 
   it("in a flood make few lines, and those left out are counted", async () => {
     const it = await bed();
-    await it.api.hearAlerts(read(it, ...Array.from({ length: 50 }, (_, i) => firing(i + 1))));
+    await it.api.ingestAlerts(read(it, ...Array.from({ length: 50 }, (_, i) => firing(i + 1))));
     expect(it.lines).toHaveLength(21);
     expect(it.lines.at(-1)).toMatchObject({ message: "further alerts changed", count: 30 });
   });
 
   it("count as firing until they are over or not heard of for too long", async () => {
     const it = await bed();
-    await it.api.hearAlerts(read(it, firing(1), firing(2), firing(3, {}, true)));
+    await it.api.ingestAlerts(read(it, firing(1), firing(2), firing(3, {}, true)));
     expect(it.api.firingAlerts()).toBe(2);
     it.time.advance(40_000);
-    await it.api.hearAlerts(read(it, firing(2)));
+    await it.api.ingestAlerts(read(it, firing(2)));
     it.time.advance(30_000);
     expect(it.api.firingAlerts()).toBe(1);
-    await it.api.hearAlerts(read(it, firing(2, {}, true)));
+    await it.api.ingestAlerts(read(it, firing(2, {}, true)));
     expect(it.api.firingAlerts()).toBe(0);
   });
 
   it("are known again after a restart", async () => {
     const before = await bed();
-    await before.api.hearAlerts(read(before, firing(1)));
+    await before.api.ingestAlerts(read(before, firing(1)));
     before.store.close();
     const after = await bed(before.disk);
     expect(after.api.firingAlerts()).toBe(1);
-    await after.api.hearAlerts(read(after, firing(1)));
+    await after.api.ingestAlerts(read(after, firing(1)));
     expect(after.lines).toEqual([]);
   });
 });
@@ -98,17 +98,17 @@ describe("alerts that cannot be kept", () => {
   it("are not known, and the sender is told that the disk takes nothing", async () => {
     const it = await bed();
     it.disk.failWrites = "disk full";
-    await expect(it.api.hearAlerts(read(it, firing(1)))).rejects.toThrow(StoreError);
+    await expect(it.api.ingestAlerts(read(it, firing(1)))).rejects.toThrow(StoreError);
     expect([it.api.firingAlerts(), it.lines]).toEqual([0, []]);
     it.disk.failWrites = undefined;
-    await it.api.hearAlerts(read(it, firing(1)));
+    await it.api.ingestAlerts(read(it, firing(1)));
     expect(it.api.firingAlerts()).toBe(1);
   });
 
   it("for want of room are refused by name, and the others are kept on disk", async () => {
     const it = await bed();
     const all = read(it, ...Array.from({ length: 1001 }, (_, i) => firing(i + 1)));
-    const error = await it.api.hearAlerts(all).catch((e: unknown) => e);
+    const error = await it.api.ingestAlerts(all).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(AlertsFullError);
     expect((error as AlertsFullError).refused).toEqual([all[1000]]);
     expect(it.api.firingAlerts()).toBe(1000);

@@ -19,7 +19,7 @@ export function alertsApi(options: {
   const at = () => ({ now: clock.now(), bootId: clock.bootId });
   return {
     readAlerts: (body) => parseWebhook(body, at()),
-    async hearAlerts(alerts) {
+    async ingestAlerts(alerts) {
       const changes = loop.hear(alerts);
       tell(logger, changes);
       const refused = changes.filter(({ what }) => what === "refused").map(({ alert }) => alert);

@@ -5,6 +5,7 @@ import type { Silence } from "../kernel/guards.ts";
 import { StoreError } from "../kernel/store.ts";
 import type { Clock } from "../kernel/time.ts";
 import { pauseFields, silenceFields } from "../report/guard-status.ts";
+import type { Silence as ListedSilence } from "../report/wire.ts";
 import type { ControlsApi, Done } from "../web/controls.ts";
 
 /** What the endpoints of people ask of the monitor: the loop's controls, and whether what they did is on disk. */
@@ -28,7 +29,7 @@ export function controlsApi(options: {
       return { notPersisted: notPersisted(error), result: inForce() };
     }
   };
-  const shown = (silence: Silence, source: "person" | "configuration") => ({
+  const shown = (silence: Silence, source: "person" | "configuration"): ListedSilence => ({
     ...silenceFields(silence),
     source,
     matches: loop.settings.targets.filter((t) => fits(silence.target, t.name)).map((t) => t.name),
@@ -40,7 +41,7 @@ export function controlsApi(options: {
         () => controls.pause({ by: author, reason, ...(forMs === undefined ? {} : { forMs }) }),
         () => controls.guards.pause,
       );
-      return { ...done, result: done.result === undefined ? {} : pauseFields(done.result) };
+      return { ...done, result: done.result && pauseFields(done.result) };
     },
     resume: ({ author, reason }) =>
       attempt(
@@ -56,7 +57,7 @@ export function controlsApi(options: {
         () => controls.silence(asked),
         () => controls.guards.silences.at(-1),
       );
-      return { ...done, result: done.result === undefined ? undefined : shown(done.result, "person") };
+      return { ...done, result: done.result && shown(done.result, "person") };
     },
     liftSilence(id, { author, reason }) {
       const done = attempt(

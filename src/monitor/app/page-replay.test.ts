@@ -73,9 +73,7 @@ describe("the recent past at other settings", () => {
       done: [{ target: "product-api", outcome: "applied", trigger: "pre_timeout" }],
       replayed: [{ sensitivity: "strict" }, { sensitivity: "default" }, { sensitivity: "eager" }],
     });
-    const { replayed } = found as {
-      replayed: { sensitivity: string; actions: { at: string; target: string }[] }[];
-    };
+    const { replayed } = found;
     for (const { sensitivity, actions } of replayed) {
       expect(actions.length, sensitivity).toBeGreaterThan(0);
       expect(Date.parse(actions[0]?.at ?? "")).toBeGreaterThan(T0 + 60 * CYCLE_MS);

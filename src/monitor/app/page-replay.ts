@@ -3,7 +3,9 @@ import type { LoopSettings } from "../cycle/types.ts";
 import type { JournalEntry } from "../kernel/store.ts";
 import type { ReplayedAction } from "../replay/engine/engine.ts";
 import type { SeriesHistory } from "../replay/input/history.ts";
+import { iso } from "../report/json.ts";
 import type { Rings } from "../report/page/rings.ts";
+import type { ReplayedAction as ShownAction } from "../report/wire.ts";
 import { type ReplayApi, ReplayBusyError, ReplayFailedError } from "../web/replay.ts";
 import type { PageReplayInput, PageReplayOutput } from "./page-replay-worker.ts";
 
@@ -128,7 +130,7 @@ function outputOf(worker: Worker, limitMs: number): Promise<PageReplayOutput> {
   });
 }
 
-function actionFields(action: ReplayedAction): Record<string, unknown> {
+function actionFields(action: ReplayedAction): ShownAction {
   return {
     at: iso(action.atMs),
     target: action.target,
@@ -140,7 +142,7 @@ function actionFields(action: ReplayedAction): Record<string, unknown> {
   };
 }
 
-function doneIn(journal: readonly JournalEntry[], { fromMs, toMs }: Past): Record<string, unknown>[] {
+function doneIn(journal: readonly JournalEntry[], { fromMs, toMs }: Past): ShownAction[] {
   return journal
     .filter(
       ({ intent }) => intent.at.wallMs >= fromMs && intent.at.wallMs <= toMs && intent.trigger !== "undo",
@@ -154,8 +156,4 @@ function doneIn(journal: readonly JournalEntry[], { fromMs, toMs }: Past): Recor
       outcome: outcome?.status ?? "pending",
     }))
     .reverse();
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

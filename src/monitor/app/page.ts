@@ -2,7 +2,7 @@ import type { BuildInfo } from "../../common/telemetry/build-info.ts";
 import type { Config } from "../config/types.ts";
 import type { Loop } from "../cycle/loop.ts";
 import type { Store } from "../kernel/store.ts";
-import { DECISION_KINDS, type DecisionKind } from "../report/page/decision-log.ts";
+import { STATES } from "../report/page/decision-log.ts";
 import { PageFeed } from "../report/page/feed.ts";
 import type { StatusBoard, StatusContext } from "../report/status.ts";
 import type { ControlsApi } from "../web/controls.ts";
@@ -18,7 +18,7 @@ export interface Views {
   readonly feed: PageFeed;
   readonly page: PageApi;
   readonly replay: PageReplay;
-  status(): Record<string, unknown>;
+  status(): object;
   /** The same controls; the page shows at once what they changed. */
   shown(controls: ControlsApi): ControlsApi;
 }
@@ -61,15 +61,14 @@ export function createViews(parts: {
     replay,
     status: () => board.status(context()),
     page: {
-      kinds: DECISION_KINDS,
+      states: STATES,
       fleet: () => feed.fleet(),
       series(query) {
         const found = feed.series(query);
         const actions = () => board.actionsOn(query.target, context(SEARCHED));
         return found === undefined ? undefined : { ...found, actions: actions() };
       },
-      decisions: ({ kinds, ...query }) =>
-        feed.decisions({ ...query, kinds: kinds as readonly DecisionKind[] | undefined }),
+      decisions: (query) => feed.log.find(query),
       since: (id) => feed.since(id),
       subscribe: (listener) => feed.subscribe(listener),
     },

@@ -137,3 +137,8 @@ export interface Decision {
   /** What was wrong with the data, or why a guard holds, where that is the reason. */
   readonly detail: string | undefined;
 }
+
+/** What the predictor that a decision names said. */
+export function namedVerdict({ verdicts, predictor }: Decision): Verdict | undefined {
+  return verdicts.find((v) => v.predictor === predictor);
+}

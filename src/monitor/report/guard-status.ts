@@ -1,57 +1,57 @@
 import type { Controls } from "../cycle/guards/controls.ts";
 import type { TickReport } from "../cycle/types.ts";
 import type { Pause, Silence } from "../kernel/guards.ts";
+import type { Try } from "../kernel/verification.ts";
+import { iso, isoOrNull } from "./json.ts";
 
 type Known = Pick<Controls, "guards" | "healing">;
 
-/** The brakes as the status API shows them. */
-export function guardStatus(latest: TickReport | undefined, { guards }: Known): Record<string, unknown> {
+/** The guards as the status API shows them. */
+export function guardStatus(latest: TickReport | undefined, { guards }: Known) {
   const { pause, silences, calendar, storm } = guards;
   return {
-    holding: latest?.guards.holding ?? [],
-    held_back: latest?.guards.heldBack ?? [],
+    /** Guards that block something now, whether or not anything wants to act. */
+    active: latest?.guards.holding ?? [],
+    /** What they blocked in the last cycle: the first guard of each. */
+    blocked: (latest?.guards.heldBack ?? []).map(({ hold, target, signal }) => ({
+      ...{ guard: hold, target, metric: signal },
+    })),
     budgets: latest?.guards.budgets ?? [],
     paused: pause === undefined ? null : pauseFields(pause),
     silences: silences.map(silenceFields),
     calendar: calendar.map(({ hold, target, signal, action, detail }) => ({
-      hold,
-      target,
-      metric: signal,
-      action,
-      detail,
+      ...{ guard: hold, target, metric: signal, action, detail },
     })),
     storm: storm.active
-      ? { since: orNull(storm.sinceMs), unwell: storm.unwellCount, targets: storm.total }
+      ? { since: isoOrNull(storm.sinceMs), at_risk: storm.unwellCount, targets: storm.total }
       : null,
   };
 }
 
 /** A pause as the API shows it. */
-export function pauseFields({ by, reason, since, untilMs }: Pause): Record<string, unknown> {
-  return { by, reason, since: iso(since.wallMs), until: orNull(untilMs) };
+export function pauseFields({ by, reason, since, untilMs }: Pause) {
+  return { by, reason, since: iso(since.wallMs), until: isoOrNull(untilMs) };
 }
 
 /** A silence as the API shows it. */
-export function silenceFields({ startsAtMs, endsAtMs, ...silence }: Silence): Record<string, unknown> {
+export function silenceFields({ startsAtMs, endsAtMs, ...silence }: Silence) {
   return { ...silence, starts_at: iso(startsAtMs), ends_at: iso(endsAtMs) };
 }
 
 /** Targets on which the monitor has stopped, and who has answered. */
-export function escalationStatus({ healing }: Known): Record<string, unknown>[] {
+export function escalationStatus({ healing }: Known) {
   return Object.values(healing.targets).flatMap(({ escalation: e }) => {
     if (e === undefined) return [];
-    const { acknowledged: ack } = e;
+    const { target, cause, acknowledged: ack } = e;
     return [
       {
-        target: e.target,
-        metric: e.signal,
-        cause: e.cause,
+        ...{ target, metric: e.signal, cause },
         since: iso(e.since.wallMs),
-        tries: e.tries.map(({ at, ...made }) => ({ at: iso(at.wallMs), ...made })),
+        attempts: e.tries.map(attemptFields),
         acknowledged:
           ack === undefined
             ? null
-            : { by: ack.by, reason: ack.reason, at: iso(ack.at.wallMs), until: orNull(ack.untilMs) },
+            : { by: ack.by, reason: ack.reason, at: iso(ack.at.wallMs), until: isoOrNull(ack.untilMs) },
       },
     ];
   });
@@ -60,33 +60,21 @@ export function escalationStatus({ healing }: Known): Record<string, unknown>[] 
 const MAX_SHOWN = 100;
 
 /** What the last actions turned out to have done, the newest first; those still watched are `pending`. */
-export function recentAttempts({ healing }: Known): Record<string, unknown>[] {
-  const tries = Object.values(healing.targets).flatMap((t) => t.tries);
-  const done = tries.map(({ intentId, at, target, signal, action, outcome, detail }) => ({
-    intent: intentId,
-    at: iso(at.wallMs),
-    target,
-    metric: signal,
-    action,
-    outcome,
-    detail,
-  }));
+export function recentAttempts({ healing }: Known) {
+  const done = Object.values(healing.targets).flatMap((t) => t.tries);
   const pending = Object.values(healing.pending).map((v) => ({
-    intent: v.intentId,
-    at: iso(v.at.wallMs),
-    target: v.target,
-    metric: v.signal,
-    action: v.action,
-    outcome: "pending",
+    ...v,
+    outcome: "pending" as const,
     detail: `${v.samples.length} samples so far`,
   }));
-  return [...done, ...pending].sort((a, b) => b.at.localeCompare(a.at)).slice(0, MAX_SHOWN);
+  return [...done, ...pending]
+    .map(attemptFields)
+    .sort((a, b) => b.at.localeCompare(a.at))
+    .slice(0, MAX_SHOWN);
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-function orNull(ms: number | undefined): string | null {
-  return ms === undefined ? null : iso(ms);
+/** An action and what it came to. */
+function attemptFields(attempt: Omit<Try, "outcome" | "before"> & { outcome: Try["outcome"] | "pending" }) {
+  const { intentId, at, target, signal, action, outcome, detail } = attempt;
+  return { intent: intentId, at: iso(at.wallMs), target, metric: signal, action, outcome, detail };
 }

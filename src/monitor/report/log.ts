@@ -2,10 +2,11 @@ import type { Logger } from "../../common/telemetry/logger.ts";
 import type { Verified } from "../cycle/healing/index.ts";
 import type { ActionRecord, Reporter, TickReport } from "../cycle/types.ts";
 import type { Intent, Outcome } from "../kernel/action.ts";
-import type { Decision } from "../kernel/decision.ts";
+import { type Decision, namedVerdict } from "../kernel/decision.ts";
 import type { PlaybookDecision } from "../playbooks/decide.ts";
 import { urgency } from "../rules/decide.ts";
 import { explain } from "../rules/explain.ts";
+import { figure, iso } from "./json.ts";
 
 /** Series listed in one `prediction cycle` line: Loki refuses lines over 256 KB. The most urgent come first. */
 const MAX_LISTED = 64;
@@ -33,18 +34,18 @@ export function createLogReporter(logger: Logger): Reporter {
 
 function logAction(logger: Logger, record: ActionRecord): void {
   const { intent, decision, outcome } = record;
-  const verdict = decision?.verdicts.find((v) => v.predictor === decision.predictor);
+  const verdict = decision && namedVerdict(decision);
   const fields = {
     mode: record.mode,
     target: intent.target,
     metric: intent.signal,
     action: intent.kind,
     ...callFields(intent),
-    current: rounded(decision?.current),
-    forecast: rounded(intent.forecast),
-    threshold: rounded(intent.threshold),
-    probability: rounded(verdict?.probability),
-    r2: rounded(verdict?.forecast?.r2),
+    current: figure(decision?.current),
+    forecast: figure(intent.forecast),
+    threshold: figure(intent.threshold),
+    probability: figure(verdict?.probability),
+    r2: figure(verdict?.forecast?.r2),
     decision: decision?.reason ?? intent.trigger,
     decision_detail: record.detail,
     predictor: intent.predictor,
@@ -107,14 +108,15 @@ function cycleFields(report: TickReport): Record<string, unknown> {
 }
 
 /** One playbook that something asked for. */
-export function playbookFields(d: PlaybookDecision): Record<string, unknown> {
+export function playbookFields(d: PlaybookDecision) {
   return {
     playbook: d.playbook,
     decision: d.reason,
     acting: d.act,
     decision_detail: d.detail,
-    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
-    ...(d.heldBy === undefined ? {} : { held_by: d.heldBy }),
+    ...(d.untilMs === undefined ? {} : { decision_until: iso(d.untilMs) }),
+    /** The target of the step that is blocked. */
+    ...(d.heldBy === undefined ? {} : { blocked_on: d.heldBy }),
     alerts: d.alerts.map((a) => a.name),
   };
 }
@@ -126,37 +128,32 @@ export function rank(d: Decision): number {
 
 /** One series of a cycle under the contract's names; what is unknown is null, never zero. */
 export function seriesFields(d: Decision): Record<string, string | number | boolean | null> {
-  const verdict = d.verdicts.find((v) => v.predictor === d.predictor);
+  const verdict = namedVerdict(d);
   const forecast = verdict?.forecast;
   return {
     target: d.target,
     metric: d.signal,
-    current: rounded(d.current),
-    forecast: rounded(forecast?.value),
-    slope: rounded(forecast?.slopePerSecond),
-    r2: rounded(forecast?.r2 ?? linearOf(d)?.forecast?.r2),
-    probability: forecast === undefined ? null : rounded(verdict?.probability),
+    current: figure(d.current),
+    forecast: figure(forecast?.value),
+    slope: figure(forecast?.slopePerSecond),
+    r2: figure(forecast?.r2 ?? linearOf(d)?.forecast?.r2),
+    probability: forecast === undefined ? null : figure(verdict?.probability),
     threshold: d.slo,
     hard_limit: d.limit,
     in_risk_state: d.inRisk,
     cooldown_active: d.cooldownActive,
     decision: d.reason,
     decision_detail: explain(d),
-    ...(d.untilMs === undefined ? {} : { decision_until: new Date(d.untilMs).toISOString() }),
+    ...(d.untilMs === undefined ? {} : { decision_until: iso(d.untilMs) }),
     trigger: d.trigger ?? null,
     predictor: d.predictor,
-    ...(forecast?.low === undefined ? {} : { forecast_low: rounded(forecast.low) }),
-    ...(forecast?.high === undefined ? {} : { forecast_high: rounded(forecast.high) }),
-    ...Object.fromEntries(d.verdicts.map((v) => [`${v.predictor}_forecast`, rounded(v.forecast?.value)])),
+    ...(forecast?.low === undefined ? {} : { forecast_low: figure(forecast.low) }),
+    ...(forecast?.high === undefined ? {} : { forecast_high: figure(forecast.high) }),
+    ...Object.fromEntries(d.verdicts.map((v) => [`${v.predictor}_forecast`, figure(v.forecast?.value)])),
     source: d.source,
   };
 }
 
 function linearOf(d: Decision) {
   return d.verdicts.find((v) => v.predictor === "linear");
-}
-
-/** Six significant digits: enough for people and machines, short in a log. */
-function rounded(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(6));
 }

@@ -1,5 +1,5 @@
 import type { Reporter, TickReport } from "../cycle/types.ts";
-import type { Decision } from "../kernel/decision.ts";
+import { type Decision, namedVerdict } from "../kernel/decision.ts";
 import { formatNumber } from "../kernel/text.ts";
 import { explain } from "../rules/explain.ts";
 import { rank } from "./log.ts";
@@ -59,7 +59,7 @@ function mostUrgent(report: TickReport): Decision | undefined {
 }
 
 function numbers(d: Decision): string {
-  const forecast = d.verdicts.find((v) => v.predictor === d.predictor)?.forecast?.value;
+  const forecast = namedVerdict(d)?.forecast?.value;
   const show = (v: number | undefined) => (v === undefined ? "?" : formatNumber(v));
   return `${d.target} ${d.signal} ${show(d.current)} now, ${show(forecast)} expected;`;
 }

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from "prom-client";
-import type { Decision, Verdict } from "../kernel/decision.ts";
+import { type Decision, namedVerdict, type Verdict } from "../kernel/decision.ts";
 
 const SERIES = ["target", "signal"];
 const OF_PREDICTOR = [...SERIES, "predictor"];
@@ -19,7 +19,7 @@ export function createSeriesMetrics(registry: Registry): { record(decisions: rea
       "Forecast of the deciding predictor at the horizon, in the signal's unit.",
     ),
     probability: gauge("predict_probability", "Probability that the deciding predictor gives, 0 to 1."),
-    r2: gauge("predict_r2", "Coefficient of determination of the linear predictor' fit, 0 to 1."),
+    r2: gauge("predict_r2", "Coefficient of determination of the linear predictor's fit, 0 to 1."),
     risk: gauge("predict_in_risk_state", "1 while the series is in its risk state (hysteresis)."),
     slo: gauge("predict_slo", "Service level objective of the signal, in its unit."),
     limit: gauge("predict_hard_limit", "Hard limit of the signal, in its unit."),
@@ -36,12 +36,12 @@ export function createSeriesMetrics(registry: Registry): { record(decisions: rea
     ),
     low: gauge(
       "predict_forecast_low",
-      "Lower bound of the predictor' 90 % interval, in the signal's unit.",
+      "Lower bound of the predictor's 90 % interval, in the signal's unit.",
       OF_PREDICTOR,
     ),
     high: gauge(
       "predict_forecast_high",
-      "Upper bound of the predictor' 90 % interval, in the signal's unit.",
+      "Upper bound of the predictor's 90 % interval, in the signal's unit.",
       OF_PREDICTOR,
     ),
   };
@@ -63,7 +63,7 @@ export function createSeriesMetrics(registry: Registry): { record(decisions: rea
     m.cooldown.set({ target: d.target }, d.cooldownActive ? 1 : 0);
     if (d.current !== undefined) m.current.set(labels, d.current);
     for (const v of d.verdicts) recordPredictor(labels, v);
-    const deciding = d.verdicts.find((v) => v.predictor === d.predictor);
+    const deciding = namedVerdict(d);
     if (deciding?.forecast === undefined) return;
     m.forecast.set(labels, deciding.forecast.value);
     m.probability.set(labels, deciding.probability);

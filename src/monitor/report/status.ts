@@ -1,21 +1,22 @@
 import type { Containment } from "../cycle/containment/state.ts";
 import type { Controls } from "../cycle/guards/controls.ts";
-import type { ActionRecord, LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
+import type { LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
 import type { Intent, Outcome } from "../kernel/action.ts";
 import type { JournalEntry } from "../kernel/store.ts";
 import { alertFields, playbookStatus } from "./containment-status.ts";
 import { escalationStatus, guardStatus, recentAttempts } from "./guard-status.ts";
+import { iso } from "./json.ts";
 import { rank, seriesFields } from "./log.ts";
 
 /** What the monitor can tell of itself right now, as the status API and page show it. */
 export interface StatusBoard extends Reporter {
   /** The newest report; undefined before the first cycle. */
   latest(): TickReport | undefined;
-  status(context: StatusContext): Record<string, unknown>;
+  status(context: StatusContext): object;
   /** The same without the series. */
-  overview(context: StatusContext): Record<string, unknown>;
+  overview(context: StatusContext): Overview;
   /** Actions on one target, newest first, each with what it turned out to have done. */
-  actionsOn(target: string, context: StatusContext): Record<string, unknown>[];
+  actionsOn(target: string, context: StatusContext): VerifiedAction[];
 }
 
 export interface StatusContext {
@@ -32,12 +33,28 @@ export interface StatusContext {
 const MAX_NOTICES = 50;
 const MAX_SHADOW = 50;
 
+/** The status without its series. */
+export type Overview = ReturnType<typeof overview>;
+type Action = ReturnType<typeof actionFields>;
+type Attempt = Overview["verifications"][number];
+
+export interface VerifiedAction extends Action {
+  readonly verification: Pick<Attempt, "outcome" | "detail"> | null;
+}
+
+/** A stable name, and what else is known. */
+export interface Notice {
+  readonly at: string;
+  readonly event: string;
+  readonly [field: string]: string | number | boolean;
+}
+
 /** Keeps the newest cycle and the newest notices; everything bounded. */
 export function createStatusBoard(now: () => number): StatusBoard {
   let latest: TickReport | undefined;
-  const notices: Fields[] = [];
-  const shadow: Fields[] = [];
-  const keep = (list: Record<string, unknown>[], max: number, item: Fields) => {
+  const notices: Notice[] = [];
+  const shadow: Action[] = [];
+  const keep = <T>(list: T[], max: number, item: T) => {
     list.unshift(item);
     if (list.length > max) list.pop();
   };
@@ -46,60 +63,53 @@ export function createStatusBoard(now: () => number): StatusBoard {
     cycle(report) {
       latest = report;
     },
-    action(record: ActionRecord) {
-      if (record.mode === "shadow")
-        keep(shadow, MAX_SHADOW, actionFields(record.intent, undefined, "shadow"));
+    action({ mode, intent }) {
+      if (mode === "shadow") keep(shadow, MAX_SHADOW, actionFields(intent, undefined, mode));
     },
     reconciled() {},
     notice(event, fields) {
-      keep(notices, MAX_NOTICES, { at: new Date(now()).toISOString(), event, ...fields });
+      keep(notices, MAX_NOTICES, { at: iso(now()), event, ...fields });
     },
-    status: (context) => {
-      const series = latest === undefined ? [] : seriesOf(latest);
+    status(context) {
       const { last_cycle, ...rest } = overview({ latest, shadow, notices, context });
-      return { ...rest, last_cycle: last_cycle === null ? null : { ...(last_cycle as object), series } };
+      const series = [...(latest?.decisions ?? [])].sort((a, b) => rank(b) - rank(a)).map(seriesFields);
+      return { ...rest, last_cycle: last_cycle === null ? null : { ...last_cycle, series } };
     },
     overview: (context) => overview({ latest, shadow, notices, context }),
     actionsOn(target, context) {
-      const verdicts = new Map(recentAttempts(context.controls).map((t) => [t.intent, t]));
+      const attempts = new Map(recentAttempts(context.controls).map((t) => [t.intent, t]));
       return actionsOf(shadow, context.journal)
         .filter((a) => a.target === target)
         .map((a) => {
-          const verdict = verdicts.get(a.id);
-          return {
-            ...a,
-            verified: verdict === undefined ? null : { outcome: verdict.outcome, detail: verdict.detail },
-          };
+          const { outcome, detail } = attempts.get(a.id) ?? {};
+          return { ...a, verification: outcome && detail !== undefined ? { outcome, detail } : null };
         });
     },
   };
 }
 
-type Fields = Record<string, unknown>;
-
 function overview(input: {
   readonly latest: TickReport | undefined;
-  readonly shadow: readonly Fields[];
-  readonly notices: readonly Fields[];
+  readonly shadow: readonly Action[];
+  readonly notices: readonly Notice[];
   readonly context: StatusContext;
-}): Fields {
+}) {
   const { latest, context } = input;
+  const { settings, controls, containment } = context;
   return {
     service: "helius-self-heal",
     version: context.version,
     revision: context.revision,
     config_file: context.configFile ?? null,
     epoch: context.epoch,
-    mode: context.settings.autoHeal ? "auto" : "shadow",
-    cycle_seconds: context.settings.cycleMs / 1000,
-    horizon_seconds: context.settings.rules.horizonS,
-    guards: guardStatus(latest, context.controls),
-    escalations: escalationStatus(context.controls),
-    verified: latest === undefined ? [] : recentAttempts(context.controls),
-    alerts: [...context.containment.inbox.values()].map(alertFields),
-    playbooks: context.settings.playbooks.map((p) =>
-      playbookStatus(p, context.containment.runs.get(p.name), latest),
-    ),
+    mode: settings.autoHeal ? ("auto" as const) : ("shadow" as const),
+    cycle_seconds: settings.cycleMs / 1000,
+    horizon_seconds: settings.rules.horizonS,
+    guards: guardStatus(latest, controls),
+    escalations: escalationStatus(controls),
+    verifications: latest === undefined ? [] : recentAttempts(controls),
+    alerts: [...containment.inbox.values()].map(alertFields),
+    playbooks: settings.playbooks.map((p) => playbookStatus(p, containment.runs.get(p.name), latest)),
     last_cycle: latest === undefined ? null : cycleFields(latest),
     actions: actionsOf(input.shadow, context.journal),
     notices: input.notices,
@@ -107,14 +117,14 @@ function overview(input: {
 }
 
 /** Newest first. */
-function actionsOf(shadow: readonly Fields[], journal: readonly JournalEntry[]): Fields[] {
+function actionsOf(shadow: readonly Action[], journal: readonly JournalEntry[]): Action[] {
   const real = journal.map((e) => actionFields(e.intent, e.outcome, "auto"));
-  return [...shadow, ...real].sort((a, b) => String(b.at).localeCompare(String(a.at)));
+  return [...shadow, ...real].sort((a, b) => b.at.localeCompare(a.at));
 }
 
-function cycleFields(report: TickReport): Record<string, unknown> {
+function cycleFields(report: TickReport) {
   return {
-    at: new Date(report.at.wallMs).toISOString(),
+    at: iso(report.at.wallMs),
     duration_seconds: report.durationMs / 1000,
     breach_any: report.breachAny,
     action_taken: report.actionTaken,
@@ -130,26 +140,17 @@ function cycleFields(report: TickReport): Record<string, unknown> {
   };
 }
 
-function seriesOf(report: TickReport): Fields[] {
-  return [...report.decisions].sort((a, b) => rank(b) - rank(a)).map(seriesFields);
-}
-
-function actionFields(intent: Intent, outcome: Outcome | undefined, mode: string): Record<string, unknown> {
+function actionFields(intent: Intent, outcome: Outcome | undefined, mode: "auto" | "shadow") {
+  const { id, target, trigger, predictor, origin } = intent;
   return {
-    at: new Date(intent.at.wallMs).toISOString(),
-    id: intent.id,
-    mode,
-    target: intent.target,
-    metric: intent.signal,
-    trigger: intent.trigger,
-    predictor: intent.predictor,
-    action: intent.kind,
+    at: iso(intent.at.wallMs),
+    ...{ id, mode, target, metric: intent.signal, trigger, predictor, action: intent.kind },
     parameters: intent.parameters ?? {},
-    playbook: intent.origin?.playbook ?? null,
-    run: intent.origin?.run ?? null,
+    playbook: origin?.playbook ?? null,
+    run: origin?.run ?? null,
     forecast: intent.forecast ?? null,
     threshold: intent.threshold ?? null,
-    outcome: mode === "shadow" ? "not called" : (outcome?.status ?? "pending"),
+    outcome: mode === "shadow" ? ("not called" as const) : (outcome?.status ?? ("pending" as const)),
     outcome_detail: outcome?.detail ?? null,
     instances: outcome?.instances ?? [],
   };

@@ -1,4 +1,4 @@
-import type { Decision, Reason } from "../kernel/decision.ts";
+import { type Decision, namedVerdict, type Reason } from "../kernel/decision.ts";
 import { formatNumber, isoUtc } from "../kernel/text.ts";
 
 const TEXT: Record<Reason, (d: Decision) => string> = {
@@ -56,7 +56,7 @@ const TEXT: Record<Reason, (d: Decision) => string> = {
 
 /** One sentence for people: which rule spoke, on which numbers, until when. */
 export function explain(decision: Decision): string {
-  const complaint = verdictOf(decision)?.miscalibrated;
+  const complaint = namedVerdict(decision)?.miscalibrated;
   const text = TEXT[decision.reason](decision);
   return complaint === undefined ? text : `${text}; ${decision.predictor} has been off lately: ${complaint}`;
 }
@@ -69,34 +69,30 @@ function because(d: Decision): string {
   return d.detail === undefined || d.detail === "" ? "" : ` (${d.detail})`;
 }
 
-function verdictOf(d: Decision) {
-  return d.verdicts.find((v) => v.predictor === d.predictor);
-}
-
 function seen(d: Decision): string {
-  const forecast = verdictOf(d)?.forecast;
+  const forecast = namedVerdict(d)?.forecast;
   return forecast === undefined ? "unknown" : formatNumber(forecast.value);
 }
 
 function interval(d: Decision): string {
-  const forecast = verdictOf(d)?.forecast;
+  const forecast = namedVerdict(d)?.forecast;
   if (forecast?.low === undefined || forecast.high === undefined) return "";
   return ` (90 %: ${formatNumber(forecast.low)} to ${formatNumber(forecast.high)})`;
 }
 
-/** The trend predictor' own gate: how sure it is, of which level, and how sure it has to be. */
+/** The trend predictor's own gate: how sure it is, of which level, and how sure it has to be. */
 function odds(d: Decision): string {
-  const v = verdictOf(d);
+  const v = namedVerdict(d);
   if (v?.margin === undefined || v.required === undefined) return `probability ${prob(d)}`;
   return `probability ${prob(d)} of exceeding ${formatNumber(v.margin)} (acts from ${v.required.toFixed(2)})`;
 }
 
 function prob(d: Decision): string {
-  return fixed(verdictOf(d)?.probability);
+  return fixed(namedVerdict(d)?.probability);
 }
 
 function r2(d: Decision): string {
-  return fixed(verdictOf(d)?.forecast?.r2);
+  return fixed(namedVerdict(d)?.forecast?.r2);
 }
 
 function fixed(value: number | undefined): string {

@@ -51,12 +51,12 @@ async function counted(): Promise<Record<string, number>> {
 }
 
 describe("a webhook that is whole", () => {
-  it("is heard, with either header, and answered once it is kept", async () => {
+  it("is taken, with either header, and answered once it is kept", async () => {
     for (const headers of [AUTHORIZED, { authorization: `bearer  ${TOKEN}` }, { "x-admin-token": TOKEN }]) {
       const answer = await send(JSON.stringify(webhook(firing, resolved)), headers);
-      expect([answer.status, answer.json]).toEqual([200, { status: "success", data: { heard: 2 } }]);
+      expect([answer.status, answer.json]).toEqual([200, { status: "success", data: { received: 2 } }]);
     }
-    expect(api.heard.map((a) => [a.fingerprint, a.status])).toEqual(
+    expect(api.received.map((a) => [a.fingerprint, a.status])).toEqual(
       Array(3)
         .fill([
           ["00000000000000a1", "firing"],
@@ -75,7 +75,7 @@ describe("a webhook that is whole", () => {
   it("is not answered before it is on disk", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const asked = Promise.withResolvers<void>();
-    api.hearAlerts = () => {
+    api.ingestAlerts = () => {
       asked.resolve();
       return promise;
     };
@@ -94,7 +94,7 @@ describe("a webhook that is whole", () => {
 
   it("may be 1 MiB long and without alerts", async () => {
     const body = JSON.stringify(webhook());
-    expect((await send(body.padEnd(1_048_576))).json).toEqual({ status: "success", data: { heard: 0 } });
+    expect((await send(body.padEnd(1_048_576))).json).toEqual({ status: "success", data: { received: 0 } });
   });
 
   it("says how many alerts Alertmanager left out", async () => {
@@ -150,7 +150,7 @@ describe("a webhook that cannot be used", () => {
     const answer = await send(body, { ...AUTHORIZED, ...headers });
     expect([answer.status, answer.json.status]).toEqual([status, "error"]);
     expect(answer.json.error).toMatch(error);
-    expect(api.heard).toEqual([]);
+    expect(api.received).toEqual([]);
     expect(api.rejections).toMatchObject([{ reason, count: 1, address: "127.0.0.1" }]);
     expect(await counted()).toEqual({ [`predict_alerts_rejected_total{reason="${reason}"}`]: 1 });
   });
@@ -173,7 +173,7 @@ describe("a webhook that cannot be used", () => {
     expect(api.rejections).toMatchObject([{ reason: "too_large" }]);
   });
 
-  it("in parts: the field is named, and the other alerts are heard", async () => {
+  it("in parts: the field is named, and the other alerts are taken", async () => {
     const future = iso(WALL_MS + 3_600_000);
     const bad = [
       { ...firing, startsAt: future },
@@ -188,9 +188,9 @@ describe("a webhook that cannot be used", () => {
         { field: "alerts[0].startsAt", message: expect.stringMatching(/^must not be more/) },
         { field: "alerts[2].labels.alertname", message: "must name the alert" },
       ],
-      heard: 2,
+      received: 2,
     });
-    expect(api.heard.map((a) => a.status)).toEqual(["resolved", "firing"]);
+    expect(api.received.map((a) => a.status)).toEqual(["resolved", "firing"]);
     expect(await counted()).toMatchObject({
       'predict_alerts_received_total{status="firing"}': 1,
       'predict_alerts_received_total{status="resolved"}': 1,
@@ -201,13 +201,13 @@ describe("a webhook that cannot be used", () => {
   it("with a parameter: there is none here", async () => {
     const answer = await send(JSON.stringify(webhook(firing)), AUTHORIZED, `${PATH}?dry=1`);
     expect([answer.status, answer.json.error]).toEqual([400, 'unknown parameter "dry"; there is none here']);
-    expect(api.heard).toEqual([]);
+    expect(api.received).toEqual([]);
   });
 });
 
 describe("what cannot be kept", () => {
   it("is answered 503, so that Alertmanager comes again", async () => {
-    api.hearAlerts = async () => {
+    api.ingestAlerts = async () => {
       throw new StoreError("disk full");
     };
     const answer = await send(JSON.stringify(webhook(firing, resolved)));
@@ -220,7 +220,7 @@ describe("what cannot be kept", () => {
   });
 
   it("for want of room is answered 413 with its names; the others count as received", async () => {
-    api.hearAlerts = async ([first]) => {
+    api.ingestAlerts = async ([first]) => {
       throw new AlertsFullError([first!], 1000);
     };
     const answer = await send(JSON.stringify(webhook(firing, resolved)));
@@ -237,7 +237,7 @@ describe("what cannot be kept", () => {
   });
 
   it("for a defect is answered 500, counted, and not received", async () => {
-    api.hearAlerts = async () => {
+    api.ingestAlerts = async () => {
       throw new TypeError("x is undefined");
     };
     const answer = await send(JSON.stringify(webhook(firing)));

@@ -14,7 +14,7 @@ export interface AlertsApi {
    * Resolves once all of it is kept on disk.
    * @throws StoreError nothing was kept; AlertsFullError some found no room, the others are kept
    */
-  hearAlerts(alerts: readonly AlertState[]): Promise<void>;
+  ingestAlerts(alerts: readonly AlertState[]): Promise<void>;
   /** Alerts that fire and are believed now. */
   firingAlerts(): number;
   /** Told of every webhook that was not taken whole. */
@@ -78,24 +78,24 @@ export function alertWebhook(api: AlertsApi, registry: Registry): RequestHandler
     if (truncated > 0)
       reject(request, "truncated", "left out by Alertmanager: max_alerts of its receiver", truncated);
     if (invalid !== undefined) reject(request, "invalid", invalid.message, Math.max(1, webhook.unusable));
-    const refused = await hear({ api, alerts, reject: (...why) => reject(request, ...why) });
+    const refused = await ingest({ api, alerts, reject: (...why) => reject(request, ...why) });
     for (const alert of alerts) if (!refused.includes(alert)) received.inc({ status: alert.status });
     if (refused.length > 0) throw fullAnswer(refused);
     if (invalid !== undefined) throw invalid;
-    response.json({ status: "success", data: { heard: alerts.length } });
+    response.json({ status: "success", data: { received: alerts.length } });
   };
   return [body, take];
 }
 
 /** Keeps alerts, and answers which of them found no room. Throws what the call is answered when none is kept. */
-async function hear(input: {
+async function ingest(input: {
   api: AlertsApi;
   alerts: readonly AlertState[];
   reject: (reason: RejectReason, error: string, count: number) => void;
 }): Promise<readonly AlertState[]> {
   const { api, alerts, reject } = input;
   try {
-    await api.hearAlerts(alerts);
+    await api.ingestAlerts(alerts);
     return [];
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -123,7 +123,7 @@ function invalidAnswer({ alerts, problems }: Webhook): ApiError {
   const [first] = problems;
   const more = problems.length > 1 ? `, and ${problems.length - 1} more` : "";
   return new ApiError(400, `${first?.field} ${first?.message}${more}`, {
-    details: { problems: problems.slice(0, MAX_LISTED), heard: alerts.length },
+    details: { problems: problems.slice(0, MAX_LISTED), received: alerts.length },
   });
 }
 
@@ -145,7 +145,7 @@ function webhookMetrics(api: AlertsApi, registry: Registry) {
   for (const reason of REASONS) rejected.inc({ reason }, 0);
   new Gauge({
     name: "predict_alerts_firing",
-    help: "Alerts that fire and were heard of lately enough to be acted on.",
+    help: "Alerts that fire and were received lately enough to be acted on.",
     registers,
     collect() {
       this.set(api.firingAlerts());

@@ -47,14 +47,14 @@ describe("a caller without a valid token", () => {
     ["no scheme", { authorization: "Bearer" }, "wrong"],
     ["a wrong one beside the right one", { authorization: "Bearer not it", "x-admin-token": TOKEN }, "wrong"],
     ["it twice", { "x-admin-token": `${TOKEN}, ${TOKEN}` }, "wrong"],
-  ])("%s: 401, counted, told, and nothing heard", async (_name, headers, reason) => {
+  ])("%s: 401, counted, told, and nothing taken", async (_name, headers, reason) => {
     const { api, server, call } = await start();
     const answer = await call(headers);
     expect(answer.status).toBe(401);
     expect(answer.headers.get("www-authenticate")).toBe('Bearer realm="predictive-monitor"');
     expect(answer.headers.get("connection")).toBe("close");
     expect(answer.json.error).toMatch(new RegExp(`^the token is ${reason}; send one`));
-    expect(api.heard).toEqual([]);
+    expect(api.received).toEqual([]);
     expect(api.refusals).toEqual([{ kind: "refused", address: "127.0.0.1", reason, count: 1 }]);
     expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
       `predict_api_calls_refused_total{reason="token_${reason}"} 1\n`,
@@ -79,7 +79,7 @@ describe("a caller without a valid token", () => {
     expect(locked.status).toBe(429);
     expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(25);
     expect(locked.json.error).toMatch(/^too many wrong tokens from this address; wait \d+ s$/);
-    expect(api.heard).toEqual([]);
+    expect(api.received).toEqual([]);
     expect(api.refusals.map(({ kind }) => kind)).toEqual(["refused", "locked_out"]);
     const page = await (await fetch(`${server.url}/metrics`)).text();
     expect(page).toContain("predict_api_addresses_locked_out 1\n");

@@ -1,4 +1,5 @@
 import type { Express, RequestHandler, Response } from "express";
+import type { Pause, Silence } from "../report/wire.ts";
 import { readAcknowledge, readPause, readSaid, readSilence } from "./controls-input.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
@@ -29,12 +30,12 @@ export interface Done<T> {
 export interface ControlsApi {
   /** Wall clock, milliseconds. */
   nowMs(): number;
-  pause(asked: Said & { readonly forMs: number | undefined }): Done<Record<string, unknown>>;
+  pause(asked: Said & { readonly forMs: number | undefined }): Done<Pause | undefined>;
   /** False when it was not paused. */
   resume(asked: Said): Done<boolean>;
-  silences(): readonly Record<string, unknown>[];
+  silences(): readonly Silence[];
   /** Undefined when there is no room for another. */
-  silence(asked: SilenceAsked): Done<Record<string, unknown> | undefined>;
+  silence(asked: SilenceAsked): Done<Silence | undefined>;
   /** `configured`: it is of the configuration and ends there. */
   liftSilence(id: string, asked: Said): Done<"lifted" | "unknown" | "configured">;
   /** False when the target is not escalated. */

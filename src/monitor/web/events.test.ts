@@ -3,8 +3,9 @@ import { type AddressInfo, connect } from "node:net";
 import express from "express";
 import { Registry } from "prom-client";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Frame } from "../report/wire.ts";
 import type { ApiError } from "./errors.ts";
-import { type EventLimits, eventStream, type PageFrame } from "./events.ts";
+import { type EventLimits, eventStream } from "./events.ts";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -12,8 +13,8 @@ afterEach(async () => {
 });
 
 async function setup(limits: Partial<EventLimits> = {}) {
-  const listeners = new Set<(frame: PageFrame) => void>();
-  const kept: PageFrame[] = [];
+  const listeners = new Set<(frame: Frame) => void>();
+  const kept: Frame[] = [];
   const registry = new Registry();
   const stream = eventStream({
     registry,
@@ -40,7 +41,7 @@ async function setup(limits: Partial<EventLimits> = {}) {
   closers.push(() => server.closeAllConnections());
   const { port } = server.address() as AddressInfo;
   const send = (id: string, data = "{}") => {
-    const frame = { id, event: "delta", data };
+    const frame: Frame = { id, event: "delta", data };
     kept.push(frame);
     for (const listener of listeners) listener(frame);
   };

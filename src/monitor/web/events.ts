@@ -1,20 +1,13 @@
 import type { Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { Frame } from "../report/wire.ts";
 import { ApiError } from "./errors.ts";
-
-/** One message to everyone who has the page open. */
-export interface PageFrame {
-  readonly id: string;
-  readonly event: string;
-  /** One line of JSON. */
-  readonly data: string;
-}
 
 export interface EventSource {
   /** Frames after this one; undefined when some of them are gone. */
-  since(id: string): readonly PageFrame[] | undefined;
+  since(id: string): readonly Frame[] | undefined;
   /** @returns how to stop */
-  subscribe(listener: (frame: PageFrame) => void): () => void;
+  subscribe(listener: (frame: Frame) => void): () => void;
 }
 
 export interface EventStream {
@@ -107,7 +100,7 @@ export function eventStream(options: {
   };
 }
 
-function textOf({ id, event, data }: PageFrame): string {
+function textOf({ id, event, data }: Frame): string {
   return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
 }
 

@@ -1,21 +1,19 @@
 import type { Express, RequestHandler } from "express";
 import { z } from "zod";
+import { type Replay, SENSITIVITIES, type Sensitivity } from "../report/wire.ts";
 import { readBody } from "./controls-input.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
 
-export const REPLAY_SETTINGS = ["strict", "default", "eager"] as const;
-export type ReplaySetting = (typeof REPLAY_SETTINGS)[number];
-
 export interface ReplayAsked {
-  readonly settings: readonly ReplaySetting[];
+  readonly settings: readonly Sensitivity[];
   readonly spanMs: number;
 }
 
 /** The recent past at other settings. */
 export interface ReplayApi {
   /** @throws ReplayBusyError, ReplayFailedError */
-  replay(asked: ReplayAsked): Promise<Record<string, unknown>>;
+  replay(asked: ReplayAsked): Promise<Replay>;
 }
 
 /** Another replay is running. */
@@ -31,7 +29,7 @@ export class ReplayFailedError extends Error {
 const MAX_HOURS = 24;
 const ASKED = z.strictObject({
   sensitivity: z
-    .enum(REPLAY_SETTINGS, { error: `must be ${REPLAY_SETTINGS.join(", ")}; left out: all of them` })
+    .enum(SENSITIVITIES, { error: `must be ${SENSITIVITIES.join(", ")}; left out: all of them` })
     .optional(),
   hours: z
     .number({ error: HOURS() })
@@ -59,7 +57,7 @@ export function routeReplay(
     .route("/api/v1/replay")
     .post(guard, noParameters, jsonBody(4096), async (request, response) => {
       const { sensitivity, hours } = readBody(ASKED, request.body);
-      const settings = sensitivity === undefined ? REPLAY_SETTINGS : [sensitivity];
+      const settings = sensitivity === undefined ? SENSITIVITIES : [sensitivity];
       try {
         const data = await api.replay({ settings, spanMs: hours * 3_600_000 });
         response.json({ status: "success", data });

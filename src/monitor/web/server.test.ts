@@ -238,10 +238,26 @@ describe("the status page", () => {
     expect(await plain.text()).toBe(await first.text());
   });
 
+  it("is in TypeScript here and JavaScript there: every file is served, and imports only what is", async () => {
+    for (const name of FILES.filter((file) => file.endsWith(".ts"))) {
+      const answer = await ask(`/page/${name.replace(/ts$/, "js")}`);
+      expect([answer.status, answer.headers.get("content-type")], name).toEqual([
+        200,
+        "text/javascript; charset=utf-8",
+      ]);
+      const text = await answer.text();
+      const imports = [...text.matchAll(/(?:from |import\()"([^"]*)"/g)].map(([, path]) => path ?? "");
+      for (const path of imports) expect((await ask(`/page/${path}`)).status, `${name}: ${path}`).toBe(200);
+      expect(text, name).not.toMatch(/^(import|export) type|^interface|: string\b/m);
+    }
+  });
+
   it("serves its own files and no others", async () => {
     for (const path of [
       "/page/",
-      "/page/main.test.ts",
+      "/page/main.ts",
+      "/page/page.test.ts",
+      "/page/page.test.js",
       "/page/..%2fserver.ts",
       "/page/../server.ts",
       "/page/none.js",
@@ -254,7 +270,7 @@ describe("the status page", () => {
     const html = read("index.html");
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)/);
     expect(html).not.toMatch(/(src|href)="(https?:)?\/\//);
-    const scripts = FILES.filter((name) => name.endsWith(".js"));
+    const scripts = FILES.filter((name) => name.endsWith(".ts"));
     expect(scripts.length).toBeGreaterThan(10);
     for (const file of scripts)
       expect(read(file), file).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b/);

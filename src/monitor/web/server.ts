@@ -23,7 +23,7 @@ export interface MonitorApi extends AlertsApi {
   unhealthy(): string | undefined;
   /** Undefined when ready, else what is still missing. */
   unready(): string | undefined;
-  status(): Record<string, unknown>;
+  status(): object;
   /** What the status page shows beyond the status. */
   readonly page: PageApi;
   readonly replay: ReplayApi;

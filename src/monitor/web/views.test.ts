@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Replay, TargetPast } from "../report/wire.ts";
 import { type ReplayAsked, ReplayBusyError, ReplayFailedError } from "./replay.ts";
 import { type MonitorServer, startMonitorServer } from "./server.ts";
 import type { DecisionsQuery, SeriesQuery } from "./views.ts";
@@ -6,21 +7,21 @@ import { quietApi, TOKEN } from "./web.testkit.ts";
 
 let server: MonitorServer;
 let asked: (SeriesQuery | DecisionsQuery | ReplayAsked)[];
-let replay: (asked: ReplayAsked) => Promise<Record<string, unknown>>;
+let replay: (asked: ReplayAsked) => Promise<Replay>;
 
 beforeEach(async () => {
   asked = [];
-  replay = async () => ({ replayed: [] });
+  replay = async () => ({ replayed: [] }) as unknown as Replay;
   const quiet = quietApi();
   const api = {
     ...quiet,
     page: {
       ...quiet.page,
-      kinds: ["acted", "held", "quiet"],
-      fleet: () => ({ id: "7-1", filler: "x".repeat(5000) }),
+      states: ["acting", "blocked", "ok"] as const,
+      fleet: () => ({ id: "7-1", filler: "x".repeat(5000) }) as never,
       series: (query: SeriesQuery) => {
         asked.push(query);
-        return query.target === "shop" ? { newest: 3, series: [] } : undefined;
+        return query.target === "shop" ? ({ newest: 3, series: [] } as unknown as TargetPast) : undefined;
       },
       decisions: (query: DecisionsQuery) => {
         asked.push(query);
@@ -100,17 +101,24 @@ describe("the past of a target", () => {
 describe("the log of decisions", () => {
   it("is asked for with filters", async () => {
     await get("decisions");
-    await get("decisions?target=shop&signal=memory&reason=paused&kind=acted,held&before=7&limit=5");
+    await get("decisions?target=shop&signal=memory&reason=paused&state=acting,blocked&before=7&limit=5");
     const none = {
       target: undefined,
       signal: undefined,
       reason: undefined,
-      kinds: undefined,
+      states: undefined,
       before: undefined,
     };
     expect(asked).toEqual([
       { ...none, limit: 100 },
-      { target: "shop", signal: "memory", reason: "paused", kinds: ["acted", "held"], before: 7, limit: 5 },
+      {
+        target: "shop",
+        signal: "memory",
+        reason: "paused",
+        states: ["acting", "blocked"],
+        before: 7,
+        limit: 5,
+      },
     ]);
   });
 
@@ -118,7 +126,7 @@ describe("the log of decisions", () => {
     ["decisions?limit=501", "parameter limit must be a whole number from 1 to 500"],
     ["decisions?limit=0", "parameter limit must be a whole number from 1 to 500"],
     ["decisions?before=-1", "parameter before must be a whole number from 1"],
-    ["decisions?kind=loud", "parameter kind must be some of acted, held, quiet, with commas between"],
+    ["decisions?state=loud", "parameter state must be some of acting, blocked, ok, with commas between"],
   ])("%s is 400", async (path, error) => {
     expect(await get(path)).toMatchObject({ status: 400, json: { error } });
     expect(asked).toEqual([]);

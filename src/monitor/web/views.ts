@@ -1,6 +1,7 @@
 import type { Express, NextFunction, Request, RequestHandler, Response } from "express";
 import { printable } from "../../common/security/text.ts";
 import { pace, sharedText } from "../../common/telemetry/shared-text.ts";
+import type { Decisions, Fleet, State, TargetPast } from "../report/wire.ts";
 import { createJsonMemory, sendJson } from "./compressed.ts";
 import { ApiError } from "./errors.ts";
 import type { EventSource } from "./events.ts";
@@ -16,7 +17,7 @@ export interface DecisionsQuery {
   readonly target: string | undefined;
   readonly signal: string | undefined;
   readonly reason: string | undefined;
-  readonly kinds: readonly string[] | undefined;
+  readonly states: readonly State[] | undefined;
   /** Id of a decision: only older ones are wanted. */
   readonly before: number | undefined;
   readonly limit: number;
@@ -24,12 +25,12 @@ export interface DecisionsQuery {
 
 /** What the status page asks of the monitor. */
 export interface PageApi extends EventSource {
-  fleet(): Record<string, unknown>;
+  fleet(): Fleet;
   /** Undefined when there is no such target or signal. */
-  series(query: SeriesQuery): Record<string, unknown> | undefined;
-  /** Kinds of decisions that can be asked for. */
-  readonly kinds: readonly string[];
-  decisions(query: DecisionsQuery): Record<string, unknown>;
+  series(query: SeriesQuery): TargetPast | undefined;
+  /** States of decisions that can be asked for. */
+  readonly states: readonly State[];
+  decisions(query: DecisionsQuery): Decisions;
 }
 
 const FLEETS_PER_SECOND = 5;
@@ -89,11 +90,11 @@ export function routeViews(
   app
     .route("/api/v1/decisions")
     .get(paced, async (request, response) => {
-      const asked = parametersOf(request, ["target", "signal", "reason", "kind", "before", "limit"]);
+      const asked = parametersOf(request, ["target", "signal", "reason", "state", "before", "limit"]);
       const { target, signal, reason } = asked;
       const data = page.decisions({
         ...{ target, signal, reason },
-        kinds: kindsOf(asked, page.kinds),
+        states: statesOf(asked, page.states),
         before: number(asked, "before", { min: 1 }),
         limit: number(asked, "limit", { min: 1, max: MAX_LIMIT }) ?? DEFAULT_LIMIT,
       });
@@ -140,11 +141,11 @@ function number(given: Parameters, name: string, range: { min: number; max?: num
   );
 }
 
-function kindsOf({ kind }: Parameters, known: readonly string[]): readonly string[] | undefined {
-  if (kind === undefined) return undefined;
-  const asked = kind.split(",");
-  if (asked.every((k) => known.includes(k))) return asked;
-  throw wrong("kind", `must be some of ${known.join(", ")}, with commas between`);
+function statesOf({ state }: Parameters, known: readonly State[]): readonly State[] | undefined {
+  if (state === undefined) return undefined;
+  const asked = state.split(",") as State[];
+  if (asked.every((s) => known.includes(s))) return asked;
+  throw wrong("state", `must be some of ${known.join(", ")}, with commas between`);
 }
 
 function wrong(name: string, what: string): ApiError {

@@ -2,22 +2,23 @@ import { Registry } from "prom-client";
 import type { RefusalEvent } from "../../common/security/gate.ts";
 import { createTokenSet } from "../../common/security/tokens.ts";
 import type { AlertState } from "../kernel/containment.ts";
+import type { Fleet, Replay, Silence } from "../report/wire.ts";
 import type { AlertsRejected } from "./alerts.ts";
 import type { MonitorApi } from "./server.ts";
 
 export const TOKEN = "a token of the tests";
 
-/** A monitor that is well, and keeps what it hears and what it is told of in lists. */
+/** A monitor that is well, and keeps in lists what it receives and what it is told of. */
 export function quietApi(): MonitorApi & {
-  readonly heard: AlertState[];
+  readonly received: AlertState[];
   readonly rejections: AlertsRejected[];
   readonly refusals: RefusalEvent[];
 } {
-  const heard: AlertState[] = [];
+  const received: AlertState[] = [];
   const rejections: AlertsRejected[] = [];
   const refusals: RefusalEvent[] = [];
   return {
-    heard,
+    received,
     rejections,
     refusals,
     registry: new Registry(),
@@ -29,24 +30,24 @@ export function quietApi(): MonitorApi & {
     reload: async () => undefined,
     onRefusal: (event) => void refusals.push(event),
     readAlerts: () => ({ alerts: [], problems: [], unusable: 0, truncated: 0 }),
-    hearAlerts: async (alerts) => void heard.push(...alerts),
-    firingAlerts: () => heard.filter(({ status }) => status === "firing").length,
+    ingestAlerts: async (alerts) => void received.push(...alerts),
+    firingAlerts: () => received.filter(({ status }) => status === "firing").length,
     onAlertsRejected: (event) => void rejections.push(event),
     page: {
-      kinds: ["acted", "quiet"],
-      fleet: () => ({}),
+      states: ["acting", "ok"],
+      fleet: () => ({}) as Fleet,
       series: () => undefined,
       decisions: () => ({ decisions: [], more: false }),
       since: () => [],
       subscribe: () => () => {},
     },
-    replay: { replay: async () => ({}) },
+    replay: { replay: async () => ({}) as Replay },
     controls: {
       nowMs: () => 0,
-      pause: () => ({ result: {}, notPersisted: undefined }),
+      pause: () => ({ result: undefined, notPersisted: undefined }),
       resume: () => ({ result: true, notPersisted: undefined }),
       silences: () => [],
-      silence: () => ({ result: {}, notPersisted: undefined }),
+      silence: () => ({ result: {} as Silence, notPersisted: undefined }),
       liftSilence: () => ({ result: "lifted", notPersisted: undefined }),
       acknowledge: () => ({ result: true, notPersisted: undefined }),
     },

@@ -378,7 +378,7 @@ export class Site implements SiteView {
     const api = alertsApi({ loop, clock, logger });
     const { alerts, problems } = api.readAlerts(body);
     try {
-      await api.hearAlerts(alerts);
+      await api.ingestAlerts(alerts);
     } catch (error) {
       if (error instanceof Killed) return undefined;
       if (error instanceof AlertsFullError) return 413;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Decision } from "../../kernel/decision.ts";
 import type { PlaybookDecision } from "../../playbooks/decide.ts";
 import { blindOf, decisionOf } from "../report.testkit.ts";
-import { DecisionLog, kindOf } from "./decision-log.ts";
+import { DecisionLog, stateOf } from "./decision-log.ts";
 
 const T0 = Date.UTC(2026, 0, 1);
 const iso = (cycle: number) => new Date(T0 + 30_000 * cycle).toISOString();
@@ -28,14 +28,14 @@ describe("the log of decisions", () => {
     feed(log, 1, [held({ current: 400 })]);
     feed(log, 2, [held({ current: 450 })]);
     feed(log, 3, [calm()]);
-    const { entries, more } = log.find({ limit: 10 });
+    const { decisions, more } = log.find({ limit: 10 });
     expect(more).toBe(false);
-    expect(entries).toMatchObject([
-      { id: 3, kind: "quiet", at: iso(3), ended_at: null, cycles: 1 },
+    expect(decisions).toMatchObject([
+      { id: 3, state: "ok", at: iso(3), ended_at: null, cycles: 1 },
       {
         ...{
           id: 2,
-          kind: "held",
+          state: "blocked",
           at: iso(1),
           ended_at: iso(3),
           cycles: 2,
@@ -52,11 +52,11 @@ describe("the log of decisions", () => {
         decision_until: new Date(T0 + 300_000).toISOString(),
         decision_detail: "holding: pre_timeout would act, but the target is in cooldown until 00:05:00 UTC",
       },
-      { id: 1, kind: "quiet", decision: "below_slo", ended_at: iso(1) },
+      { id: 1, state: "ok", decision: "below_slo", ended_at: iso(1) },
     ]);
   });
 
-  it("can be asked for by target, signal, reason and kind, page by page", () => {
+  it("can be asked for by target, signal, reason and state, page by page", () => {
     const log = new DecisionLog();
     const all = ["a", "b", "c"].flatMap((target) => [
       calm({ target }),
@@ -65,19 +65,19 @@ describe("the log of decisions", () => {
     ]);
     feed(log, 0, all);
     const ids = (query: Omit<Parameters<DecisionLog["find"]>[0], "limit">, limit = 100) =>
-      log.find({ ...query, limit }).entries.map((e) => e.id);
+      log.find({ ...query, limit }).decisions.map((e) => e.id);
     expect(ids({})).toEqual([9, 8, 7, 6, 5, 4, 3, 2, 1]);
     expect(ids({ target: "b" })).toEqual([6, 5, 4]);
     expect(ids({ signal: "memory" })).toEqual([8, 5, 2]);
     expect(ids({ reason: "data_missing" })).toEqual([9, 6, 3]);
-    expect(ids({ kinds: ["held", "blind"], target: "c" })).toEqual([9, 8]);
-    expect(log.find({ kinds: ["held"], limit: 2 })).toMatchObject({
+    expect(ids({ states: ["blocked", "no_data"], target: "c" })).toEqual([9, 8]);
+    expect(log.find({ states: ["blocked"], limit: 2 })).toMatchObject({
       more: true,
-      entries: [{ id: 8 }, { id: 5 }],
+      decisions: [{ id: 8 }, { id: 5 }],
     });
-    expect(log.find({ kinds: ["held"], before: 5, limit: 2 })).toMatchObject({
+    expect(log.find({ states: ["blocked"], before: 5, limit: 2 })).toMatchObject({
       more: false,
-      entries: [{ id: 2 }],
+      decisions: [{ id: 2 }],
     });
   });
 
@@ -85,7 +85,7 @@ describe("the log of decisions", () => {
     const log = new DecisionLog();
     feed(log, 0, [calm(), held({ target: "gone" })]);
     feed(log, 1, [calm()]);
-    expect(log.find({ limit: 1 }).entries).toMatchObject([{ target: "gone", ended_at: iso(1) }]);
+    expect(log.find({ limit: 1 }).decisions).toMatchObject([{ target: "gone", ended_at: iso(1) }]);
   });
 
   it("has what was decided on playbooks", () => {
@@ -97,16 +97,16 @@ describe("the log of decisions", () => {
     feed(log, 0, [], [playbook]);
     feed(log, 1, [], [{ ...playbook, act: true, reason: "alert", detail: "starts" }]);
     feed(log, 2, []);
-    expect(log.find({ limit: 5 }).entries).toMatchObject([
+    expect(log.find({ limit: 5 }).decisions).toMatchObject([
       {
-        kind: "acted",
+        state: "acting",
         playbook: "contain-backlog",
         decision: "alert",
         decision_detail: "starts",
         ended_at: iso(2),
       },
       {
-        kind: "held",
+        state: "blocked",
         target: "telemetry-gateway",
         metric: "",
         decision_detail: "the gateway is in cooldown",
@@ -119,20 +119,22 @@ describe("the log of decisions", () => {
     feed(log, 0, [held()]);
     for (let i = 1; i < 5000; i++)
       feed(log, i, [calm({ reason: i % 2 === 0 ? "below_slo" : "r2_below_min" })]);
-    const { entries } = log.find({ limit: 10_000 });
-    expect(entries.length).toBeLessThanOrEqual(2201);
-    expect(entries.at(-1)).toMatchObject({ id: 1, kind: "held" });
+    const { decisions } = log.find({ limit: 10_000 });
+    expect(decisions.length).toBeLessThanOrEqual(2201);
+    expect(decisions.at(-1)).toMatchObject({ id: 1, state: "blocked" });
     for (let i = 0; i < 5000; i++) feed(log, 5000 + i, [i % 2 === 0 ? held() : decisionOf()]);
-    expect(log.find({ limit: 20_000, kinds: ["held", "acted"] }).entries.length).toBeLessThanOrEqual(4200);
+    expect(log.find({ limit: 20_000, states: ["blocked", "acting"] }).decisions.length).toBeLessThanOrEqual(
+      4200,
+    );
   });
 });
 
-describe("the kind of a decision", () => {
+describe("the state of a decision", () => {
   it.each<[string, Decision]>([
-    ["acted", decisionOf()],
-    ["held", held()],
-    ["blind", blindOf()],
-    ["watching", decisionOf({ act: false, reason: "weak_probability", trigger: undefined })],
-    ["quiet", calm()],
-  ])("%s", (kind, decision) => expect(kindOf(decision)).toBe(kind));
+    ["acting", decisionOf()],
+    ["blocked", held()],
+    ["no_data", blindOf()],
+    ["at_risk", decisionOf({ act: false, reason: "weak_probability", trigger: undefined })],
+    ["ok", calm()],
+  ])("%s", (state, decision) => expect(stateOf(decision)).toBe(state));
 });

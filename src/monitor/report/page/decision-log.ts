@@ -1,29 +1,30 @@
 import type { TickReport } from "../../cycle/types.ts";
-import type { Decision } from "../../kernel/decision.ts";
+import { type Decision, namedVerdict } from "../../kernel/decision.ts";
 import { seriesKey } from "../../kernel/target.ts";
 import type { PlaybookDecision } from "../../playbooks/decide.ts";
 import { explain } from "../../rules/explain.ts";
+import { figure, iso, isoOrNull } from "../json.ts";
 
 /**
- * What a decision came to, for people who look for one kind. `acted`: it asked for an action and none held it; `held`:
- * a rule would act, something held it back; `watching`: in risk, no rule speaks yet; `blind`: no usable data; `quiet`:
+ * What a decision came to, the most urgent first. `acting`: an action was asked for, and no guard blocked it; `blocked`:
+ * one was asked for, something blocked it; `at_risk`: in risk, no reason to act yet; `no_data`: no usable data; `ok`:
  * nothing is wrong.
  */
-export const DECISION_KINDS = ["acted", "held", "watching", "blind", "quiet"] as const;
-export type DecisionKind = (typeof DECISION_KINDS)[number];
+export const STATES = ["acting", "blocked", "at_risk", "no_data", "ok"] as const;
+export type State = (typeof STATES)[number];
 
-export function kindOf(d: Pick<Decision, "act" | "reason" | "trigger" | "inRisk">): DecisionKind {
-  if (d.act) return "acted";
-  if (d.reason.startsWith("data_")) return "blind";
-  if (d.trigger !== undefined) return "held";
-  return d.inRisk ? "watching" : "quiet";
+export function stateOf(d: Pick<Decision, "act" | "reason" | "trigger" | "inRisk">): State {
+  if (d.act) return "acting";
+  if (d.reason.startsWith("data_")) return "no_data";
+  if (d.trigger !== undefined) return "blocked";
+  return d.inRisk ? "at_risk" : "ok";
 }
 
 /** One decision for as long as it stayed the same. */
 interface Entry {
   readonly id: number;
   readonly key: string;
-  readonly kind: DecisionKind;
+  readonly state: State;
   readonly target: string;
   /** Empty for a playbook that an alert asked for. */
   readonly signal: string;
@@ -48,21 +49,21 @@ export interface DecisionQuery {
   readonly target?: string | undefined;
   readonly signal?: string | undefined;
   readonly reason?: string | undefined;
-  readonly kinds?: readonly DecisionKind[] | undefined;
+  readonly states?: readonly State[] | undefined;
   /** Only entries with a smaller id: the next page. */
   readonly before?: number | undefined;
   readonly limit: number;
 }
 
-/** Entries that are kept: what is quiet must not push out what is not. */
+/** Entries that are kept: what is calm must not push out what is not. */
 const MAX_NOTABLE = 4000;
-const MAX_QUIET = 2000;
+const MAX_OK = 2000;
 
 /** Decisions as they change, bounded, newest first when asked. */
 export class DecisionLog {
   /** Ascending by id. */
   readonly #notable: Entry[] = [];
-  readonly #quiet: Entry[] = [];
+  readonly #ok: Entry[] = [];
   readonly #open = new Map<string, Entry>();
   #nextId = 1;
 
@@ -83,8 +84,8 @@ export class DecisionLog {
   }
 
   /** Newest first; `more` when there are older ones that fit. */
-  find(query: DecisionQuery): { readonly entries: Record<string, unknown>[]; readonly more: boolean } {
-    const { target, signal, reason, kinds, before = Number.POSITIVE_INFINITY, limit } = query;
+  find(query: DecisionQuery): { readonly decisions: LoggedDecision[]; readonly more: boolean } {
+    const { target, signal, reason, states, before = Number.POSITIVE_INFINITY, limit } = query;
     const found: Entry[] = [];
     for (const entry of this.#newestFirst()) {
       const fits =
@@ -92,29 +93,29 @@ export class DecisionLog {
         (target === undefined || entry.target === target) &&
         (signal === undefined || entry.signal === signal) &&
         (reason === undefined || entry.reason === reason) &&
-        (kinds === undefined || kinds.includes(entry.kind));
+        (states === undefined || states.includes(entry.state));
       if (!fits) continue;
-      if (found.length === limit) return { entries: found.map(fields), more: true };
+      if (found.length === limit) return { decisions: found.map(fields), more: true };
       found.push(entry);
     }
-    return { entries: found.map(fields), more: false };
+    return { decisions: found.map(fields), more: false };
   }
 
   #note(noted: Noted, nowMs: number): void {
-    const { key, kind, target, signal, playbook, reason, shown } = noted;
+    const { key, state, target, signal, playbook, reason, shown } = noted;
     const open = this.#open.get(key);
-    if (open !== undefined && open.reason === reason && open.kind === kind && open.target === target) {
+    if (open !== undefined && open.reason === reason && open.state === state && open.target === target) {
       open.cycles += 1;
       open.newest = shown;
       return;
     }
     if (open !== undefined) this.#close(open, nowMs);
     const entry: Entry = {
-      ...{ id: this.#nextId++, key, kind, target, signal, playbook, reason },
+      ...{ id: this.#nextId++, key, state, target, signal, playbook, reason },
       ...{ sinceMs: nowMs, endedMs: undefined, cycles: 1, newest: shown },
     };
     this.#open.set(key, entry);
-    const [list, max] = kind === "quiet" ? [this.#quiet, MAX_QUIET] : [this.#notable, MAX_NOTABLE];
+    const [list, max] = state === "ok" ? [this.#ok, MAX_OK] : [this.#notable, MAX_NOTABLE];
     list.push(entry);
     // In larger pieces: shifting a long list by one each time costs more than it gives.
     if (list.length > max + 200) list.splice(0, 200);
@@ -129,9 +130,9 @@ export class DecisionLog {
   }
 
   *#newestFirst(): Generator<Entry> {
-    let [i, j] = [this.#notable.length - 1, this.#quiet.length - 1];
+    let [i, j] = [this.#notable.length - 1, this.#ok.length - 1];
     while (i >= 0 || j >= 0) {
-      const [a, b] = [this.#notable[i], this.#quiet[j]];
+      const [a, b] = [this.#notable[i], this.#ok[j]];
       if (b === undefined || (a !== undefined && a.id > b.id)) {
         i -= 1;
         yield a as Entry;
@@ -143,14 +144,14 @@ export class DecisionLog {
   }
 }
 
-interface Noted extends Pick<Entry, "key" | "kind" | "target" | "signal" | "playbook" | "reason"> {
+interface Noted extends Pick<Entry, "key" | "state" | "target" | "signal" | "playbook" | "reason"> {
   readonly shown: Shown;
 }
 
 function ofSeries(d: Decision): Omit<Noted, "key"> {
-  const verdict = d.verdicts.find((v) => v.predictor === d.predictor);
+  const verdict = namedVerdict(d);
   return {
-    kind: kindOf(d),
+    state: stateOf(d),
     target: d.target,
     signal: d.signal,
     playbook: undefined,
@@ -160,14 +161,14 @@ function ofSeries(d: Decision): Omit<Noted, "key"> {
       untilMs: d.untilMs,
       trigger: d.trigger,
       current: d.current,
-      probability: verdict?.forecast === undefined ? undefined : verdict.probability,
+      probability: verdict?.forecast && verdict.probability,
     },
   };
 }
 
 function ofPlaybook(p: PlaybookDecision): Omit<Noted, "key"> {
   return {
-    kind: p.act ? "acted" : "held",
+    state: p.act ? "acting" : "blocked",
     target: p.heldBy ?? p.forecast?.target ?? "",
     signal: p.forecast?.signal ?? "",
     playbook: p.playbook,
@@ -182,30 +183,16 @@ function ofPlaybook(p: PlaybookDecision): Omit<Noted, "key"> {
   };
 }
 
-function fields(entry: Entry): Record<string, unknown> {
+export type LoggedDecision = ReturnType<typeof fields>;
+
+function fields(entry: Entry) {
+  const { id, state, target, cycles } = entry;
   const { detail, untilMs, trigger, current, probability } = entry.newest;
   return {
-    id: entry.id,
-    kind: entry.kind,
-    at: iso(entry.sinceMs),
-    ended_at: entry.endedMs === undefined ? null : iso(entry.endedMs),
-    cycles: entry.cycles,
-    target: entry.target,
-    metric: entry.signal,
-    playbook: entry.playbook ?? null,
-    decision: entry.reason,
+    ...{ id, state, at: iso(entry.sinceMs), ended_at: isoOrNull(entry.endedMs), cycles },
+    ...{ target, metric: entry.signal, playbook: entry.playbook ?? null, decision: entry.reason },
     decision_detail: typeof detail === "string" ? detail : detail(),
-    decision_until: untilMs === undefined || !Number.isFinite(untilMs) ? null : iso(untilMs),
-    trigger: trigger ?? null,
-    current: known(current),
-    probability: known(probability),
+    decision_until: isoOrNull(untilMs),
+    ...{ trigger: trigger ?? null, current: figure(current), probability: figure(probability) },
   };
-}
-
-function known(value: number | undefined): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(6));
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

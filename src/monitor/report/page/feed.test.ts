@@ -1,10 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { decisionOf, reportOf } from "../report.testkit.ts";
+import type { Overview } from "../status.ts";
 import { type Frame, PageFeed } from "./feed.ts";
 
 function setup() {
   const parts: Record<string, unknown> = { mode: "auto", guards: { paused: null } };
-  const feed = new PageFeed({ cycleMs: () => 30_000, overview: () => parts, run: "7" });
+  const feed = new PageFeed({
+    cycleMs: () => 30_000,
+    overview: () => parts as unknown as Overview,
+    run: "7",
+  });
   const frames: Frame[] = [];
   return { feed, parts, frames, hear: () => feed.subscribe((frame) => void frames.push(frame)) };
 }
@@ -24,12 +29,7 @@ describe("the fleet", () => {
     expect(feed.fleet()).toMatchObject({ series: [], sparks: {} });
     feed.cycle(twoOf(600));
     feed.cycle(twoOf(900));
-    const fleet = feed.fleet() as {
-      series: { row: unknown[] }[];
-      row: string[];
-      sparks: object;
-      parts: object;
-    };
+    const fleet = feed.fleet();
     expect(fleet.series).toHaveLength(2);
     expect(Object.fromEntries(fleet.row.map((name, i) => [name, fleet.series[1]?.row[i]]))).toEqual({
       ...{
@@ -37,7 +37,7 @@ describe("the fleet", () => {
         forecast: 6500,
         probability: 1,
         rank: 122,
-        kind: 0,
+        state: "acting",
         reason: "pre_timeout",
         until: null,
       },
@@ -77,7 +77,11 @@ describe("what is told to those who follow", () => {
 
   it("costs nothing while nobody follows", () => {
     let asked = 0;
-    const feed = new PageFeed({ cycleMs: () => 30_000, overview: () => ({ asked: ++asked }), run: "7" });
+    const feed = new PageFeed({
+      cycleMs: () => 30_000,
+      overview: () => ({ asked: ++asked }) as unknown as Overview,
+      run: "7",
+    });
     feed.cycle(twoOf(1));
     feed.cycle(twoOf(2));
     feed.refresh();

@@ -1,8 +1,10 @@
 import type { Reporter, TickReport } from "../../cycle/types.ts";
 import type { Decision } from "../../kernel/decision.ts";
-import { DECISION_KINDS, DecisionLog, type DecisionQuery } from "./decision-log.ts";
-import { ROW, rowOf, sparkOf } from "./fleet.ts";
-import { Rings } from "./rings.ts";
+import { figure } from "../json.ts";
+import type { Overview } from "../status.ts";
+import { DecisionLog } from "./decision-log.ts";
+import { type Row, type RowValues, rowOf, sparkOf } from "./fleet.ts";
+import { type Column, type Points, Rings } from "./rings.ts";
 
 /** One message to everyone who has the page open. */
 export interface Frame {
@@ -11,6 +13,14 @@ export interface Frame {
   readonly event: "delta" | "reset";
   /** JSON. */
   readonly data: string;
+}
+
+/** What a `delta` says: what changed since the message before. */
+export interface Delta {
+  readonly cycle: boolean;
+  /** Position in the fleet's `series`, then the values of its row. */
+  readonly rows: readonly (readonly [number, ...RowValues])[];
+  readonly parts: Partial<Overview>;
 }
 
 /** Messages that are kept for those who come back, and how large they may be together, characters. */
@@ -25,7 +35,7 @@ export class PageFeed implements Reporter {
   readonly rings = new Rings();
   readonly log = new DecisionLog();
   readonly #cycleMs: () => number;
-  readonly #overview: () => Record<string, unknown>;
+  readonly #overview: () => Overview;
   readonly #run: string;
   readonly #listeners = new Set<(frame: Frame) => void>();
   #frames: Frame[] = [];
@@ -40,7 +50,7 @@ export class PageFeed implements Reporter {
    */
   constructor(given: {
     readonly cycleMs: () => number;
-    readonly overview: () => Record<string, unknown>;
+    readonly overview: () => Overview;
     readonly run: string;
   }) {
     this.#cycleMs = given.cycleMs;
@@ -78,61 +88,31 @@ export class PageFeed implements Reporter {
   }
 
   /** Everything the page shows first. */
-  fleet(): Record<string, unknown> {
+  fleet() {
     const byTarget = Map.groupBy(this.#decisions, (d) => d.target);
     return {
       id: this.#id(),
-      kinds: DECISION_KINDS,
-      row: ROW,
+      /** Names of the values in each row. */
+      row: this.#decisions.slice(0, 1).flatMap((d) => Object.keys(rowOf(d)) as (keyof Row)[]),
       series: this.#decisions.map((d) => ({
-        target: d.target,
-        metric: d.signal,
-        slo: d.slo,
-        limit: d.limit,
-        row: rowOf(d),
+        ...{ target: d.target, metric: d.signal, slo: d.slo, limit: d.limit },
+        row: Object.values(rowOf(d)) as RowValues,
       })),
       sparks: Object.fromEntries([...byTarget].map(([name, own]) => [name, sparkOf(this.rings, own)])),
       parts: this.#overview(),
     };
   }
 
-  /** Decisions that were taken, newest first. */
-  decisions(query: DecisionQuery): Record<string, unknown> {
-    const { entries, more } = this.log.find(query);
-    return { decisions: entries, more };
-  }
-
   /**
    * The recent past of a target's signals, or of one of them; only cycles after `after`.
    * @returns undefined when the target or signal is not known
    */
-  series(query: {
-    target: string;
-    signal?: string | undefined;
-    after: number;
-  }): Record<string, unknown> | undefined {
-    const { target, after } = query;
-    const signals = query.signal === undefined ? this.rings.signalsOf(target) : [query.signal];
-    const found = signals.flatMap((signal) => this.rings.read(target, signal, after) ?? []);
+  series(query: { target: string; signal?: string | undefined; after: number }) {
+    const { target, signal, after } = query;
+    const signals = signal === undefined ? this.rings.signalsOf(target) : [signal];
+    const found = signals.flatMap((name) => this.rings.read(target, name, after) ?? []);
     if (found.length === 0) return undefined;
-    return {
-      target,
-      newest: this.rings.newest,
-      kept: this.rings.capacity,
-      series: found.map((points) => ({
-        metric: points.signal,
-        slo: points.slo,
-        limit: points.limit,
-        cycle: points.cycles,
-        at: points.atMs,
-        ...Object.fromEntries(
-          Object.entries(points.columns).map(([name, values]) => [name, values.map(known)]),
-        ),
-        decision: points.reasons,
-        in_risk_state: points.inRisk,
-        acted: points.acted,
-      })),
-    };
+    return { target, newest: this.rings.newest, kept: this.rings.capacity, series: found.map(pastOf) };
   }
 
   /** Frames after `id`, or undefined when some of them are gone. */
@@ -170,7 +150,7 @@ export class PageFeed implements Reporter {
     this.#sequence += 1;
     if (this.#listeners.size === 0) return;
     const before = this.#told;
-    const rows = this.#decisions.map((d) => JSON.stringify(rowOf(d)));
+    const rows = this.#decisions.map((d) => JSON.stringify(Object.values(rowOf(d))));
     const parts = new Map(
       Object.entries(this.#overview()).map(([name, part]) => [name, JSON.stringify(part)]),
     );
@@ -201,6 +181,14 @@ function previousOf(id: string): string {
   return `${id.slice(0, at)}-${Number(id.slice(at + 1)) - 1}`;
 }
 
-function known(value: number): number | null {
-  return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
+/** One series as it is sent: lists of one length, oldest first. */
+function pastOf({ signal, slo, limit, cycles, atMs, columns, reasons, inRisk, acted }: Points) {
+  const figures = Object.fromEntries(
+    Object.entries(columns).map(([name, values]) => [name, values.map((v) => figure(v))]),
+  ) as Record<Column, (number | null)[]>;
+  return {
+    ...{ metric: signal, slo, limit, cycle: cycles, at: atMs },
+    ...figures,
+    ...{ decision: reasons, in_risk_state: inRisk, acted },
+  };
 }

@@ -1,45 +1,37 @@
-import type { Decision } from "../../kernel/decision.ts";
+import { type Decision, namedVerdict } from "../../kernel/decision.ts";
 import { explain } from "../../rules/explain.ts";
+import { figure } from "../json.ts";
 import { rank } from "../log.ts";
-import { DECISION_KINDS, kindOf } from "./decision-log.ts";
+import { stateOf } from "./decision-log.ts";
 import type { Rings } from "./rings.ts";
 
-/** What a row of the fleet holds, in this order. */
-export const ROW = [
-  "current",
-  "forecast",
-  "probability",
-  /** Larger is more urgent. */
-  "rank",
-  /** Position in `kinds`. */
-  "kind",
-  "reason",
-  /** Seconds since the Unix epoch; null: not known. */
-  "until",
-  /** In plain words; null while nothing is wrong. */
-  "detail",
-] as const;
-
-export type Row = readonly (number | string | null)[];
+/** One series now. It is sent as the list of its values; the fleet tells their names once. */
+export type Row = ReturnType<typeof rowOf>;
+/** A list so that changes are short, and all of one length. */
+export type RowValues = readonly Row[keyof Row][];
 
 /** Points of the small line of a target in the overview. */
 export const SPARK_POINTS = 40;
 /** What the line shows at most, percent of the SLO. */
 const SPARK_MAX = 999;
 
-export function rowOf(d: Decision): Row {
-  const verdict = d.verdicts.find((v) => v.predictor === d.predictor);
-  const kind = kindOf(d);
-  return [
-    known(d.current),
-    known(verdict?.forecast?.value),
-    verdict?.forecast === undefined ? null : known(verdict.probability, 2),
-    Number(rank(d).toFixed(1)),
-    DECISION_KINDS.indexOf(kind),
-    d.reason,
-    d.untilMs === undefined || !Number.isFinite(d.untilMs) ? null : Math.round(d.untilMs / 1000),
-    kind === "quiet" ? null : explain(d),
-  ];
+/** Four digits are enough to read, and few enough to send. */
+export function rowOf(d: Decision) {
+  const verdict = namedVerdict(d);
+  const state = stateOf(d);
+  return {
+    current: figure(d.current, 4),
+    forecast: figure(verdict?.forecast?.value, 4),
+    probability: figure(verdict?.forecast && verdict.probability, 2),
+    /** Larger is more urgent. */
+    rank: Number(rank(d).toFixed(1)),
+    state,
+    reason: d.reason,
+    /** Seconds since the Unix epoch; null: not known. */
+    until: d.untilMs === undefined || !Number.isFinite(d.untilMs) ? null : Math.round(d.untilMs / 1000),
+    /** In plain words; null while nothing is wrong. */
+    detail: state === "ok" ? null : explain(d),
+  };
 }
 
 /** The worst share of its SLO of a target's signals, in percent, over the newest cycles; null where nothing is known. */
@@ -53,9 +45,4 @@ export function sparkOf(rings: Rings, decisions: readonly Decision[]): (number |
     const known = shares.map(({ slo, values }) => (values[i] ?? Number.NaN) / slo).filter(Number.isFinite);
     return known.length === 0 ? null : Math.min(SPARK_MAX, Math.round(100 * Math.max(...known)));
   });
-}
-
-/** Enough digits to read, few enough to send. */
-function known(value: number | undefined, digits = 4): number | null {
-  return value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(digits));
 }

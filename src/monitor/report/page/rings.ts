@@ -1,5 +1,5 @@
 import type { TickReport } from "../../cycle/types.ts";
-import type { Decision } from "../../kernel/decision.ts";
+import { type Decision, namedVerdict } from "../../kernel/decision.ts";
 import type { Observation } from "../../kernel/observation.ts";
 import { seriesKey } from "../../kernel/target.ts";
 
@@ -169,7 +169,7 @@ export class Rings {
     Object.assign(ring, { slo: d.slo, limit: d.limit, lastCycle: cycle });
     const linear = d.verdicts.find((v) => v.predictor === "linear")?.forecast;
     const trend = d.verdicts.find((v) => v.predictor === "trend")?.forecast;
-    const spoke = d.verdicts.find((v) => v.predictor === d.predictor);
+    const named = namedVerdict(d);
     const row: Record<Column, number | undefined> = {
       observed: d.current,
       age: seen?.status === "ok" ? nowMs - seen.timestampMs : undefined,
@@ -177,7 +177,7 @@ export class Rings {
       trend: trend?.value,
       low: trend?.low,
       high: trend?.high,
-      probability: spoke?.forecast === undefined ? undefined : spoke.probability,
+      probability: named?.forecast && named.probability,
     };
     COLUMNS.forEach((name, c) => {
       ring.values[c * this.#capacity + slot] = row[name] ?? Number.NaN;
