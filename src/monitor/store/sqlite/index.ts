@@ -1,14 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Intent, Outcome } from "../../kernel/action.ts";
-import type {
-  JournalEntry,
-  LastAction,
-  Persisted,
-  SeriesState,
-  Store,
-  StoredDocument,
-} from "../../kernel/store.ts";
-import { StoreError } from "../../kernel/store.ts";
+import { type JournalEntry, type LastAction, type Store, StoreError } from "../../kernel/store.ts";
 import type { StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
 import { guarded, sqliteCode } from "./errors.ts";
@@ -33,7 +24,7 @@ export interface SqliteStoreSettings extends StoreSettings {
  * input/output error, bad settings.
  */
 export function openSqliteStore(settings: SqliteStoreSettings): Store {
-  const { path, clock, retention, onQuarantine } = settings;
+  const { path, clock, onQuarantine } = settings;
   const noticeWindowMs = records.checkSettings(settings);
   prepareDirectory(path);
   const lock = takeLock(path);
@@ -41,12 +32,22 @@ export function openSqliteStore(settings: SqliteStoreSettings): Store {
   try {
     return guarded(`cannot open the journal ${path}`, () => {
       opened = openJournal({ path, clock, usedBefore: lock.usedBefore, onQuarantine });
-      const { db, notice } = opened;
-      const prune = pruner(db, { clock, retention });
+      const { db, epoch, notice } = opened;
+      const prune = pruner(db, settings);
       inTransaction(db, prune);
+      const run = runner(db, path);
       const standing = () =>
         notice && records.noticeStands(notice, noticeWindowMs, clock) ? notice.text : undefined;
-      return new SqliteStore({ opened, path, prune, notice: standing, release: lock.release });
+      const journal = { db, sql: prepare(db), prune, notice: standing, run };
+      const close = () => {
+        if (!db.isOpen) return;
+        try {
+          run("close", () => db.close());
+        } finally {
+          lock.release();
+        }
+      };
+      return { epoch, ...reading(journal), ...writing(journal), close };
     });
   } catch (error) {
     closeQuietly(opened?.db);
@@ -90,128 +91,98 @@ function pruner(db: DatabaseSync, { clock, retention }: StoreSettings): () => vo
   };
 }
 
-class SqliteStore implements Store {
-  readonly epoch: number;
-  readonly #db: DatabaseSync;
-  readonly #sql: ReturnType<typeof prepare>;
-  readonly #path: string;
-  readonly #prune: () => void;
-  readonly #notice: () => string | undefined;
-  readonly #release: () => void;
+/** An open journal, and how anything is done on it. */
+interface Journal {
+  readonly db: DatabaseSync;
+  readonly sql: ReturnType<typeof prepare>;
+  readonly prune: () => void;
+  readonly notice: () => string | undefined;
+  /** Whatever goes wrong leaves as `StoreError`. */
+  readonly run: <T>(doing: string, work: () => T) => T;
+}
 
-  constructor(from: {
-    opened: Opened;
-    path: string;
-    prune: () => void;
-    notice: () => string | undefined;
-    release: () => void;
-  }) {
-    const { db, epoch } = from.opened;
-    this.epoch = epoch;
-    this.#db = db;
-    this.#sql = prepare(db);
-    this.#path = from.path;
-    this.#prune = from.prune;
-    this.#notice = from.notice;
-    this.#release = from.release;
-  }
+function runner(db: DatabaseSync, path: string): Journal["run"] {
+  return (doing, work) => {
+    if (!db.isOpen) throw new StoreError("the store is closed");
+    return guarded(`journal ${path}: cannot ${doing}`, work);
+  };
+}
 
-  load(): Persisted {
-    const db = this.#db;
-    const all = <T>(table: Table, { decode }: records.Codec<T>) =>
-      [...readTable(db, table)].map(({ body }) => decode(body));
-    return this.#guarded("load the state", () =>
-      records.persisted({
-        series: all("series", records.series),
-        lastActions: all("last_actions", records.lastActions),
-        openIntents: this.#sql.open.all().map((row) => records.intents.decode(bodyOf("intents", row))),
-        documents: all("documents", records.documents),
-        quarantined: this.#notice(),
+function reading({ db, sql, notice, run }: Journal): Pick<Store, "load" | "entry" | "recent"> {
+  const all = <T>(table: Table, { decode }: records.Codec<T>) =>
+    [...readTable(db, table)].map(({ body }) => decode(body));
+  return {
+    load: () =>
+      run("load the state", () =>
+        records.persisted({
+          series: all("series", records.series),
+          lastActions: all("last_actions", records.lastActions),
+          openIntents: sql.open.all().map((row) => records.intents.decode(bodyOf("intents", row))),
+          documents: all("documents", records.documents),
+          quarantined: notice(),
+        }),
+      ),
+    entry: (id) =>
+      run(`read intent ${id}`, () => {
+        const row = sql.entry.get(id);
+        return row && entryOf(row);
       }),
-    );
-  }
+    recent: (limit) => run("read the journal", () => sql.recent.all(records.checkLimit(limit)).map(entryOf)),
+  };
+}
 
-  recordIntent(intent: Intent): void {
-    const { id, origin } = intent;
-    this.#write(`record intent ${id}`, () => {
-      const body = records.intents.encode(intent);
-      unlessTaken(`intent ${id} is already recorded`, () => {
-        this.#sql.insertIntent.run(id, body, checksum("intents", id, body));
-      });
-      if (origin?.undoes === undefined) this.#saveLastAction(records.lastActionOf(intent));
-    });
-  }
-
-  recordCall(call: LastAction): void {
-    this.#write(`record a call to ${call.target}`, () => this.#saveLastAction(call));
-  }
-
-  recordOutcome(outcome: Outcome): void {
-    const { intentId, at } = outcome;
-    this.#write(`record the outcome of intent ${intentId}`, () => {
-      const body = records.outcomes.encode(outcome);
-      unlessTaken(`intent ${intentId} is not in the journal, or already has its terminal record`, () => {
-        this.#sql.insertOutcome.run(intentId, at.wallMs, body, checksum("outcomes", intentId, body));
-      });
-      this.#prune();
-    });
-  }
-
-  saveSeries(changed: readonly SeriesState[]): void {
-    const save = () => {
-      for (const state of changed) this.#sql.saveSeries(state.key, records.series.encode(state));
-    };
-    // Not worth a checkpoint: what a damaged log took of it is learnt again.
-    this.#guarded("save the state of series", () => changed.length > 0 && inTransaction(this.#db, save));
-  }
-
-  saveDocuments(changed: readonly StoredDocument[]): void {
-    if (changed.length === 0 && this.#db.isOpen) return;
-    this.#write("save documents", () => {
-      for (const document of changed) {
-        const key = records.documentKey(document);
-        if (document.body === undefined) this.#sql.removeDocument.run(key);
-        else this.#sql.saveDocument(key, records.documents.encode(document));
-      }
-    });
-  }
-
-  entry(id: string): JournalEntry | undefined {
-    return this.#guarded(`read intent ${id}`, () => {
-      const row = this.#sql.entry.get(id);
-      return row && entryOf(row);
-    });
-  }
-
-  recent(limit: number): readonly JournalEntry[] {
-    return this.#guarded("read the journal", () =>
-      this.#sql.recent.all(records.checkLimit(limit)).map(entryOf),
-    );
-  }
-
-  close(): void {
-    if (!this.#db.isOpen) return;
-    try {
-      this.#guarded("close", () => this.#db.close());
-    } finally {
-      this.#release();
-    }
-  }
-
-  #saveLastAction(last: LastAction): void {
-    this.#sql.saveLastAction(last.target, records.lastActions.encode(last));
-  }
-
+function writing({
+  db,
+  sql,
+  prune,
+  run,
+}: Journal): Omit<Store, "epoch" | "load" | "entry" | "recent" | "close"> {
   /** All of it or nothing, on disk when it returns. */
-  #write(doing: string, work: () => void): void {
-    this.#guarded(doing, () => inTransaction(this.#db, work));
-    checkpoint(this.#db);
-  }
-
-  #guarded<T>(doing: string, work: () => T): T {
-    if (!this.#db.isOpen) throw new StoreError("the store is closed");
-    return guarded(`journal ${this.#path}: cannot ${doing}`, work);
-  }
+  const write = (doing: string, work: () => void): void => {
+    run(doing, () => inTransaction(db, work));
+    checkpoint(db);
+  };
+  const saveLastAction = (last: LastAction) =>
+    sql.saveLastAction(last.target, records.lastActions.encode(last));
+  return {
+    recordIntent: (intent) =>
+      write(`record intent ${intent.id}`, () => {
+        const { id, origin } = intent;
+        const body = records.intents.encode(intent);
+        unlessTaken(`intent ${id} is already recorded`, () => {
+          sql.insertIntent.run(id, body, checksum("intents", id, body));
+        });
+        if (origin?.undoes === undefined) saveLastAction(records.lastActionOf(intent));
+      }),
+    recordCall: (call) => write(`record a call to ${call.target}`, () => saveLastAction(call)),
+    recordOutcome: (outcome) =>
+      write(`record the outcome of intent ${outcome.intentId}`, () => {
+        const { intentId, at } = outcome;
+        const body = records.outcomes.encode(outcome);
+        unlessTaken(`intent ${intentId} is not in the journal, or already has its terminal record`, () => {
+          sql.insertOutcome.run(intentId, at.wallMs, body, checksum("outcomes", intentId, body));
+        });
+        prune();
+      }),
+    // Not worth a checkpoint: what a damaged log takes of it is learnt again.
+    saveSeries: (changed) =>
+      run("save the state of series", () => {
+        if (changed.length === 0) return;
+        inTransaction(db, () => {
+          for (const state of changed) sql.saveSeries(state.key, records.series.encode(state));
+        });
+      }),
+    saveDocuments(changed) {
+      if (changed.length === 0 && db.isOpen) return;
+      write("save documents", () => {
+        for (const document of changed) {
+          const key = records.documentKey(document);
+          if (document.body === undefined) sql.removeDocument.run(key);
+          else sql.saveDocument(key, records.documents.encode(document));
+        }
+      });
+    },
+  };
 }
 
 function entryOf({ outcome, outcome_crc: crc, ...intent }: Readonly<Record<string, unknown>>): JournalEntry {
