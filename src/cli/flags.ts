@@ -1,4 +1,5 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { errorMessage } from "../common/text/error.ts";
 import { bindings, flagOf, type ValueKind } from "../monitor/config/bindings.ts";
 import { UsageError } from "./command.ts";
 
@@ -56,7 +57,7 @@ export function readFlags(args: readonly string[], flags: readonly Flag[], posit
 
 /** The library's advice on positional arguments does not fit here. */
 function plain(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   const unknown = /^Unknown option '([^']+)'/.exec(message);
   return unknown === null
     ? (message.split(". To specify")[0] as string)

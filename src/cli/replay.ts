@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { errorMessage } from "../common/text/error.ts";
 import {
   type ReplayOptions,
   type ReplaySource,
@@ -187,7 +188,7 @@ function save(path: string, text: string): void {
   try {
     writeFileSync(path, text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorMessage(error);
     throw Object.assign(new Error(`--plot: ${why}`), { name: "ReplayInputError" });
   }
 }

@@ -1,3 +1,4 @@
+import { isObject } from "../../src/common/net/json.ts";
 import type { WireAnswer } from "./wire.ts";
 
 /**
@@ -12,7 +13,7 @@ export interface Mutant {
 type Json = Record<string, unknown>;
 
 function asRecord(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+  return isObject(value) ? value : {};
 }
 
 function parsed(answer: WireAnswer): Json | undefined {

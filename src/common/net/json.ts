@@ -26,6 +26,11 @@ export function readJson(body: Buffer): Json {
   return { ok: true, json };
 }
 
+/** Whether a value of JSON is an object, and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Why a call gave no JSON: an `HttpFailure`, or an answer that says no (`bad_status`) or is no JSON. */
 export interface JsonFailure {
   readonly ok: false;

@@ -1,4 +1,5 @@
 import { availableParallelism, loadavg } from "node:os";
+import { errorMessage } from "../../common/text/error.ts";
 import { clock } from "./scenarios/clock.ts";
 import { disk } from "./scenarios/disk.ts";
 import { killAtRandom, killAtSteps } from "./scenarios/kill.ts";
@@ -70,7 +71,7 @@ function sumUp({ recoveriesMs, violations, ...rest }: Findings): Summary {
 }
 
 function brokenOff(scenario: string, error: unknown): Findings {
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorMessage(error);
   return {
     scenario,
     times: 0,

@@ -15,6 +15,7 @@ import { type ConfigInput, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createLoop, type Loop } from "../cycle/loop.ts";
 import type { Reporter } from "../cycle/types.ts";
+import { errorMessage } from "../kernel/text.ts";
 import type { Clock } from "../kernel/time.ts";
 import { fanOut } from "../report/fan-out.ts";
 import { createLogReporter } from "../report/log.ts";
@@ -262,7 +263,7 @@ function reloader(input: {
         if (changed) await before.close();
       }
     } catch (error) {
-      wrong = error instanceof Error ? error.message : String(error);
+      wrong = errorMessage(error);
     }
     parts.reloadOk.set(wrong === undefined ? 1 : 0);
     if (wrong === undefined) parts.log.logger.info(configFields(current.config), "configuration reloaded");

@@ -1,4 +1,5 @@
 import { Agent } from "undici";
+import { isObject } from "../../common/net/json.ts";
 import type { Config } from "../config/types.ts";
 import { makePlan } from "../cycle/state.ts";
 import { ReplayInputError } from "../replay/input/error.ts";
@@ -7,7 +8,6 @@ import { createQuery, type Query } from "../sources/prometheus/client.ts";
 import { groupPlan, groupQuery, type QueryGroup } from "../sources/prometheus/groups.ts";
 import { MAX_POINTS } from "../sources/prometheus/history.ts";
 import { freshnessPromql } from "../sources/prometheus/promql.ts";
-import { isRecord } from "../sources/prometheus/vector.ts";
 
 /** A stretch of the past in Prometheus; times in milliseconds. */
 export interface PrometheusRange {
@@ -175,7 +175,7 @@ async function queryRange(
 
 /** Values of one series put along the grid. */
 function rowOf(entry: unknown, grid: Grid): { job: string; row: Row }[] {
-  if (!isRecord(entry) || !isRecord(entry.metric) || !Array.isArray(entry.values)) return [];
+  if (!isObject(entry) || !isObject(entry.metric) || !Array.isArray(entry.values)) return [];
   const { job } = entry.metric;
   if (typeof job !== "string") return [];
   const row = new Float64Array(grid.points).fill(Number.NaN);

@@ -1,4 +1,5 @@
 import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { errorMessage } from "../kernel/text.ts";
 import { ConfigError } from "./types.ts";
 
 type Path = readonly PropertyKey[];
@@ -34,9 +35,7 @@ export function readDocument(text: string, file: string): ConfigDocument {
   try {
     data = doc.toJS({ maxAliasCount: 50 });
   } catch (error) {
-    throw new ConfigError([
-      { where: at(0), key: "", message: error instanceof Error ? error.message : String(error) },
-    ]);
+    throw new ConfigError([{ where: at(0), key: "", message: errorMessage(error) }]);
   }
   if (data === null || data === undefined) data = {};
   if (typeof data !== "object" || Array.isArray(data))

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { type AlertState, AlertsFullError, type Webhook } from "../kernel/containment.ts";
 import { StoreError } from "../kernel/store.ts";
+import { errorMessage } from "../kernel/text.ts";
 import { addressOf } from "./auth.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
@@ -98,7 +99,7 @@ async function ingest(input: {
     await api.ingestAlerts(alerts);
     return [];
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     if (error instanceof AlertsFullError) {
       reject("full", message, error.refused.length);
       return error.refused;

@@ -1,6 +1,7 @@
 import { JetStreamApiError, type JsMsg, type MsgRequest } from "@nats-io/jetstream";
 import { headers } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { errorMessage } from "../../common/text/error.ts";
 import { ACK_WAIT_MS, type JetStreamLink, type LinkOptions, namesOf, openLink } from "./jetstream-link.ts";
 import { fingerprint } from "./key-window.ts";
 import {
@@ -348,6 +349,6 @@ function keyOf(header: string | undefined): string {
 
 function unavailable(error: unknown): QueueUnavailableError {
   if (error instanceof QueueUnavailableError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return new QueueUnavailableError(`the queue engine did not take it: ${reason}`, { cause: error });
 }

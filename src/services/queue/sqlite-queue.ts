@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { errorMessage } from "../../common/text/error.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { fingerprint, KeyWindow } from "./key-window.ts";
 import { openDurable } from "./sqlite-file.ts";
@@ -332,7 +333,7 @@ export class SqliteQueue implements DurableQueue {
           // Else the next commit would remember keys that were never stored, and drop their repetition.
           this.#fresh = [];
           failed();
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = errorMessage(error);
           reject(new QueueUnavailableError(`the queue cannot write: ${reason}`, { cause: error }));
         },
       });

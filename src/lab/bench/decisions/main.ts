@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
+import { errorMessage } from "../../../common/text/error.ts";
 import { METHODS, methodsNamed } from "./methods.ts";
 import { renderJson, renderTable } from "./report.ts";
 import type { SeedSet } from "./runs.ts";
@@ -147,6 +148,6 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  console.error(errorMessage(error));
   process.exitCode = 2;
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { isObject } from "../../../common/net/json.ts";
 
 type Json = Record<string, unknown>;
 
@@ -106,17 +107,13 @@ function merged(into: Json, from: Json): Json {
   const result: Json = { ...into };
   for (const [key, value] of Object.entries(from)) {
     if (value === null) delete result[key];
-    else result[key] = isMap(value) ? merged(mapOf(result[key]), value) : value;
+    else result[key] = isObject(value) ? merged(mapOf(result[key]), value) : value;
   }
   return result;
 }
 
-function isMap(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function mapOf(value: unknown): Json {
-  return isMap(value) ? value : {};
+  return isObject(value) ? value : {};
 }
 
 function refusal(code: number, message: string): Reply {
@@ -131,7 +128,7 @@ async function read(request: IncomingMessage): Promise<Json | undefined> {
   }
   try {
     const body: unknown = JSON.parse(text);
-    return isMap(body) ? body : undefined;
+    return isObject(body) ? body : undefined;
   } catch {
     return undefined;
   }

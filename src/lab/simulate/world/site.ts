@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { stringify } from "yaml";
 import { createGate, type Gate } from "../../../common/security/gate.ts";
 import { createTokenSet } from "../../../common/security/tokens.ts";
+import { errorMessage } from "../../../common/text/error.ts";
 import { alertsApi } from "../../../monitor/app/alerts.ts";
 import { startScheduler } from "../../../monitor/app/scheduler.ts";
 import { loopSettings } from "../../../monitor/app/wiring.ts";
@@ -154,7 +155,7 @@ export class Site implements SiteView {
 
   #crash(error: unknown): void {
     if (error instanceof Killed) return;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorMessage(error);
     this.world.violate(4, `${this.name}: the monitor failed with "${text}" instead of a decision`);
   }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Agent } from "undici";
 import { onTestFinished } from "vitest";
+import { isObject } from "../../../common/net/json.ts";
 import type { Intent } from "../../kernel/action.ts";
 import { createRolloutRestart, type RolloutRestartSettings } from "./index.ts";
 
@@ -157,14 +158,10 @@ function merged(into: Json, from: Json): Json {
   for (const [key, value] of Object.entries(from)) {
     const there = result[key];
     if (value === null) delete result[key];
-    else if (isMap(value)) result[key] = merged(isMap(there) ? there : {}, value);
+    else if (isObject(value)) result[key] = merged(isObject(there) ? there : {}, value);
     else result[key] = value;
   }
   return result;
-}
-
-function isMap(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -1,3 +1,4 @@
+import { isObject } from "../../../common/net/json.ts";
 import type { Intent } from "../../kernel/action.ts";
 
 /** Annotation of the pod template that kubectl's own `rollout restart` sets: changing it restarts the pods. */
@@ -97,5 +98,5 @@ function keysOf(annotation: unknown): readonly string[] | undefined {
 }
 
 function objectOf(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+  return isObject(value) ? value : {};
 }

@@ -1,6 +1,6 @@
 import type { Dispatcher } from "undici";
 import { exchange, type Headers } from "../../../common/net/exchange.ts";
-import { readJson } from "../../../common/net/json.ts";
+import { isObject, readJson } from "../../../common/net/json.ts";
 
 /** One HTTP call. */
 export interface Call {
@@ -40,15 +40,18 @@ export async function callOnce({ maxResponseBytes, ...call }: Call): Promise<Rep
   const result = await exchange({ ...call, maxBytes: maxResponseBytes, ownConnection: true });
   if (result.ok) return { kind: "answer", ...result, ...objectIn(result.body) };
   const { kind, detail, sent, answer } = result;
-  if (answer !== undefined) return { kind: "answer", ...answer, json: undefined, problem: detail };
+  if (answer !== undefined) {
+    // A redirect's status says all there is to say.
+    const problem = kind === "redirect" ? undefined : detail;
+    return { kind: "answer", ...answer, json: undefined, problem };
+  }
   return sent ? { kind: "lost", detail } : { kind: "not_sent", detail, permanent: kind === "mistake" };
 }
 
 function objectIn(body: Buffer): Pick<Answer, "json" | "problem"> {
   const read = readJson(body);
   if (!read.ok) return { json: undefined, problem: read.detail };
-  const { json } = read;
-  return typeof json === "object" && json !== null && !Array.isArray(json)
-    ? { json: json as Readonly<Record<string, unknown>>, problem: undefined }
+  return isObject(read.json)
+    ? { json: read.json, problem: undefined }
     : { json: undefined, problem: "the answer is not a JSON object" };
 }

@@ -1,3 +1,4 @@
+import { isObject } from "../../../common/net/json.ts";
 import type { Answer, Reply } from "./call.ts";
 import { type Verdict, verdict } from "./outcome.ts";
 import { notDone, type RetryResult, saysApplied, summary } from "./retry.ts";
@@ -40,12 +41,11 @@ export function reconciled(reply: Reply): Verdict {
   const { status, json } = reply;
   if (status === 200 && json?.applied === true) {
     const { answer } = json;
-    const inner = typeof answer === "object" && answer !== null && !Array.isArray(answer);
     return {
       status: "already_applied",
       httpStatus: status,
       detail: "the service has carried it out",
-      answer: inner ? (answer as Readonly<Record<string, unknown>>) : json,
+      answer: isObject(answer) ? answer : json,
     };
   }
   // A 404 of a proxy in between says nothing: the service's own says `applied: false`.

@@ -1,8 +1,9 @@
 import { PrometheusDriver, type QueryResult } from "prometheus-query";
+import { isObject } from "../../../common/net/json.ts";
 import type { HistoryRequest, HistorySample } from "../../kernel/observation.ts";
 import type { Series } from "../../kernel/target.ts";
 import { groupPlan, groupQuery, type QueryGroup } from "./groups.ts";
-import { distrust, isRecord } from "./vector.ts";
+import { distrust } from "./vector.ts";
 
 /** Prometheus refuses range queries with more points a series than this. */
 export const MAX_POINTS = 11_000;
@@ -113,7 +114,7 @@ function boundedDriver(options: HistoryOptions, signal: AbortSignal): Prometheus
     },
     responseInterceptor: {
       onFulfilled: (response) => {
-        const remark = isRecord(response.data) ? distrust(response.data) : undefined;
+        const remark = isObject(response.data) ? distrust(response.data) : undefined;
         if (remark !== undefined) throw new Error(remark);
         return response;
       },

@@ -1,3 +1,4 @@
+import { isObject } from "../../../common/net/json.ts";
 import type { Unusable } from "../../kernel/observation.ts";
 import type { Target } from "../../kernel/target.ts";
 import { oneLine } from "../../kernel/text.ts";
@@ -44,7 +45,7 @@ export function parseAnswer(text: string, type: ResultType): ParsedAnswer {
   } catch {
     return { ok: false, detail: `answer is not JSON: ${oneLine(text.slice(0, 500), LINE)}` };
   }
-  if (!isRecord(answer)) return { ok: false, detail: "answer is not a JSON object" };
+  if (!isObject(answer)) return { ok: false, detail: "answer is not a JSON object" };
   if (answer.status !== "success") {
     const reason =
       typeof answer.error === "string" ? answer.error : `status ${JSON.stringify(answer.status)}`;
@@ -53,7 +54,7 @@ export function parseAnswer(text: string, type: ResultType): ParsedAnswer {
   const remark = distrust(answer);
   if (remark !== undefined) return { ok: false, detail: remark };
   const data = answer.data;
-  if (!isRecord(data) || data.resultType !== type || !Array.isArray(data.result)) {
+  if (!isObject(data) || data.resultType !== type || !Array.isArray(data.result)) {
     return { ok: false, detail: `answer has no data.result of type "${type}"` };
   }
   return { ok: true, rows: data.result };
@@ -74,7 +75,7 @@ export function distrust(answer: Readonly<Record<string, unknown>>): string | un
 
 /** Takes one row apart; undefined when it is no sample with a `job` label. */
 export function readRow(row: unknown): VectorRow | undefined {
-  if (!isRecord(row) || !isRecord(row.metric)) return undefined;
+  if (!isObject(row) || !isObject(row.metric)) return undefined;
   const { job, instance } = row.metric;
   if (typeof job !== "string") return undefined;
   const name = typeof instance === "string" ? instance : "";
@@ -93,7 +94,7 @@ export function readRow(row: unknown): VectorRow | undefined {
 
 /** Value of a label of one row, where it has it. */
 export function labelOf(row: unknown, label: string): string | undefined {
-  const value = isRecord(row) && isRecord(row.metric) ? row.metric[label] : undefined;
+  const value = isObject(row) && isObject(row.metric) ? row.metric[label] : undefined;
   return typeof value === "string" ? value : undefined;
 }
 
@@ -197,8 +198,4 @@ function isAbsent(value: unknown): boolean {
 
 function hasItems(value: unknown): value is readonly unknown[] {
   return Array.isArray(value) && value.length > 0;
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { StoreError } from "../../kernel/store.ts";
+import { errorMessage } from "../../kernel/text.ts";
 
 /** SQLite's primary result codes that speak of the surroundings, not of the file's contents. */
 const SURROUNDINGS: ReadonlyMap<number, string> = new Map([
@@ -30,7 +31,7 @@ export function isSurroundings(error: unknown): boolean {
 /** Message of anything thrown, with SQLite's class of error where it has one. */
 export function describe(error: unknown): string {
   const code = sqliteCode(error);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   const known = code === undefined ? undefined : SURROUNDINGS.get(code);
   return known === undefined || text.includes(known) ? text : `${known}: ${text}`;
 }

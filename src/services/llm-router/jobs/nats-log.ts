@@ -11,6 +11,7 @@ import {
 } from "@nats-io/jetstream";
 import { connect, type NatsConnection, nanos } from "@nats-io/transport-node";
 import type { Logger } from "pino";
+import { errorMessage } from "../../../common/text/error.ts";
 import { QueueUnavailableError } from "../../queue/types.ts";
 import {
   type EventBody,
@@ -179,7 +180,7 @@ export class NatsJobLog implements JobLog {
     try {
       return await work(this.#link);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       throw new QueueUnavailableError(`the log of jobs did not answer: ${reason}`, { cause: error });
     }
   }

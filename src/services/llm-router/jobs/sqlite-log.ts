@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { errorMessage } from "../../../common/text/error.ts";
 import { GroupCommit } from "../../queue/group-commit.ts";
 import { openDurable } from "../../queue/sqlite-file.ts";
 import { QueueUnavailableError } from "../../queue/types.ts";
@@ -186,7 +187,7 @@ export class SqliteJobLog implements JobLog {
           if (applied !== undefined) resolve(committed(applied.value));
         },
         failed: (error) => {
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = errorMessage(error);
           reject(new QueueUnavailableError(`the log of jobs cannot be written: ${reason}`, { cause: error }));
         },
       });
