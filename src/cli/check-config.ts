@@ -1,5 +1,5 @@
 import { loadConfig } from "../monitor/config/load.ts";
-import { describeActions } from "../monitor/config/plugins.ts";
+import { describe } from "../monitor/config/plugins.ts";
 import type { Config } from "../monitor/config/types.ts";
 import type { Playbook } from "../monitor/kernel/containment.ts";
 import { type Command, UsageError } from "./command.ts";
@@ -23,7 +23,7 @@ Prints a summary and exits 0, or one line a problem (file:line:col: what, and wh
 function summary(config: Config): string {
   const p = config.predict;
   const head = `${config.file}: valid
-cycle ${config.cycleMs / 1000} s, horizon ${p.horizonS} s, ${config.autoHeal ? "acting" : "shadow mode"}
+cycle ${config.cycleIntervalMs / 1000} s, horizon ${p.horizonMs / 1000} s, ${config.autoHeal ? "acting" : "shadow mode"}
 sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.rateWindowMs / 1000} s
 `;
   const targets = config.targets.map((t) => {
@@ -34,23 +34,24 @@ sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.ra
     );
     return [own, ...signals].join("\n");
   });
-  return `${head}${[guards(config), ...targets, ...describeActions(config.actions), ...playbooks(config)].join("\n")}\n`;
+  return `${head}${[guards(config), ...targets, ...describe("actions", config), ...playbooks(config)].join("\n")}\n`;
 }
 
-function guards({ guards: g, escalation }: Config): string {
+function guards(config: Config): string {
+  const { guards: g } = config;
   const cap = ({ actions, windowMs }: typeof g.fleetCap) => `${actions} in ${windowMs / 1000} s`;
   const windows =
     g.maintenance.length === 0 ? "" : `; maintenance: ${g.maintenance.map((w) => w.name).join(", ")}`;
   const silences = g.silences.length === 0 ? "" : `; silences: ${g.silences.map((s) => s.id).join(", ")}`;
-  const told = escalation.alertmanagerUrl ?? "the log and the status page only";
-  return `guards: at most ${cap(g.targetCap)} on a target, ${cap(g.fleetCap)} over all${windows}${silences}; escalations go to ${told}`;
+  const notified = describe("notify", config).join(", ") || "the log and the status page only";
+  return `guards: at most ${cap(g.targetCap)} on a target, ${cap(g.fleetCap)} over all${windows}${silences}; escalations go to ${notified}`;
 }
 
 function playbooks(config: Config): string[] {
-  const { alertStaleMs, regionWindowS } = config.containment;
+  const { alerts, regions } = config;
   const none = config.playbooks.length + config.inactivePlaybooks.length === 0;
   return [
-    `playbooks: ${none ? "none" : `alerts are believed for ${alertStaleMs / 1000} s, regions compared over ${regionWindowS} s`}`,
+    `playbooks: ${none ? "none" : `alerts are believed for ${alerts.staleMs / 1000} s, regions compared over ${regions.windowMs / 1000} s`}`,
     ...config.playbooks.map((p) => `  ${p.name}: ${answers(p)}: ${p.steps.map(shownStep).join(", then ")}`),
     ...config.inactivePlaybooks.map(({ name, why }) => `  ${name}: not active: ${why}`),
   ];

@@ -4,9 +4,10 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { described, flag, number, share, text } from "../../src/common/settings/fields.ts";
+import { defaultOf, shapeOf } from "../../src/common/settings/walk.ts";
 import { bindings } from "../../src/monitor/config/bindings.ts";
 import { fileSchema } from "../../src/monitor/config/schema.ts";
-import { allowed, defaultOf, schemaAt, shapeOf } from "../../tools/docs/allowed.ts";
+import { allowed, schemaAt } from "../../tools/docs/allowed.ts";
 import { configurationReference } from "../../tools/docs/configuration.ts";
 import { table, withGenerated } from "../../tools/docs/tables.ts";
 
@@ -21,7 +22,7 @@ test("docs/configuration.md is what npm run docs:configuration writes", () => {
 
 test("the default that --help shows is the one that the schema fills in", () => {
   const compared = bindings.flatMap((b) => {
-    const real = defaultOf(schemaAt(fileSchema, b.path));
+    const real = defaultOf(b.schema);
     if (real === undefined) return [];
     const shown = real === true ? /^(true|1)$/ : real === false ? /^(false|0)$/ : undefined;
     if (shown === undefined) expect(b.shownDefault, b.path).toBe(String(real));

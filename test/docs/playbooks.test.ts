@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { keysAt } from "../../src/common/settings/walk.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
-import { containmentSchema, playbooksSchema } from "../../src/monitor/config/playbooks.ts";
-import { keysAt } from "../../src/monitor/config/schema.ts";
+import { playbooksSchema } from "../../src/monitor/config/playbooks.ts";
+import { fileSchema } from "../../src/monitor/config/schema.ts";
 
 // docs/playbooks.md is held to the program: its example is read, its tables are complete.
 
@@ -52,5 +53,5 @@ test("every key has its row", () => {
   const keys = (path: (string | number)[]) => keysAt(playbooksSchema, path).sort();
   expect(firstCells("key of a playbook").sort()).toEqual(keys([0]));
   expect(firstCells("key of a step").sort()).toEqual(keys([0, "steps", 0]));
-  expect(text).toContain(`containment.${keysAt(containmentSchema, [])[0]}`);
+  expect(text).toContain(`alerts.${keysAt(fileSchema, ["alerts"])[0]}`);
 });

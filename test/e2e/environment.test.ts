@@ -82,9 +82,9 @@ const TABLE: readonly {
   {
     name: "PREDICT_HORIZON_SECONDS",
     value: "90",
-    read: (c) => c.predict.horizonS,
-    given: 90,
-    byDefault: 180,
+    read: (c) => c.predict.horizonMs,
+    given: 90_000,
+    byDefault: 180_000,
   },
   {
     name: "PREDICT_PROB_STRONG",
@@ -116,7 +116,13 @@ const TABLE: readonly {
     byDefault: [300_000, 300_000],
   },
   { name: "AUTO_HEAL", value: "0", read: (c) => c.autoHeal, given: false, byDefault: true },
-  { name: "CYCLE_INTERVAL_SECONDS", value: "10", read: (c) => c.cycleMs, given: 10_000, byDefault: 30_000 },
+  {
+    name: "CYCLE_INTERVAL_SECONDS",
+    value: "10",
+    read: (c) => c.cycleIntervalMs,
+    given: 10_000,
+    byDefault: 30_000,
+  },
   { name: "PREDICT_METRICS_PORT", value: "9999", read: (c) => c.web.port, given: 9999, byDefault: 9105 },
   {
     name: "HELIUS_DATA_DIR",
@@ -157,9 +163,9 @@ test.each(TABLE)(
 test("precedence: flag over environment over file over default", () => {
   const file = world.file("helius.yml", "predict:\n  horizon_seconds: 11\n");
   const flags = { "predict.horizon_seconds": "33" };
-  expect(load({}, file).predict.horizonS).toBe(11);
-  expect(load({ PREDICT_HORIZON_SECONDS: "22" }, file).predict.horizonS).toBe(22);
-  expect(load({ PREDICT_HORIZON_SECONDS: "22" }, file, flags).predict.horizonS).toBe(33);
+  expect(load({}, file).predict.horizonMs).toBe(11_000);
+  expect(load({ PREDICT_HORIZON_SECONDS: "22" }, file).predict.horizonMs).toBe(22_000);
+  expect(load({ PREDICT_HORIZON_SECONDS: "22" }, file, flags).predict.horizonMs).toBe(33_000);
 });
 
 test("all of them at once, as the program itself sees them", async () => {

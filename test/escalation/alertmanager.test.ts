@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { EscalationAlert, Escalator } from "../../src/monitor/kernel/verification.ts";
-import { createAlertmanagerEscalator } from "../../src/monitor/notify/alertmanager.ts";
+import { createAlertmanagerEscalator } from "../../src/monitor/notify/alertmanager/index.ts";
 import { type RunningAlertmanager, startAlertmanager } from "../setup/alertmanager.ts";
 import {
   drip,

@@ -1,21 +1,7 @@
 import type { z } from "zod";
+import { inner, shapeOf } from "../../src/common/settings/walk.ts";
 
 type Schema = z.core.$ZodType;
-
-/** What is inside optional, default and transformed schemas. */
-function inner(schema: Schema): Schema {
-  const { def } = schema._zod;
-  if ("innerType" in def) return inner(def.innerType as Schema);
-  if (def.type === "pipe") return inner((def as z.core.$ZodPipeDef).in);
-  return schema;
-}
-
-/** The keys of a mapping, or of the mappings in a list; undefined where the schema is neither. */
-export function shapeOf(schema: Schema): Readonly<Record<string, Schema>> | undefined {
-  const { def } = inner(schema)._zod;
-  if (def.type === "array") return shapeOf((def as z.core.$ZodArrayDef).element);
-  return def.type === "object" ? (def as z.core.$ZodObjectDef).shape : undefined;
-}
 
 /**
  * The schema of a dotted key.
@@ -27,14 +13,6 @@ export function schemaAt(schema: Schema, path: string): Schema {
     if (next === undefined) throw new Error(`the schema has no key ${path}`);
     return next;
   }, schema);
-}
-
-/** The default that the schema itself fills in; undefined where it has none. */
-export function defaultOf(schema: Schema): unknown {
-  const { def } = schema._zod;
-  return def.type === "default" || def.type === "prefault"
-    ? (def as z.core.$ZodDefaultDef).defaultValue
-    : undefined;
 }
 
 /**

@@ -1,8 +1,8 @@
-import type { z } from "zod";
+import { defaultOf, metaOf, shapeOf } from "../../src/common/settings/walk.ts";
 import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
 import { fileSchema } from "../../src/monitor/config/schema.ts";
 import { type TrendKind, trendSettings } from "../../src/monitor/forecast/settings.ts";
-import { allowed, defaultOf, schemaAt, shapeOf } from "./allowed.ts";
+import { allowed, schemaAt } from "./allowed.ts";
 import { table, withGenerated } from "./tables.ts";
 import { envelopeMeanings, filterMeanings } from "./trend-meanings.ts";
 
@@ -28,15 +28,10 @@ function settings(): string {
       code(`--${flagOf(b.path)}`),
       b.env === undefined ? "" : code(b.env),
       b.shownDefault,
-      allowed(schemaAt(fileSchema, b.path)),
+      allowed(b.schema),
       b.help,
     ]),
   );
-}
-
-interface Meta {
-  readonly description?: string;
-  readonly shownDefault?: string;
 }
 
 /** The keys of a mapping that stands in the file only; `required` is shown where a default would stand. */
@@ -50,7 +45,7 @@ function keys(
   const rows = Object.entries(shape)
     .filter(([key]) => !omitted.includes(key))
     .map(([key, schema]) => {
-      const meta = ((schema as z.ZodType).meta() ?? {}) as Meta;
+      const meta = metaOf(schema);
       if (meta.description === undefined) throw new Error(`${path}.${key} has no description in the schema`);
       const shown = meta.shownDefault ?? plain(defaultOf(schema));
       return [

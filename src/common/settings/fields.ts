@@ -2,13 +2,20 @@ import { z } from "zod";
 
 /** What the reference, `--help` and the environment know of a key. */
 export interface SettingMeta {
-  readonly description: string;
+  readonly description?: string;
   /** Shown where the default is no plain value, e.g. that of another key. */
   readonly shownDefault?: string;
   /** Environment variable of the contract. */
   readonly env?: string;
   /** It has a flag, and perhaps a variable, beside its key in the file. */
   readonly flag?: true;
+  /** It is the kind of a plug-in. */
+  readonly kind?: true;
+}
+
+/** Settings of a plug-in, under its kind. */
+export function ofKind<T extends z.ZodType>(schema: T): T {
+  return schema.meta({ ...schema.meta(), kind: true }) as T;
 }
 
 /**

@@ -1,11 +1,13 @@
 import type { z } from "zod";
+import { metaOf } from "./walk.ts";
 
 type Camel<K> = K extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : K;
 type InternalKey<K> = K extends `${infer A}_seconds` ? `${Camel<A>}Ms` : Camel<K>;
 
 /**
  * Settings as code has them: `window_seconds: 60` of the file is `windowMs: 60_000`, `min_r2` is `minR2`. Only the keys
- * that the schema names: what stands in records (labels, parameters) and what a schema transforms stays as it is.
+ * that the schema names: what stands in records (labels, parameters), what a schema transforms, and the kinds of
+ * plug-ins (`ofKind`) stay as they are.
  */
 export type Internal<S> =
   S extends z.ZodObject<infer Shape>
@@ -38,7 +40,10 @@ function convert(schema: z.core.$ZodType, value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value as Record<string, unknown>)
       .filter(([, inner]) => inner !== undefined)
-      .map(([key, inner]) => [internalKey(key), scaled(key, convert(shape[key] as z.core.$ZodType, inner))]),
+      .map(([key, inner]) => {
+        const at = shape[key] as z.core.$ZodType;
+        return [metaOf(at).kind === true ? key : internalKey(key), scaled(key, convert(at, inner))];
+      }),
   );
 }
 

@@ -262,7 +262,7 @@ export function configOf(scenario: Scenario): Record<string, unknown> {
   return {
     cycle_interval_seconds: scenario.cycleS,
     sources: { order: ["prometheus"], prometheus: { url: "http://prometheus:9090" } },
-    alertmanager: { url: "http://alertmanager:9093" },
+    notify: { alertmanager: { url: "http://alertmanager:9093" } },
     admin: { token: ADMIN_TOKEN },
     web: { token: WEB_TOKEN },
     ...scenario.settings,

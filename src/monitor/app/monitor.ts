@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { readBuildInfo } from "../../common/telemetry/build-info.ts";
@@ -10,19 +9,19 @@ import {
   registerDroppedLines,
   registerTokenFile,
 } from "../../common/telemetry/registry.ts";
-import { actionPlugins } from "../actions/index.ts";
 import { type ConfigInput, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createLoop, type Loop } from "../cycle/loop.ts";
 import type { Reporter } from "../cycle/types.ts";
+import type { Meters } from "../kernel/plugin.ts";
+import type { Store } from "../kernel/store.ts";
 import { errorMessage } from "../kernel/text.ts";
 import type { Clock } from "../kernel/time.ts";
 import { fanOut } from "../report/fan-out.ts";
 import { createLogReporter } from "../report/log.ts";
 import { createMetricsReporter } from "../report/metrics.ts";
-import { registerPlugins } from "../report/plugin-metrics.ts";
+import { registerMetrics } from "../report/plugin-metrics.ts";
 import { createStatusBoard, type StatusBoard } from "../report/status.ts";
-import { openSqliteStore } from "../store/sqlite/index.ts";
 import { type MonitorServer, startMonitorServer } from "../web/server.ts";
 import { alertsApi } from "./alerts.ts";
 import { logRejectedCalls } from "./api-audit.ts";
@@ -31,7 +30,15 @@ import { controlsApi } from "./controls.ts";
 import { createViews, type Views } from "./page.ts";
 import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
-import { loopSettings, type OpenEscalator, openActions, openEscalator, openSources } from "./wiring.ts";
+import {
+  loopSettings,
+  type OpenEscalator,
+  openActions,
+  openEscalator,
+  openSources,
+  openStore,
+  pluginMetrics,
+} from "./wiring.ts";
 
 export interface RunningMonitor {
   readonly url: string;
@@ -55,7 +62,6 @@ export interface MonitorOptions {
 const JOB = "predictive-monitor";
 /** Longest wait for the cycle under way at a stop, milliseconds: an action's deadline and some. */
 const DRAIN_MS = 20_000;
-const RETENTION = { maxEntries: 100_000, maxAgeMs: 90 * 86_400_000 };
 
 /**
  * The monitor, wired: configuration, journal, sources, actions, loop, endpoints.
@@ -86,7 +92,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
     const server = await serve({ parts, get: () => current.config, reload });
     undo.push(() => server.close());
     const scheduler = startScheduler({
-      cycleMs: config.cycleMs,
+      cycleMs: config.cycleIntervalMs,
       monoMs: () => parts.clock.now().monoMs,
       run: async () => {
         // Looked at once a cycle, so that a bad file is told of before the token is needed.
@@ -123,8 +129,8 @@ function startFields(config: Config, server: MonitorServer): Record<string, stri
     url: server.url,
     config_file: config.file ?? "none",
     mode: config.autoHeal ? "auto" : "shadow",
-    cycle_seconds: config.cycleMs / 1000,
-    horizon_seconds: config.predict.horizonS,
+    cycle_seconds: config.cycleIntervalMs / 1000,
+    horizon_seconds: config.predict.horizonMs / 1000,
     sources: config.sources.order.join(","),
     targets: config.targets.map((t) => t.name).join(","),
   };
@@ -139,7 +145,8 @@ interface Parts {
   readonly loop: Loop;
   readonly missed: Counter;
   readonly reloadOk: Gauge;
-  readonly store: ReturnType<typeof openSqliteStore>;
+  readonly store: Store;
+  readonly meters: Meters;
   readonly tokens: TokenSet;
   readonly actions: ReturnType<typeof openActions>;
   readonly webTokens: TokenSet;
@@ -176,7 +183,8 @@ function openParts(input: {
   const common = { env: options.input.env, logger: log.logger };
   const tokens = adminTokens({ ...common, admin: config.admin });
   registerTokenFile(registry, tokens);
-  const store = openSqliteStore({ path: join(config.dataDir, "monitor.db"), clock, retention: RETENTION });
+  const meters = registerMetrics(registry, pluginMetrics);
+  const store = openStore(config, clock, meters);
   undo.push(() => store.close());
   const board = createStatusBoard(Date.now);
   const views = createViews({ board, build, store, loop: () => loop, config: () => current.config });
@@ -186,11 +194,10 @@ function openParts(input: {
     [createLogReporter(log.logger), createMetricsReporter(registry), ...told],
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
-  const meters = registerPlugins(registry, actionPlugins);
-  const sources = openSources(config, clock);
+  const sources = openSources(config, clock, meters);
   const actions = openActions({ tokens: () => tokens.all(), settings: config.actions, meters });
   undo.push(() => actions.close());
-  const escalator = openEscalator(config.escalation);
+  const escalator = openEscalator(config.notify, meters);
   undo.push(() => escalator.close());
   const loop: Loop = createLoop(
     {
@@ -215,6 +222,7 @@ function openParts(input: {
     missed,
     reloadOk,
     store,
+    meters,
     tokens,
     actions,
     escalator,
@@ -230,6 +238,7 @@ function openParts(input: {
 function needsRestart(old: Config, next: Config): string[] {
   const keys: string[] = [];
   if (old.dataDir !== next.dataDir) keys.push("data_dir");
+  if (JSON.stringify(old.store) !== JSON.stringify(next.store)) keys.push("store");
   if (old.web.host !== next.web.host || old.web.port !== next.web.port) keys.push("web.listen_address");
   if (JSON.stringify(old.log) !== JSON.stringify(next.log)) keys.push("log");
   if (JSON.stringify(old.admin) !== JSON.stringify(next.admin)) keys.push("admin");
@@ -252,13 +261,14 @@ function reloader(input: {
       if (fixed.length > 0) wrong = `${fixed.join(", ")} cannot change while the monitor runs; restart it`;
       else {
         const changed =
-          JSON.stringify([old.sources, old.cycleMs]) !== JSON.stringify([next.sources, next.cycleMs]);
+          JSON.stringify([old.sources, old.cycleIntervalMs]) !==
+          JSON.stringify([next.sources, next.cycleIntervalMs]);
         const before = parts.sources;
-        if (changed) parts.sources = openSources(next, parts.clock);
+        if (changed) parts.sources = openSources(next, parts.clock, parts.meters);
         parts.actions.reconfigure(next.actions);
-        parts.escalator.reconfigure(next.escalation);
+        parts.escalator.reconfigure(next.notify);
         parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);
-        parts.setCycle(next.cycleMs);
+        parts.setCycle(next.cycleIntervalMs);
         current.config = next;
         if (changed) await before.close();
       }
@@ -306,7 +316,7 @@ function serve(input: {
       unhealthy: () => {
         const last = parts.board.latest();
         const idleMs = parts.clock.now().monoMs - (last === undefined ? startedMs : last.at.monoMs);
-        const allowedMs = 5 * get().cycleMs + DRAIN_MS;
+        const allowedMs = 5 * get().cycleIntervalMs + DRAIN_MS;
         return idleMs > allowedMs ? `no cycle ended for ${Math.round(idleMs / 1000)} s` : undefined;
       },
       status: () => views.status(),

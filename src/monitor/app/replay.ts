@@ -97,7 +97,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   for (const key of cast.left) note(`${key} is left out: the configuration switches that signal off`);
   const { targets, history } = cast;
   noteLabels(labels, history, note);
-  const tracer = options.trace ? createTracer(history, config.predict.horizonS * 1000) : undefined;
+  const tracer = options.trace ? createTracer(history, config.predict.horizonMs) : undefined;
   const actions = await replay({
     history,
     targets,
@@ -124,7 +124,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
     history,
     labels,
     trace: tracer?.trace(),
-    horizonS: config.predict.horizonS,
+    horizonS: config.predict.horizonMs / 1000,
   };
 }
 
@@ -149,7 +149,7 @@ async function readHistory(
   note: (line: string) => void,
 ): Promise<History> {
   if (source.kind === "prometheus") {
-    const range = { ...source, stepMs: source.stepMs ?? config.cycleMs };
+    const range = { ...source, stepMs: source.stepMs ?? config.cycleIntervalMs };
     return readPrometheusHistory({ range, config, stop, note });
   }
   const file = source.path === "-" ? "stdin" : source.path;
@@ -226,12 +226,12 @@ function judgeMethods(input: {
 }): MethodScores[] {
   const { options, config, targets, history, labels } = input;
   if (labels === undefined && !options.compare) return [];
-  const silence = silenceMs(config.cycleMs, config.sources.maxSampleAgeMs);
+  const silence = silenceMs(config.cycleIntervalMs, config.sources.maxSampleAgeMs);
   const judge = (method: string, actions: readonly TimedAction[]): MethodScores => ({
     method,
     scores: score({ history, actions, labels, silenceMs: silence }),
   });
-  const { horizonS } = config.predict;
+  const horizonS = config.predict.horizonMs / 1000;
   const others = options.compare ? BASELINES : [];
   return [
     judge(OWN_NAME, input.actions),

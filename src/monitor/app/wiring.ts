@@ -6,12 +6,16 @@ import type { Config } from "../config/types.ts";
 import type { LoopSettings } from "../cycle/types.ts";
 import type { Action } from "../kernel/action.ts";
 import type { MetricSource } from "../kernel/observation.ts";
-import type { Meters } from "../kernel/plugin.ts";
+import type { Meters, MetricSpec, Plugin } from "../kernel/plugin.ts";
+import { type Store, StoreError } from "../kernel/store.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Escalator } from "../kernel/verification.ts";
-import { createAlertmanagerEscalator } from "../notify/alertmanager.ts";
-import { createPrometheusSource } from "../sources/prometheus/index.ts";
-import { createScrapeSource } from "../sources/scrape/index.ts";
+import { NOTIFIED, openNotifiers } from "../notify/fan-out.ts";
+import { notifierPlugins } from "../notify/index.ts";
+import { signalPlugins } from "../signals/index.ts";
+import { sourcePlugins } from "../sources/index.ts";
+import type { SourcePlugin } from "../sources/shared/context.ts";
+import { storePlugins } from "../store/index.ts";
 
 /** How far a sample may lie ahead of our clock, milliseconds. */
 const MAX_FUTURE_MS = 10_000;
@@ -27,38 +31,50 @@ const INTENT_TTL_MS = 60_000;
 /** An escalation that is not renewed goes out after so many intervals: one lost telling must not end it. */
 const OUTLASTS_RESENDS = 4;
 
+/** Every plug-in, whether it is in use or not. */
+export const plugins: readonly Plugin[] = [
+  ...signalPlugins,
+  ...sourcePlugins,
+  ...actionPlugins,
+  ...notifierPlugins,
+  ...storePlugins,
+];
+
+/** What they register, also those that are not in use. */
+export const pluginMetrics: readonly MetricSpec[] = [...plugins.flatMap(({ metrics }) => metrics), NOTIFIED];
+
 /** The part of the configuration that the loop needs. */
 export function loopSettings(config: Config): LoopSettings {
   const { predict: p } = config;
   return {
     targets: config.targets,
     rules: {
-      horizonS: p.horizonS,
+      horizonS: p.horizonMs / 1000,
       probStrong: p.probStrong,
       probConfirmMin: p.probConfirmMin,
       minR2: p.minR2,
       preTimeoutRatio: p.preTimeoutRatio,
     },
     sensitivity: p.sensitivity,
-    constants: p.constants,
+    constants: p.constants ?? {},
     linearWindow: p.windowSamples,
     rateWindowMs: config.sources.rateWindowMs,
     autoHeal: config.autoHeal,
-    cycleMs: config.cycleMs,
-    observeDeadlineMs: Math.max(config.sources.prometheus.timeoutMs, config.sources.scrape.timeoutMs),
+    cycleMs: config.cycleIntervalMs,
+    observeDeadlineMs: Math.max(...sourcePlugins.map(({ kind }) => config.sources[kind].timeoutMs)),
     warmUpMs: WARM_UP_MS,
     warmUpDeadlineMs: WARM_UP_DEADLINE_MS,
     actDeadlineMs: ACT_DEADLINE_MS,
     intentTtlMs: INTENT_TTL_MS,
     playbooks: config.playbooks,
-    alertStaleMs: config.containment.alertStaleMs,
-    regionWindowS: config.containment.regionWindowS,
+    alertStaleMs: config.alerts.staleMs,
+    regionWindowS: config.regions.windowMs / 1000,
     guards: config.guards,
     verification: config.verification,
     escalation: {
-      resendMs: config.escalation.resendMs,
-      lastsMs: OUTLASTS_RESENDS * config.escalation.resendMs,
-      timeoutMs: config.escalation.timeoutMs,
+      resendMs: config.notify.resendMs,
+      lastsMs: OUTLASTS_RESENDS * config.notify.resendMs,
+      timeoutMs: config.notify.timeoutMs,
       externalUrl: config.web.externalUrl,
     },
   };
@@ -69,48 +85,52 @@ export interface OpenSources {
   close(): Promise<void>;
 }
 
-/** The configured sources, preferred first. A new source is a line here and a folder. */
-export function openSources(config: Config, clock: Clock): OpenSources {
-  const s = config.sources;
-  const common = { maxResponseBytes: s.maxResponseBytes, rateWindowMs: s.rateWindowMs };
-  const open = {
-    prometheus: () =>
-      createPrometheusSource({
-        ...common,
-        baseUrl: s.prometheus.url,
-        timeoutMs: s.prometheus.timeoutMs,
-        maxSampleAgeMs: s.maxSampleAgeMs,
-        maxFutureMs: MAX_FUTURE_MS,
-      }),
-    scrape: () =>
-      createScrapeSource({ ...common, path: s.scrape.path, timeoutMs: s.scrape.timeoutMs, clock }),
+/** The configured sources, preferred first. */
+export function openSources(config: Config, clock: Clock, meters: Meters): OpenSources {
+  const { order, maxResponseBytes, rateWindowMs, maxSampleAgeMs } = config.sources;
+  const common = {
+    clock,
+    meters,
+    maxResponseBytes,
+    rateWindowMs,
+    maxSampleAgeMs,
+    maxFutureMs: MAX_FUTURE_MS,
   };
-  const opened = s.order.map((name) => open[name]());
+  const plugins: readonly SourcePlugin[] = sourcePlugins;
+  const opened = order.flatMap((kind) =>
+    plugins
+      .filter((plugin) => plugin.kind === kind)
+      .map((plugin) => {
+        const settings = config.sources[plugin.kind] as { readonly timeoutMs: number };
+        return plugin.create({ ...common, timeoutMs: settings.timeoutMs }, settings);
+      }),
+  );
   return {
     list: opened,
     close: async () => void (await Promise.all(opened.map((source) => source.close()))),
   };
 }
 
-/** Who calls people, where the configuration names an Alertmanager. */
-export interface OpenEscalator extends Escalator {
-  /** From the next telling on; one under way ends as it began. */
-  reconfigure(config: Config["escalation"]): void;
+/** The store of the configuration. @throws StoreError */
+export function openStore({ store, dataDir }: Config, clock: Clock, meters: Meters): Store {
+  const plugin = storePlugins.find(({ kind }) => kind === store.kind);
+  if (plugin === undefined) throw new StoreError(`there is no store ${store.kind}`);
+  const retention = { maxEntries: store.maxEntries, maxAgeMs: store.maxAgeMs };
+  return plugin.create({ clock, meters, dataDir, retention }, store[plugin.kind]);
 }
 
-const MAX_TELL_RETRY_MS = 2000;
+/** Who calls people, where the configuration names anybody. */
+export interface OpenEscalator extends Escalator {
+  /** From the next telling on; one under way ends as it began. */
+  reconfigure(config: Config["notify"]): void;
+}
 
-export function openEscalator(config: Config["escalation"]): OpenEscalator {
-  const open = ({ alertmanagerUrl: url, timeoutMs }: Config["escalation"]): Escalator | undefined =>
-    url === undefined
-      ? undefined
-      : createAlertmanagerEscalator({
-          url,
-          timeoutMs,
-          maxRetryDelayMs: MAX_TELL_RETRY_MS,
-          random: Math.random,
-          now: Date.now,
-        });
+export function openEscalator(config: Config["notify"], meters: Meters): OpenEscalator {
+  const open = (settings: Config["notify"]): Escalator | undefined =>
+    openNotifiers({
+      context: { timeoutMs: settings.timeoutMs, random: Math.random, now: Date.now, meters },
+      settings,
+    });
   let current = { config, escalator: open(config) };
   return {
     // Where nobody is to be told, an escalation is only logged and shown: there is nothing to try again.

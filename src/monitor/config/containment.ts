@@ -2,33 +2,22 @@ import { actionKinds } from "../actions/index.ts";
 import type { Target } from "../kernel/target.ts";
 import { defaultPlaybooks } from "./default-playbooks.ts";
 import { sectionOf } from "./plugins.ts";
-import type { Complain } from "./resolve.ts";
 import { type Known, resolvePlaybook, resolvePlaybooks } from "./resolve-playbooks.ts";
 import type { FileConfig } from "./schema.ts";
-import type { Config, InactivePlaybook } from "./types.ts";
+import type { Complain, Config, InactivePlaybook } from "./types.ts";
 
-/** What the file says of alerts and playbooks; without a list, the built-in ones that have something to act on. */
-export function resolveContainment(input: {
-  readonly file: FileConfig;
-  readonly targets: readonly Target[];
-  readonly actions: Config["actions"];
+/** The playbooks of the file; without a list, the built-in ones that have something to act on. */
+export function playbooksInForce(input: {
+  readonly given: FileConfig["playbooks"];
+  readonly known: Known;
   /** The monitor runs in a pod, whose service account it can use. */
   readonly inCluster: boolean;
   readonly complain: Complain;
-}): Pick<Config, "containment" | "playbooks" | "inactivePlaybooks"> {
-  const { file, targets, actions } = input;
-  const known: Known = { targets, actions, cooldownMs: 1000 * file.predict.cooldown_seconds };
-  const containment = {
-    alertStaleMs: 1000 * file.containment.alert_stale_seconds,
-    regionWindowS: file.containment.region_window_seconds,
-  };
-  if (file.playbooks === undefined) return { containment, ...builtIn(known, input.inCluster) };
+}): Pick<Config, "playbooks" | "inactivePlaybooks"> {
+  const { given, known, inCluster } = input;
+  if (given === undefined) return builtIn(known, inCluster);
   const complain: Complain = (path, message) => input.complain(["playbooks", ...path], message);
-  return {
-    containment,
-    playbooks: resolvePlaybooks(file.playbooks, known, complain),
-    inactivePlaybooks: [],
-  };
+  return { playbooks: resolvePlaybooks(given, known, complain), inactivePlaybooks: [] };
 }
 
 function builtIn(known: Known, inCluster: boolean): Pick<Config, "playbooks" | "inactivePlaybooks"> {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { guardSettings } from "../guards/testbed.ts";
 import { verificationSettings } from "../verify/testbed.ts";
-import { guardBindings } from "./guard-bindings.ts";
+import { bindings } from "./bindings.ts";
 import { loadConfig } from "./load.ts";
 import { ConfigError } from "./types.ts";
 
@@ -32,18 +32,20 @@ describe("guards", () => {
   it("are all on when a file says nothing of them", () => {
     expect(load("").guards).toEqual(guardSettings());
     expect(load("").verification).toEqual(verificationSettings());
-    expect(load("").escalation).toEqual({ alertmanagerUrl: undefined, resendMs: 60_000, timeoutMs: 5000 });
+    expect(load("").notify).toEqual({ alertmanager: {}, resendMs: 60_000, timeoutMs: 5000 });
   });
 
   it("have the defaults that the help shows", () => {
     const plain = load("");
-    for (const { path, kind, shownDefault } of guardBindings) {
+    const own = bindings.filter(({ path }) => /^(guards|verification|notify)\./.test(path));
+    expect(own.length).toBeGreaterThan(25);
+    for (const { path, kind, shownDefault } of own) {
       if (kind !== "number" || !Number.isFinite(Number(shownDefault))) continue;
-      const { guards, verification, escalation } = load("", { [path]: shownDefault });
-      expect({ guards, verification, escalation }, path).toEqual({
+      const { guards, verification, notify } = load("", { [path]: shownDefault });
+      expect({ guards, verification, notify }, path).toEqual({
         guards: plain.guards,
         verification: plain.verification,
-        escalation: plain.escalation,
+        notify: plain.notify,
       });
     }
   });
@@ -190,8 +192,8 @@ guards:
     ],
     [
       "an Alertmanager that is no URL",
-      "alertmanager: {url: alertmanager:9093}",
-      "helius.yml:1:16: alertmanager.url must be an http:// or https:// URL without user, query or fragment",
+      "notify: {alertmanager: {url: alertmanager:9093}}",
+      "helius.yml:1:25: notify.alertmanager.url must be an http:// or https:// URL without user, query or fragment",
     ],
   ])("refuse %s with its place and what would be right", (_what, yaml, problem) => {
     expect(problems(yaml)).toEqual([problem]);

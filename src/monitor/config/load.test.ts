@@ -38,14 +38,19 @@ const signal = (config: Config, name: string, target = 0) =>
 describe("defaults", () => {
   it("are those of the contract, from an empty file as from none", () => {
     const none = load({});
+    expect([none.admin.tokenFile, none.web.externalUrl, none.log.file]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
     expect(none).toMatchObject({
       file: undefined,
-      cycleMs: 30_000,
+      cycleIntervalMs: 30_000,
       autoHeal: true,
       dataDir: "./data",
-      admin: { token: "secret", tokenFile: undefined },
-      web: { host: "0.0.0.0", port: 9105, externalUrl: undefined, enableLifecycle: false },
-      log: { level: "info", format: "json", file: undefined },
+      admin: { token: "secret" },
+      web: { host: "0.0.0.0", port: 9105, enableLifecycle: false },
+      log: { level: "info", format: "json" },
       sources: {
         order: ["prometheus", "scrape"],
         rateWindowMs: 60_000,
@@ -54,7 +59,7 @@ describe("defaults", () => {
         scrape: { path: "/metrics", timeoutMs: 10_000 },
       },
       predict: {
-        horizonS: 180,
+        horizonMs: 180_000,
         probStrong: 0.6,
         probConfirmMin: 0.3,
         minR2: 0.2,
@@ -103,7 +108,7 @@ describe("precedence", () => {
     signal(c, name)?.thresholds[level];
   const CASES: Record<string, [unknown, unknown, unknown, (c: Config) => unknown, ((v: never) => unknown)?]> =
     {
-      cycle_interval_seconds: [11, 12, 13, (c) => c.cycleMs / 1000],
+      cycle_interval_seconds: [11, 12, 13, (c) => c.cycleIntervalMs / 1000],
       auto_heal: [false, true, false, (c) => c.autoHeal],
       data_dir: ["/f", "/e", "/g", (c) => c.dataDir],
       "admin.token": ["f", "e", "g", (c) => c.admin.token],
@@ -126,7 +131,7 @@ describe("precedence", () => {
       "sources.prometheus.timeout_seconds": [1, undefined, 3, (c) => c.sources.prometheus.timeoutMs / 1000],
       "sources.scrape.path": ["/f", undefined, "/g", (c) => c.sources.scrape.path],
       "sources.scrape.timeout_seconds": [1, undefined, 3, (c) => c.sources.scrape.timeoutMs / 1000],
-      "predict.horizon_seconds": [11, 12, 13, (c) => c.predict.horizonS],
+      "predict.horizon_seconds": [11, 12, 13, (c) => c.predict.horizonMs / 1000],
       "predict.prob_strong": [0.71, 0.72, 0.73, (c) => c.predict.probStrong],
       "predict.prob_confirm_min": [0.41, 0.42, 0.43, (c) => c.predict.probConfirmMin],
       "predict.min_r2": [0.11, 0.12, 0.13, (c) => c.predict.minR2],
@@ -140,8 +145,8 @@ describe("precedence", () => {
         "/g",
         (c) => (c.actions.kubernetes as { kubeconfig?: string }).kubeconfig,
       ],
-      "containment.alert_stale_seconds": [11, undefined, 13, (c) => c.containment.alertStaleMs / 1000],
-      "containment.region_window_seconds": [11, undefined, 13, (c) => c.containment.regionWindowS],
+      "alerts.stale_seconds": [11, undefined, 13, (c) => c.alerts.staleMs / 1000],
+      "regions.window_seconds": [11, undefined, 13, (c) => c.regions.windowMs / 1000],
       "guards.target_cap.actions": [11, undefined, 13, (c) => c.guards.targetCap.actions],
       "guards.target_cap.window_seconds": [11, undefined, 13, (c) => c.guards.targetCap.windowMs / 1000],
       "guards.fleet_cap.actions": [11, undefined, 13, (c) => c.guards.fleetCap.actions],
@@ -171,9 +176,23 @@ describe("precedence", () => {
         (c) => c.verification.ineffectiveWindowMs / 1000,
       ],
       "verification.healthy_seconds": [11, undefined, 13, (c) => c.verification.healthyMs / 1000],
-      "alertmanager.url": ["http://f:1", undefined, "http://g:3", (c) => c.escalation.alertmanagerUrl],
-      "alertmanager.resend_seconds": [11, undefined, 13, (c) => c.escalation.resendMs / 1000],
-      "alertmanager.timeout_seconds": [11, undefined, 13, (c) => c.escalation.timeoutMs / 1000],
+      "notify.alertmanager.url": [
+        "http://f:1",
+        undefined,
+        "http://g:3",
+        (c) => (c.notify.alertmanager as { url?: string }).url,
+      ],
+      "notify.resend_seconds": [11, undefined, 13, (c) => c.notify.resendMs / 1000],
+      "notify.timeout_seconds": [11, undefined, 13, (c) => c.notify.timeoutMs / 1000],
+      "store.kind": ["memory", undefined, "sqlite", (c) => c.store.kind],
+      "store.max_entries": [11, undefined, 13, (c) => c.store.maxEntries],
+      "store.max_age_seconds": [4001, undefined, 4003, (c) => c.store.maxAgeMs / 1000],
+      "actions.kubernetes.context": [
+        "f",
+        undefined,
+        "g",
+        (c) => (c.actions.kubernetes as { context?: string }).context,
+      ],
       "signals.p95_latency.slo": [311, 312, 313, SIGNALS("p95_latency", "slo")],
       "signals.p95_latency.exit": [211, 212, 213, SIGNALS("p95_latency", "exit")],
       "signals.p95_latency.limit": [4001, 4002, 4003, SIGNALS("p95_latency", "limit")],
@@ -206,9 +225,11 @@ describe("precedence", () => {
       .map((key, depth) => `${"  ".repeat(depth)}${key}:`)
       .join("\n")} ${JSON.stringify(inFile)}\n`;
     const env = b.env === undefined ? {} : { [b.env]: String(inEnv) };
-    const flags = { [path]: String(asFlag) };
-    expect(read(load({ yaml }))).toEqual(asSeen(inFile));
-    expect(read(load({ yaml, env }))).toEqual(asSeen(b.env === undefined ? inFile : inEnv));
+    // A context is one of a kubeconfig.
+    const beside = { ...(path.endsWith(".context") ? { "actions.kubernetes.kubeconfig": "/k" } : {}) };
+    const flags = { ...beside, [path]: String(asFlag) };
+    expect(read(load({ yaml, flags: beside }))).toEqual(asSeen(inFile));
+    expect(read(load({ yaml, env, flags: beside }))).toEqual(asSeen(b.env === undefined ? inFile : inEnv));
     expect(read(load({ yaml, env, flags }))).toEqual(asSeen(asFlag));
     expect(read(load({ flags }))).toEqual(asSeen(asFlag));
     expect(flagOf(path)).not.toContain("_");

@@ -3,15 +3,16 @@ import type { z } from "zod";
 import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import { parseListenAddress } from "../../common/settings/fields.ts";
 import { toInternal } from "../../common/settings/internal.ts";
+import { keysAt } from "../../common/settings/walk.ts";
+import { sourcePlugins } from "../sources/index.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
-import { resolveContainment } from "./containment.ts";
+import { playbooksInForce } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
-import { actionsSchema, checkActions } from "./plugins.ts";
-import { type Complain, resolveTargets } from "./resolve.ts";
-import { resolveEscalation, resolveGuards, resolveVerification } from "./resolve-guards.ts";
-import { type FileConfig, fileSchema, keysAt } from "./schema.ts";
+import { checkActions } from "./plugins.ts";
+import { type FileConfig, fileSchema } from "./schema.ts";
 import { suggest } from "./suggest.ts";
-import { type Config, ConfigError, type ConfigProblem } from "./types.ts";
+import { resolveTargets } from "./targets.ts";
+import { type Complain, type Config, ConfigError, type ConfigProblem, type Given } from "./types.ts";
 
 export interface ConfigInput {
   /** Path of the file; undefined: none. */
@@ -119,23 +120,39 @@ function setPath(data: Record<string, unknown>, path: readonly string[], value: 
 }
 
 /** What makes sense only beside another value. */
-function checkTogether(file: FileConfig, given: Record<string, unknown>, complain: Complain): void {
-  const { predict: p, sources: s } = file;
-  if (p.prob_confirm_min > p.prob_strong) {
+function checkTogether(config: Given, given: Record<string, unknown>, complain: Complain): void {
+  const { predict: p, sources: s, cycleIntervalMs } = config;
+  const cycleS = cycleIntervalMs / 1000;
+  if (p.probConfirmMin > p.probStrong) {
     const own = (given.predict as Record<string, unknown> | undefined)?.prob_confirm_min !== undefined;
     complain(
       ["predict", own ? "prob_confirm_min" : "prob_strong"],
-      `must not put prob_confirm_min (${p.prob_confirm_min}) above prob_strong (${p.prob_strong})`,
+      `must not put prob_confirm_min (${p.probConfirmMin}) above prob_strong (${p.probStrong})`,
     );
   }
-  for (const source of ["prometheus", "scrape"] as const) {
-    const timeout = s[source].timeout_seconds;
-    if (timeout !== undefined && timeout >= file.cycle_interval_seconds)
+  for (const { kind } of sourcePlugins) {
+    const { timeoutMs } = s[kind] as { timeoutMs?: number };
+    if (timeoutMs !== undefined && timeoutMs >= cycleIntervalMs)
       complain(
-        ["sources", source, "timeout_seconds"],
-        `must be below the cycle of ${file.cycle_interval_seconds} seconds, so that no answer outlasts it`,
+        ["sources", kind, "timeout_seconds"],
+        `must be below the cycle of ${cycleS} seconds, so that no answer outlasts it`,
       );
   }
+  if (s.rateWindowMs !== undefined && s.order.includes("scrape") && s.rateWindowMs < 2 * cycleIntervalMs)
+    complain(
+      ["sources", "rate_window_seconds"],
+      `must be at least two cycles (${2 * cycleS} s), so that it holds two scrapes`,
+    );
+}
+
+function checkProduction({ admin, web }: Given, complain: Complain): void {
+  if (admin.tokenFile === undefined && admin.token === DEVELOPMENT_TOKEN)
+    complain(
+      ["admin", "token"],
+      "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
+    );
+  if (web.tokenFile === undefined && web.token === DEVELOPMENT_TOKEN)
+    complain(["web", "token"], "is the development default; in production set another, or web.token_file");
 }
 
 function resolve(from: {
@@ -148,85 +165,49 @@ function resolve(from: {
   const problems: ConfigProblem[] = [];
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
-  const targets = resolveTargets(file, file.targets ?? [], complain);
-  const actions = toInternal(actionsSchema, file.actions);
-  const named = targets.map((t) => t.name);
-  checkActions(actions, { targets: named, adminTokenFile: file.admin.token_file }, complain);
-  const { predict: p, sources: s, web } = file;
-  checkTogether(file, from.given, complain);
-  if (
-    input.env.NODE_ENV === "production" &&
-    file.admin.token_file === undefined &&
-    (file.admin.token ?? DEVELOPMENT_TOKEN) === DEVELOPMENT_TOKEN
-  )
-    complain(
-      ["admin", "token"],
-      "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
-    );
-  if (input.env.NODE_ENV === "production" && web.token_file === undefined && web.token === DEVELOPMENT_TOKEN)
-    complain(["web", "token"], "is the development default; in production set another, or web.token_file");
-  const rateWindow = s.rate_window_seconds ?? Math.max(60, 2 * file.cycle_interval_seconds);
-  if (s.order.includes("scrape") && rateWindow < 2 * file.cycle_interval_seconds)
-    complain(
-      ["sources", "rate_window_seconds"],
-      `must be at least two cycles (${2 * file.cycle_interval_seconds} s), so that it holds two scrapes`,
-    );
-  const guards = resolveGuards(file.guards, complain);
-  const contained = resolveContainment({
-    file,
-    targets,
-    actions,
+  const given: Given = toInternal(fileSchema, file);
+  const { signals, targets: list = [], sources, actions, admin, guards, web, ...rest } = given;
+  const targets = resolveTargets({ targets: list, signals, cooldownMs: rest.predict.cooldownMs }, complain);
+  const named = targets.map(({ name }) => name);
+  checkActions(actions, { targets: named, adminTokenFile: admin.tokenFile }, complain);
+  checkTogether(given, from.given, complain);
+  if (input.env.NODE_ENV === "production") checkProduction(given, complain);
+  const playbooks = playbooksInForce({
+    given: file.playbooks,
+    known: { targets, actions, cooldownMs: rest.predict.cooldownMs },
     inCluster: (input.env.KUBERNETES_SERVICE_HOST ?? "") !== "",
     complain,
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  const listen = web.listen_address === undefined ? undefined : parseListenAddress(web.listen_address);
-  const timeout = Math.min(10, 0.8 * file.cycle_interval_seconds);
+  const { listenAddress, ...ofWeb } = web;
   return {
+    ...rest,
+    ...playbooks,
     file: input.file,
-    cycleMs: 1000 * file.cycle_interval_seconds,
-    autoHeal: file.auto_heal,
-    dataDir: file.data_dir,
-    admin: { token: file.admin.token ?? DEVELOPMENT_TOKEN, tokenFile: file.admin.token_file },
-    web: {
-      host: listen?.host ?? "0.0.0.0",
-      port: listen?.port ?? web.port,
-      externalUrl: web.external_url,
-      enableLifecycle: web.enable_lifecycle,
-      token: web.token,
-      tokenFile: web.token_file,
-    },
-    log: {
-      level: file.log.level,
-      format: file.log.format,
-      file: file.log.file,
-      fileMaxBytes: file.log.file_max_bytes,
-    },
-    sources: {
-      order: s.order,
-      rateWindowMs: 1000 * rateWindow,
-      maxSampleAgeMs: 1000 * (s.max_sample_age_seconds ?? Math.max(60, 3 * file.cycle_interval_seconds)),
-      maxResponseBytes: s.max_response_bytes,
-      prometheus: { url: s.prometheus.url, timeoutMs: 1000 * (s.prometheus.timeout_seconds ?? timeout) },
-      scrape: { path: s.scrape.path, timeoutMs: 1000 * (s.scrape.timeout_seconds ?? timeout) },
-    },
-    predict: {
-      horizonS: p.horizon_seconds,
-      probStrong: p.prob_strong,
-      probConfirmMin: p.prob_confirm_min,
-      minR2: p.min_r2,
-      preTimeoutRatio: p.pre_timeout_ratio,
-      cooldownMs: 1000 * p.cooldown_seconds,
-      windowSamples: p.window_samples,
-      sensitivity: p.sensitivity,
-      constants: p.constants ?? {},
-    },
+    admin,
     actions,
     targets,
-    guards,
-    verification: resolveVerification(file.verification),
-    escalation: resolveEscalation(file.alertmanager),
-    ...contained,
+    web: {
+      ...ofWeb,
+      ...(listenAddress === undefined ? { host: "0.0.0.0" } : parseListenAddress(listenAddress)),
+    },
+    sources: resolveSources(sources, rest.cycleIntervalMs),
+    guards: {
+      ...guards,
+      storm: { ...guards.storm, exitShare: guards.storm.exitShare ?? guards.storm.share / 2 },
+    },
+  } as Config;
+}
+
+/** What depends on the cycle where nothing is said. */
+function resolveSources(sources: Given["sources"], cycleMs: number): Config["sources"] {
+  const timeoutMs = Math.min(10_000, 0.8 * cycleMs);
+  const kinds = sourcePlugins.map(({ kind }) => [kind, { timeoutMs, ...(sources[kind] as object) }]);
+  return {
+    ...sources,
+    rateWindowMs: sources.rateWindowMs ?? Math.max(60_000, 2 * cycleMs),
+    maxSampleAgeMs: sources.maxSampleAgeMs ?? Math.max(60_000, 3 * cycleMs),
+    ...Object.fromEntries(kinds),
   };
 }
 

@@ -34,7 +34,7 @@ function problems(playbooks: string): string[] {
 describe("a playbook of the file", () => {
   it("is resolved with every key", () => {
     const config = load(`${TARGETS}
-containment: { alert_stale_seconds: 120 }
+alerts: { stale_seconds: 120 }
 playbooks:
   - name: contain-backlog
     alert: { name: PipelineBacklogHigh, labels: { job: telemetry-gateway } }
@@ -61,7 +61,7 @@ playbooks:
         parameters: { seconds: "30" }
         undo: { action: resume-stream }
 `);
-    expect(config.containment).toEqual({ alertStaleMs: 120_000, regionWindowS: 20 });
+    expect([config.alerts, config.regions]).toEqual([{ staleMs: 120_000 }, { windowMs: 20_000 }]);
     expect(config.inactivePlaybooks).toEqual([]);
     const gateway = {
       name: "telemetry-gateway",
@@ -328,8 +328,8 @@ playbooks:
     ],
     [
       "a staleness of nothing",
-      "containment: { alert_stale_seconds: 0 }",
-      ["5:16: containment.alert_stale_seconds must be a number from 10 up to 86400 (seconds)"],
+      "alerts: { stale_seconds: 0 }",
+      ["5:11: alerts.stale_seconds must be a number from 10 up to 86400 (seconds)"],
     ],
   ])("is refused with %s, by file, line and column", (_name, yaml, expected) => {
     const said = problems(yaml);

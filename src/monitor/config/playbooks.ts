@@ -59,12 +59,5 @@ const playbook = z
 /** The list of playbooks; absent: those that are built in. */
 export const playbooksSchema = z.array(playbook).max(100, "must list at most 100 playbooks").optional();
 
-export const containmentSchema = z
-  .strictObject({
-    alert_stale_seconds: number({ min: 10, max: 86_400, unit: "seconds" }).default(600),
-    region_window_seconds: number({ min: 1, max: 60, unit: "seconds" }).default(20),
-  })
-  .prefault({});
-
 export type PlaybookConfig = NonNullable<z.output<typeof playbooksSchema>>[number];
 export type StepConfig = PlaybookConfig["steps"][number];

@@ -1,9 +1,10 @@
-import { z } from "zod";
-import { NO_SETTINGS } from "../../common/settings/fields.ts";
+import type { z } from "zod";
+import { NO_SETTINGS, ofKind } from "../../common/settings/fields.ts";
 import { actionPlugins } from "../actions/index.ts";
 import type { ActionPlugin } from "../actions/shared/context.ts";
 import type { Callee, Plugin } from "../kernel/plugin.ts";
-import type { Complain } from "./resolve.ts";
+import { notifierPlugins } from "../notify/index.ts";
+import type { Complain } from "./types.ts";
 
 /** Key of a plug-in's settings in the section of its room. */
 export function sectionOf({ kind, section }: Plugin & { readonly section?: string }): string {
@@ -11,16 +12,13 @@ export function sectionOf({ kind, section }: Plugin & { readonly section?: strin
 }
 
 /** The settings of a room's plug-ins by their key; what needs none has no key. */
-export function settingsOf(plugins: readonly Plugin[]): Record<string, z.ZodType> {
-  return Object.fromEntries(
-    plugins
-      .filter(({ settings }) => settings !== NO_SETTINGS)
-      .map((plugin) => [sectionOf(plugin), plugin.settings as z.ZodType]),
-  );
+export function settingsOf<P extends Plugin>(
+  plugins: readonly P[],
+  schemaOf: (plugin: P) => z.ZodType = ({ settings }) => settings as unknown as z.ZodType,
+): Record<string, z.ZodType> {
+  const used = plugins.filter(({ settings }) => settings !== NO_SETTINGS);
+  return Object.fromEntries(used.map((plugin) => [sectionOf(plugin), ofKind(schemaOf(plugin))]));
 }
-
-/** The section `actions`: what the kinds of action need beside the parameters of a step. */
-export const actionsSchema = z.strictObject(settingsOf(actionPlugins)).prefault({});
 
 /** Settings of the kinds of action, by the key of their section. */
 export type ActionSettings = Readonly<Record<string, unknown>>;
@@ -30,9 +28,13 @@ export function calleesOf(plugin: ActionPlugin, settings: ActionSettings): reado
   return plugin.callees?.(settings[sectionOf(plugin)]) ?? [];
 }
 
-/** What the settings of actions come to, a line each. */
-export function describeActions(settings: ActionSettings): string[] {
-  return actionPlugins.flatMap((plugin) => [...(plugin.describe?.(settings[sectionOf(plugin)]) ?? [])]);
+/** What the settings of a room's plug-ins come to, a line each. */
+export function describe(
+  room: "actions" | "notify",
+  config: Readonly<Record<typeof room, Readonly<Record<string, unknown>>>>,
+): string[] {
+  const plugins: readonly Plugin[] = room === "actions" ? actionPlugins : notifierPlugins;
+  return plugins.flatMap((plugin) => [...(plugin.describe?.(config[room][sectionOf(plugin)]) ?? [])]);
 }
 
 /** What is wrong with the section only beside something else. */

@@ -7,8 +7,8 @@ import type { ActionRules } from "../kernel/plugin.ts";
 import type { Instance, Target } from "../kernel/target.ts";
 import type { PlaybookConfig, StepConfig } from "./playbooks.ts";
 import { type ActionSettings, calleesOf, sectionOf } from "./plugins.ts";
-import type { Complain } from "./resolve.ts";
 import { suggest } from "./suggest.ts";
+import type { Complain } from "./types.ts";
 
 /** What playbooks may name. */
 export interface Known {

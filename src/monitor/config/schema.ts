@@ -1,220 +1,232 @@
 import { z } from "zod";
+import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import {
   baseUrl,
-  described,
   flag,
   listenAddress,
-  metricName,
-  name,
   number,
   seconds,
+  setting,
   share,
   text,
 } from "../../common/settings/fields.ts";
-import { type TrendKind, trendSettings } from "../forecast/settings.ts";
+import { actionPlugins } from "../actions/index.ts";
+import { notifierPlugins } from "../notify/index.ts";
 import { signalPlugins } from "../signals/index.ts";
-import { alertmanagerSchema, guardsSchema, verificationSchema } from "./guards.ts";
-import { containmentSchema, playbooksSchema } from "./playbooks.ts";
-import { actionsSchema } from "./plugins.ts";
+import { sourcePlugins } from "../sources/index.ts";
+import type { SourcePlugin } from "../sources/shared/context.ts";
+import { storePlugins } from "../store/index.ts";
+import { constantsSchema } from "./constants.ts";
+import { guardsSchema, verificationSchema } from "./guards.ts";
+import { playbooksSchema } from "./playbooks.ts";
+import { settingsOf } from "./plugins.ts";
+import { targetSchema } from "./targets.ts";
 
-/** Every constant of one group, each optional: whole or broken, never negative; a probability is a share. */
-function constantsOf(defaults: object) {
-  return z.strictObject(
-    Object.fromEntries(
-      Object.entries(defaults).map(([name, value]) => [
-        name,
-        (typeof value === "boolean"
-          ? flag()
-          : number({ min: 0, max: name === "probability" ? 1 : 1e9, unit: `default ${value}` })
-        ).optional(),
-      ]),
-    ),
-  );
-}
+const whole = (min: number, max: number, unit: string) => number({ min, max, unit, integer: true });
 
-const SHAPES: readonly TrendKind[] = ["latency", "ratio", "memory", "backlog"];
-
-const trendConstants = z
-  .strictObject(
-    Object.fromEntries(
-      SHAPES.map((kind) => {
-        const { filter, envelope } = trendSettings(kind, "default");
-        const groups = { filter: constantsOf(filter).optional() };
-        const all =
-          envelope === undefined ? groups : { ...groups, envelope: constantsOf(envelope).optional() };
-        return [kind, z.strictObject(all).optional()];
-      }),
-    ),
-  )
-  .optional();
-
-function signalsObject() {
-  return z
-    .strictObject(Object.fromEntries(signalPlugins.map(({ kind, settings }) => [kind, settings])))
-    .prefault({});
-}
-
-/** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
-const parts = z.strictObject({
-  label: z
-    .string({ error: "must be a label, e.g. region" })
-    .regex(/^(?!__|(?:job|instance|le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]*$/, {
-      error: "must be a label of letters, digits and underscores, other than job, instance, le and quantile",
-    }),
-  backlog_metric: metricName("a gauge, e.g. queue_depth"),
-  inbound_metric: metricName("a counter, e.g. telemetry_received_total"),
-});
-
-const target = z
+const admin = z
   .strictObject({
-    name: described(name(), "unique"),
-    job: described(
-      text("the value of the job label").optional(),
-      "value of the `job` label in Prometheus",
-      "the name",
+    token: setting(
+      text("the admin token").default(DEVELOPMENT_TOKEN),
+      "admin token of the services (in production: set it)",
+      { env: "ADMIN_TOKEN" },
     ),
-    url: described(baseUrl().optional(), "base URL of its one instance; either this or `urls`"),
-    urls: described(
-      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
-      "base URLs of its instances",
-    ),
-    admin_url: described(
-      baseUrl().optional(),
-      "base URL of its admin plane, where `ADMIN_LISTEN_ADDRESS` puts it elsewhere",
-      "the same as `url`",
-    ),
-    admin_urls: described(
-      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
-      "the same for `urls`: one an instance, in their order",
-      "the same as `urls`",
-    ),
-    aggregate: described(
-      z.enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' }).default("job"),
-      "`job`: one value over all instances; `worst_instance`: the worst of their values",
-    ),
-    cooldown_seconds: described(
-      seconds(0, 86_400).optional(),
-      "pause after a mitigation",
-      "`predict.cooldown_seconds`",
-    ),
-    auto_heal: described(flag().default(true), "false: shadow mode for this target"),
-    signals: described(signalsObject(), "overrides for this target, as below", " "),
-    parts: described(
-      parts.optional(),
-      "how its parts are told apart, e.g. the regions of the gateway, as below",
+    token_file: setting(
+      text("a file that holds the admin token").optional(),
+      "file that holds the admin token, one token a line, at most two",
+      { env: "ADMIN_TOKEN_FILE" },
     ),
   })
-  .refine((t) => (t.url === undefined) !== (t.urls === undefined), {
-    error: "must have either url (one instance) or urls (several)",
-  });
+  .prefault({});
+
+const web = z
+  .strictObject({
+    port: setting(whole(0, 65_535, "a TCP port").default(9105), "the monitor's HTTP port", {
+      env: "PREDICT_METRICS_PORT",
+    }),
+    listen_address: setting(listenAddress().optional(), "address to listen on; overrides the port", {
+      shownDefault: "0.0.0.0:9105",
+    }),
+    external_url: setting(baseUrl().optional(), "URL under which people reach the monitor"),
+    enable_lifecycle: setting(flag().default(false), "allow reloading by POST /-/reload"),
+    token: setting(
+      text("the token of those who tell the monitor").optional(),
+      "token of who tells the monitor something, e.g. Alertmanager",
+      { shownDefault: "the admin token" },
+    ),
+    token_file: setting(
+      text("a file that holds it").optional(),
+      "file that holds web.token, one token a line, at most two",
+    ),
+  })
+  .prefault({});
+
+const log = z
+  .strictObject({
+    level: setting(
+      z
+        .enum(["debug", "info", "warn", "error"], { error: "must be debug, info, warn or error" })
+        .default("info"),
+      "least severity that is logged",
+    ),
+    format: setting(
+      z.enum(["json", "pretty"], { error: "must be json or pretty" }).default("json"),
+      "json for programs, pretty for people",
+    ),
+    file: setting(text("a file to append to").optional(), "also append the log to this file", {
+      env: "LOG_FILE",
+    }),
+    file_max_bytes: setting(
+      whole(0, 2 ** 40, "bytes; 0: no limit").default(50_000_000),
+      "size at which the log file is put aside as FILE.1; 0: never",
+      { env: "LOG_FILE_MAX_BYTES" },
+    ),
+  })
+  .prefault({});
+
+/** A list of kinds, each once. */
+function kindsOf(plugins: readonly { readonly kind: string }[], what: string) {
+  const kinds = plugins.map(({ kind }) => kind);
+  return z
+    .array(z.enum(kinds as [string], { error: `must be ${kinds.join(" or ")}` }))
+    .min(1, `must name at least one ${what}`)
+    .refine((order) => new Set(order).size === order.length, { error: `must not name a ${what} twice` })
+    .default(kinds);
+}
+
+const sources = z
+  .strictObject({
+    order: setting(kindsOf(sourcePlugins, "source"), "metric sources, preferred first"),
+    rate_window_seconds: setting(whole(2, 7200, "seconds").optional(), "window of rates", {
+      shownDefault: "60, at least 2 cycles",
+    }),
+    max_sample_age_seconds: setting(seconds(1, 86_400).optional(), "older samples are stale", {
+      shownDefault: "3 cycles, at least 60",
+    }),
+    max_response_bytes: setting(
+      whole(1024, 2 ** 30, "bytes").default(33_554_432),
+      "larger answers of a source are refused",
+    ),
+    ...settingsOf<SourcePlugin>(sourcePlugins, ({ kind, settings }) =>
+      settings
+        .extend({
+          timeout_seconds: setting(
+            seconds(0.1, 300).optional(),
+            `deadline of one call of the source ${kind}`,
+            {
+              shownDefault: "80 % of a cycle, at most 10",
+            },
+          ),
+        })
+        .prefault({}),
+    ),
+  })
+  .prefault({});
+
+const predict = z
+  .strictObject({
+    horizon_seconds: setting(seconds(1, 86_400).default(180), "forecast horizon", {
+      env: "PREDICT_HORIZON_SECONDS",
+    }),
+    prob_strong: setting(share().default(0.6), "probability that acts at once while in risk", {
+      env: "PREDICT_PROB_STRONG",
+    }),
+    prob_confirm_min: setting(share().default(0.3), "probability that acts on two cycles in a row", {
+      env: "PREDICT_PROB_CONFIRM_MIN",
+    }),
+    min_r2: setting(share().default(0.2), "fits below this R² trigger nothing", { env: "PREDICT_MIN_R2" }),
+    pre_timeout_ratio: setting(
+      number({ min: 0, max: 10, unit: "a share of the hard limit", above: true }).default(0.9),
+      "share of the hard limit from which a forecast acts",
+      { env: "PREDICT_PRE_TIMEOUT_RATIO" },
+    ),
+    cooldown_seconds: setting(seconds(0, 86_400).default(300), "pause of a target after a mitigation", {
+      env: "PREDICT_COOLDOWN_SECONDS",
+    }),
+    sensitivity: setting(
+      z
+        .enum(["strict", "default", "eager"], { error: "must be strict, default or eager" })
+        .default("default"),
+      "how readily the trend predictor triggers",
+    ),
+    window_samples: setting(whole(5, 1000, "samples").default(20), "samples the line is fitted to"),
+    constants: constantsSchema,
+  })
+  .prefault({});
+
+const notify = z
+  .strictObject({
+    resend_seconds: setting(
+      seconds(5, 3600).default(60),
+      "an escalation that lasts is sent again after so long",
+    ),
+    timeout_seconds: setting(seconds(0.1, 60).default(5), "deadline of one call to a notifier"),
+    ...settingsOf(notifierPlugins),
+  })
+  .prefault({});
+
+const store = z
+  .strictObject({
+    kind: setting(
+      z
+        .enum(storePlugins.map(({ kind }) => kind) as [string], {
+          error: `must be ${storePlugins.map(({ kind }) => kind).join(" or ")}`,
+        })
+        .default("sqlite"),
+      "where the journal is kept",
+    ),
+    max_entries: setting(
+      whole(1, 10_000_000, "entries").default(100_000),
+      "finished entries of the journal that are kept at most",
+    ),
+    max_age_seconds: setting(
+      seconds(3600, 10 * 366 * 86_400).default(90 * 86_400),
+      "finished entries of the journal are kept for so long",
+    ),
+    ...settingsOf(storePlugins),
+  })
+  .prefault({});
 
 /** The configuration file. Every key has a default, so that an empty file is a valid one. */
 export const fileSchema = z.strictObject({
-  cycle_interval_seconds: number({ min: 1, max: 3600, unit: "seconds", integer: true }).default(30),
-  auto_heal: flag().default(true),
-  data_dir: text("a folder").default("./data"),
-  admin: z
+  cycle_interval_seconds: setting(whole(1, 3600, "seconds").default(30), "seconds from cycle to cycle", {
+    env: "CYCLE_INTERVAL_SECONDS",
+  }),
+  auto_heal: setting(flag().default(true), "1 acts; 0 is shadow mode: decide and log, never call", {
+    env: "AUTO_HEAL",
+    shownDefault: "1",
+  }),
+  data_dir: setting(text("a folder").default("./data"), "folder of the journal", { env: "HELIUS_DATA_DIR" }),
+  admin,
+  web,
+  log,
+  sources,
+  store,
+  predict,
+  signals: z.strictObject(settingsOf(signalPlugins)).prefault({}),
+  actions: z.strictObject(settingsOf(actionPlugins)).prefault({}),
+  alerts: z
     .strictObject({
-      token: text("the admin token").optional(),
-      token_file: text("a file that holds the admin token").optional(),
-    })
-    .default({}),
-  web: z
-    .strictObject({
-      port: number({ min: 0, max: 65_535, unit: "a TCP port", integer: true }).default(9105),
-      listen_address: listenAddress().optional(),
-      external_url: baseUrl().optional(),
-      enable_lifecycle: flag().default(false),
-      token: text("the token of those who tell the monitor").optional(),
-      token_file: text("a file that holds it").optional(),
-    })
-    .prefault({}),
-  log: z
-    .strictObject({
-      level: z
-        .enum(["debug", "info", "warn", "error"], { error: "must be debug, info, warn or error" })
-        .default("info"),
-      format: z.enum(["json", "pretty"], { error: "must be json or pretty" }).default("json"),
-      file: text("a file to append to").optional(),
-      file_max_bytes: number({ min: 0, max: 2 ** 40, unit: "bytes; 0: no limit", integer: true }).default(
-        50_000_000,
+      stale_seconds: setting(
+        number({ min: 10, max: 86_400, unit: "seconds" }).default(600),
+        "an alert that was not received for longer is not acted on",
       ),
     })
     .prefault({}),
-  sources: z
+  regions: z
     .strictObject({
-      order: z
-        .array(z.enum(["prometheus", "scrape"], { error: "must be prometheus or scrape" }))
-        .min(1, "must name at least one source")
-        .refine((o) => new Set(o).size === o.length, { error: "must not name a source twice" })
-        .default(["prometheus", "scrape"]),
-      rate_window_seconds: number({ min: 2, max: 7200, unit: "seconds", integer: true }).optional(),
-      max_sample_age_seconds: seconds(1, 86_400).optional(),
-      max_response_bytes: number({ min: 1024, max: 2 ** 30, unit: "bytes", integer: true }).default(
-        33_554_432,
+      window_seconds: setting(
+        number({ min: 1, max: 60, unit: "seconds" }).default(20),
+        "regions are compared over at least this, and one must be starved for as long to be isolated for it",
       ),
-      prometheus: z
-        .strictObject({
-          url: baseUrl().default("http://prometheus:9090"),
-          timeout_seconds: seconds(0.1, 300).optional(),
-        })
-        .prefault({}),
-      scrape: z
-        .strictObject({
-          path: z
-            .string({ error: "must be a path" })
-            .regex(/^\/[^\s?#]*$/, "must be a path that starts with /")
-            .default("/metrics"),
-          timeout_seconds: seconds(0.1, 300).optional(),
-        })
-        .prefault({}),
     })
     .prefault({}),
-  predict: z
-    .strictObject({
-      horizon_seconds: seconds(1, 86_400).default(180),
-      prob_strong: share().default(0.6),
-      prob_confirm_min: share().default(0.3),
-      min_r2: share().default(0.2),
-      pre_timeout_ratio: number({ min: 0, max: 10, unit: "a share of the hard limit", above: true }).default(
-        0.9,
-      ),
-      cooldown_seconds: seconds(0, 86_400).default(300),
-      sensitivity: z
-        .enum(["strict", "default", "eager"], { error: "must be strict, default or eager" })
-        .default("default"),
-      constants: trendConstants,
-      window_samples: number({ min: 5, max: 1000, unit: "samples", integer: true }).default(20),
-    })
-    .prefault({}),
-  signals: signalsObject(),
-  actions: actionsSchema,
-  targets: z.array(target).min(1, "must list at least one target").optional(),
   guards: guardsSchema,
   verification: verificationSchema,
-  alertmanager: alertmanagerSchema,
-  containment: containmentSchema,
+  notify,
+  targets: z.array(targetSchema).min(1, "must list at least one target").optional(),
   playbooks: playbooksSchema,
 });
 
 /** The file after parsing, with defaults filled in. */
 export type FileConfig = z.output<typeof fileSchema>;
-export type TargetConfig = NonNullable<FileConfig["targets"]>[number];
-
-/** The keys that the mapping at `path` may have; empty where there is none. */
-export function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  const { def } = schema._zod;
-  if ("innerType" in def) return keysAt(def.innerType as z.core.$ZodType, path);
-  if (def.type === "union") {
-    const { options } = def as z.core.$ZodUnionDef;
-    return [...new Set(options.flatMap((option) => keysAt(option, path)))];
-  }
-  const [step, ...rest] = path;
-  if (def.type === "array")
-    return step === undefined ? [] : keysAt((def as z.core.$ZodArrayDef).element, rest);
-  if (def.type !== "object") return [];
-  const { shape } = def as z.core.$ZodObjectDef;
-  if (step === undefined) return Object.keys(shape);
-  const inner = shape[String(step)];
-  return inner === undefined ? [] : keysAt(inner, rest);
-}

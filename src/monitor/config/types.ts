@@ -1,76 +1,32 @@
-import type { TrendConstants } from "../forecast/settings.ts";
+import type { Internal } from "../../common/settings/internal.ts";
 import type { Playbook } from "../kernel/containment.ts";
 import type { GuardSettings } from "../kernel/guards.ts";
-import type { SignalShape } from "../kernel/signal.ts";
 import type { Target } from "../kernel/target.ts";
-import type { VerificationSettings } from "../kernel/verification.ts";
-import type { ActionSettings } from "./plugins.ts";
+import type { sourcePlugins } from "../sources/index.ts";
+import type { fileSchema } from "./schema.ts";
 
-/** Everything the monitor is told, with every default resolved. Frozen. */
-export interface Config {
+/** Settings of plug-ins, by kind. */
+type OfKinds = Readonly<Record<string, unknown>>;
+
+/** The file as code has it, before what depends on other keys is filled in. */
+export type Given = {
+  readonly [K in keyof Internal<typeof fileSchema>]: Internal<typeof fileSchema>[K] &
+    (K extends "sources" | "store" | "notify" | "actions" | "signals" ? OfKinds : unknown);
+};
+
+/** Everything the monitor is told: the schema's keys as code has them, with every default resolved. Frozen. */
+export interface Config
+  extends Omit<Given, "web" | "sources" | "guards" | "signals" | "targets" | "playbooks"> {
   /** The file it came from; undefined when only flags, environment and defaults speak. */
   readonly file: string | undefined;
-  readonly cycleMs: number;
-  readonly autoHeal: boolean;
-  readonly dataDir: string;
-  readonly admin: { readonly token: string; readonly tokenFile: string | undefined };
-  readonly web: {
-    readonly host: string;
-    readonly port: number;
-    readonly externalUrl: string | undefined;
-    readonly enableLifecycle: boolean;
-    /** Who may tell the monitor something; by default who holds the admin token. */
-    readonly token: string | undefined;
-    readonly tokenFile: string | undefined;
+  readonly web: Omit<Given["web"], "listenAddress"> & { readonly host: string };
+  readonly sources: Given["sources"] & { readonly rateWindowMs: number; readonly maxSampleAgeMs: number } & {
+    readonly [P in (typeof sourcePlugins)[number] as P["kind"]]: Internal<P["settings"]> & {
+      readonly timeoutMs: number;
+    };
   };
-  readonly log: {
-    readonly level: "debug" | "info" | "warn" | "error";
-    readonly format: "json" | "pretty";
-    readonly file: string | undefined;
-    /** Bytes of the file before it is put aside as `FILE.1`; 0: never. */
-    readonly fileMaxBytes: number;
-  };
-  readonly sources: {
-    readonly order: readonly ("prometheus" | "scrape")[];
-    readonly rateWindowMs: number;
-    readonly maxSampleAgeMs: number;
-    readonly maxResponseBytes: number;
-    readonly prometheus: { readonly url: string; readonly timeoutMs: number };
-    readonly scrape: { readonly path: string; readonly timeoutMs: number };
-  };
-  readonly predict: {
-    readonly horizonS: number;
-    readonly probStrong: number;
-    readonly probConfirmMin: number;
-    readonly minR2: number;
-    readonly preTimeoutRatio: number;
-    readonly cooldownMs: number;
-    readonly windowSamples: number;
-    /** How readily the trend predictor speaks. */
-    readonly sensitivity: "strict" | "default" | "eager";
-    /** Constants of the trend predictor set otherwise, by kind of signal. */
-    readonly constants: Readonly<Partial<Record<SignalShape, TrendConstants>>>;
-  };
-  /** What the kinds of action beside the services' own need. */
-  readonly actions: ActionSettings;
-  readonly targets: readonly Target[];
-  /** The brakes on acting. */
   readonly guards: GuardSettings;
-  readonly verification: VerificationSettings;
-  /** Where people are called when acting is of no use. */
-  readonly escalation: {
-    /** Without it, escalations are only logged and shown. */
-    readonly alertmanagerUrl: string | undefined;
-    /** One that lasts is sent again after so long; deadline of a call, milliseconds. */
-    readonly resendMs: number;
-    readonly timeoutMs: number;
-  };
-  readonly containment: {
-    /** A firing alert that was not heard of for longer is not acted on, milliseconds. */
-    readonly alertStaleMs: number;
-    /** Least span over which the rates of regions are compared, seconds. */
-    readonly regionWindowS: number;
-  };
+  readonly targets: readonly Target[];
   /** Answers to alerts and forecasts, in the order of the file. */
   readonly playbooks: readonly Playbook[];
   /** Built-in playbooks that this configuration has no use for, and why. */
@@ -82,6 +38,9 @@ export interface InactivePlaybook {
   /** For people: which key is missing, and where. */
   readonly why: string;
 }
+
+/** Tells of a value that is wrong only beside another. */
+export type Complain = (path: readonly PropertyKey[], message: string) => void;
 
 /** One thing that is wrong with the configuration. */
 export interface ConfigProblem {

@@ -1,14 +1,13 @@
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Meter, Meters, MetricSpec, Plugin } from "../kernel/plugin.ts";
+import type { Meter, Meters, MetricSpec } from "../kernel/plugin.ts";
 
 /**
  * Registers what plug-ins declare, also what is not in use: the list of metrics is the same for every configuration.
  * A name that is declared twice is one metric.
  */
-export function registerPlugins(registry: Registry, plugins: readonly Plugin[]): Meters {
+export function registerMetrics(registry: Registry, specs: readonly MetricSpec[]): Meters {
   const meters = new Map<string, Meter>();
-  for (const spec of plugins.flatMap(({ metrics }) => metrics))
-    if (!meters.has(spec.name)) meters.set(spec.name, meterOf(registry, spec));
+  for (const spec of specs) if (!meters.has(spec.name)) meters.set(spec.name, meterOf(registry, spec));
   return (name) => {
     const meter = meters.get(name);
     if (meter === undefined) throw new RangeError(`no plug-in declares the metric ${name}`);

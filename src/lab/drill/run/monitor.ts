@@ -59,10 +59,8 @@ function configOf(options: DrillMonitorOptions): Record<string, unknown> {
     },
     predict: { horizon_seconds: pace.horizonS, cooldown_seconds: pace.cooldownS },
     playbooks: playbooksOf(drill, pace, heal),
-    containment: {
-      alert_stale_seconds: Math.max(10, pace.s(600)),
-      region_window_seconds: pace.regionWindowS,
-    },
+    alerts: { stale_seconds: Math.max(10, pace.s(600)) },
+    regions: { window_seconds: pace.regionWindowS },
     ...brakesAt(pace),
     ...(options.kubeconfig === undefined
       ? {}

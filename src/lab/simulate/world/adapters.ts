@@ -4,7 +4,7 @@ import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import { NO_METERS } from "../../../monitor/kernel/plugin.ts";
 import type { Escalator } from "../../../monitor/kernel/verification.ts";
-import { createAlertmanagerEscalator } from "../../../monitor/notify/alertmanager.ts";
+import { createAlertmanagerEscalator } from "../../../monitor/notify/alertmanager/index.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
 import type { VirtualNetwork } from "../engine/network.ts";
 import { ADMIN_TOKEN } from "../scenario.ts";
@@ -61,7 +61,7 @@ export function openActions({ world, network, process }: Adapters): Readonly<Rec
 export function openEscalator({ config, machine, network }: Adapters): Escalator {
   return createAlertmanagerEscalator({
     url: "http://alertmanager:9093",
-    timeoutMs: config.escalation.timeoutMs,
+    timeoutMs: config.notify.timeoutMs,
     maxRetryDelayMs: 2000,
     random: () => 0.5,
     now: () => machine.now().wallMs,

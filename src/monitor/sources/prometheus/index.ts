@@ -1,13 +1,11 @@
 import { Agent, type Dispatcher } from "undici";
-import type {
-  HistoryRequest,
-  MetricSource,
-  Observation,
-  ObserveRequest,
-  PartsRequest,
-} from "../../kernel/observation.ts";
+import { z } from "zod";
+import { baseUrl, setting } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
+import type { MetricSource, Observation, ObserveRequest, PartsRequest } from "../../kernel/observation.ts";
 import type { Series } from "../../kernel/target.ts";
 import type { Instant } from "../../kernel/time.ts";
+import type { OpenSource, SourcePlugin } from "../shared/context.ts";
 import { createQuery, type QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
 import { preparedFor } from "./groups.ts";
@@ -16,6 +14,18 @@ import { readParts } from "./parts.ts";
 import { countKey, type JobReading, readCounts, readJobs } from "./vector.ts";
 
 const NAME = "prometheus";
+
+const settings = z.strictObject({
+  url: setting(baseUrl().default("http://prometheus:9090"), "URL of Prometheus", { env: "PROM_URL" }),
+});
+
+export const prometheus = {
+  kind: NAME,
+  docs: { summary: "queries of a Prometheus server, or of what speaks its HTTP API" },
+  settings,
+  metrics: [],
+  create: (context, { url }) => createPrometheusSource({ ...context, baseUrl: url }),
+} as const satisfies SourcePlugin<Internal<typeof settings>>;
 
 export interface PrometheusSourceOptions {
   /** `http://host:port`, with a path prefix where Prometheus has one. */
@@ -38,12 +48,7 @@ export interface PrometheusSourceOptions {
   readonly dispatcher?: Dispatcher;
 }
 
-export interface PrometheusSource extends MetricSource {
-  history(request: HistoryRequest): ReturnType<NonNullable<MetricSource["history"]>>;
-  parts(request: PartsRequest): ReturnType<NonNullable<MetricSource["parts"]>>;
-  /** Closes the source's own connections. */
-  close(): Promise<void>;
-}
+export type PrometheusSource = OpenSource & Required<Pick<MetricSource, "history" | "parts">>;
 
 /**
  * The metric source on Prometheus' HTTP API. Each `observe` sends one instant query a signal for all its targets, and

@@ -1,4 +1,7 @@
 import { Agent, type Dispatcher } from "undici";
+import { z } from "zod";
+import { setting } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import type {
   MetricSource,
   Observation,
@@ -9,12 +12,31 @@ import type {
 } from "../../kernel/observation.ts";
 import type { Instance, Series, Target } from "../../kernel/target.ts";
 import type { Clock, Instant } from "../../kernel/time.ts";
+import type { OpenSource, SourcePlugin } from "../shared/context.ts";
 import { type Computed, computeRecipe, metricsOf } from "./calculate.ts";
 import type { InstanceHistory } from "./instance-history.ts";
 import { Pages, type Scraped } from "./pages.ts";
 import { partsMetrics, sumParts } from "./parts.ts";
 
 const NAME = "scrape";
+
+const settings = z.strictObject({
+  path: setting(
+    z
+      .string({ error: "must be a path" })
+      .regex(/^\/[^\s?#]*$/, "must be a path that starts with /")
+      .default("/metrics"),
+    "where a target shows its metrics",
+  ),
+});
+
+export const scrape = {
+  kind: NAME,
+  docs: { summary: "the metrics page of every instance, read by the monitor itself: needs no Prometheus" },
+  settings,
+  metrics: [],
+  create: (context, { path }) => createScrapeSource({ ...context, path }),
+} as const satisfies SourcePlugin<Internal<typeof settings>>;
 
 export interface ScrapeSourceOptions {
   /** Path of the metrics page on every instance; default `/metrics`. */
@@ -32,11 +54,7 @@ export interface ScrapeSourceOptions {
   readonly dispatcher?: Dispatcher;
 }
 
-export interface ScrapeSource extends MetricSource {
-  parts(request: PartsRequest): Promise<readonly PartsObservation[]>;
-  /** Closes the source's own connections. */
-  close(): Promise<void>;
-}
+export type ScrapeSource = OpenSource & Required<Pick<MetricSource, "parts">>;
 
 /**
  * The metric source that needs no Prometheus: it reads `/metrics` of every instance itself and keeps the last rate

@@ -1,7 +1,19 @@
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import { type Store, StoreError } from "../../kernel/store.ts";
 import type { Clock } from "../../kernel/time.ts";
 import type { QuarantineNotice, Retention, StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
+import type { StorePlugin } from "../shared/context.ts";
+
+export const memory: StorePlugin = {
+  kind: "memory",
+  docs: {
+    summary: "nothing outlives the process, cooldowns and open intents neither: for trials and replays",
+  },
+  settings: NO_SETTINGS,
+  metrics: [],
+  create: ({ clock, retention }) => createMemoryStore({ clock, retention }),
+};
 
 interface MemoryEntry {
   readonly intent: string;

@@ -1,11 +1,22 @@
+import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import { type JournalEntry, type LastAction, type Store, StoreError } from "../../kernel/store.ts";
 import type { StoreSettings } from "../records.ts";
 import * as records from "../records.ts";
+import type { StorePlugin } from "../shared/context.ts";
 import { guarded, sqliteCode } from "./errors.ts";
 import { prepareDirectory, takeLock } from "./file.ts";
 import { checkpoint, closeQuietly, type Opened, openJournal } from "./open.ts";
 import { bodyOf, checksum, inTransaction, readTable, type Table, upsertRow } from "./rows.ts";
+
+export const sqlite: StorePlugin = {
+  kind: "sqlite",
+  docs: { summary: "one file, `monitor.db` in the data folder: all is on disk before a call is made" },
+  settings: NO_SETTINGS,
+  metrics: [],
+  create: ({ dataDir, ...context }) => openSqliteStore({ ...context, path: join(dataDir, "monitor.db") }),
+};
 
 /** Settings of `openSqliteStore`. */
 export interface SqliteStoreSettings extends StoreSettings {

@@ -1,5 +1,6 @@
 import { DelegateBackoff, handleWhenResult, retry } from "cockatiel";
 import { Agent, type Dispatcher } from "undici";
+import { z } from "zod";
 import {
   excerpt,
   exchange,
@@ -7,20 +8,41 @@ import {
   first,
   type Headers,
   type HttpFailure,
-} from "../../common/net/exchange.ts";
-import type { EscalationAlert, Escalator, NotifyResult } from "../kernel/verification.ts";
+} from "../../../common/net/exchange.ts";
+import { baseUrl, setting } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
+import type { EscalationAlert, Escalator, NotifyResult } from "../../kernel/verification.ts";
+import type { NotifierContext, NotifierPlugin } from "../shared/context.ts";
 
-export interface AlertmanagerSettings {
+const settings = z
+  .strictObject({
+    url: setting(
+      baseUrl().optional(),
+      "Alertmanager that escalations are sent to; without any notifier they are only logged and shown",
+    ),
+  })
+  .prefault({});
+
+/** Longest wait before a repeat, milliseconds. */
+const MAX_RETRY_DELAY_MS = 2000;
+
+export const alertmanager = {
+  kind: "alertmanager",
+  docs: { summary: "alerts for Alertmanager's v2 API, which routes them to people" },
+  settings,
+  metrics: [],
+  describe: ({ url }) => (url === undefined ? [] : [url]),
+  create: (context, { url }) =>
+    url === undefined
+      ? undefined
+      : createAlertmanagerEscalator({ ...context, url, maxRetryDelayMs: MAX_RETRY_DELAY_MS }),
+} as const satisfies NotifierPlugin<Internal<typeof settings>>;
+
+export interface AlertmanagerSettings extends NotifierContext {
   /** Base URL without a trailing slash. */
   readonly url: string;
-  /** For everything of one `tell`, repeats included, milliseconds above 0. */
-  readonly timeoutMs: number;
   /** Longest wait before a repeat; the wait is between half of it and all of it, milliseconds. */
   readonly maxRetryDelayMs: number;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  /** Wall clock, milliseconds. */
-  readonly now: () => number;
   /** Connections to use instead of its own; the caller then closes them. */
   readonly dispatcher?: Dispatcher;
 }

@@ -1,0 +1,164 @@
+import { z } from "zod";
+import { baseUrl, described, flag, metricName, name, seconds, text } from "../../common/settings/fields.ts";
+import type { Internal } from "../../common/settings/internal.ts";
+import type { Signal, Thresholds } from "../kernel/signal.ts";
+import type { Instance, Target } from "../kernel/target.ts";
+import type { SignalPlugin, SignalSettings } from "../signals/define.ts";
+import { signalPlugins } from "../signals/index.ts";
+import { settingsOf } from "./plugins.ts";
+import type { Complain } from "./types.ts";
+
+/** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
+const parts = z.strictObject({
+  label: z
+    .string({ error: "must be a label, e.g. region" })
+    .regex(/^(?!__|(?:job|instance|le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]*$/, {
+      error: "must be a label of letters, digits and underscores, other than job, instance, le and quantile",
+    }),
+  backlog_metric: metricName("a gauge, e.g. queue_depth"),
+  inbound_metric: metricName("a counter, e.g. telemetry_received_total"),
+});
+
+/** One entry of `targets`. */
+export const targetSchema = z
+  .strictObject({
+    name: described(name(), "unique"),
+    job: described(
+      text("the value of the job label").optional(),
+      "value of the `job` label in Prometheus",
+      "the name",
+    ),
+    url: described(baseUrl().optional(), "base URL of its one instance; either this or `urls`"),
+    urls: described(
+      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+      "base URLs of its instances",
+    ),
+    admin_url: described(
+      baseUrl().optional(),
+      "base URL of its admin plane, where `ADMIN_LISTEN_ADDRESS` puts it elsewhere",
+      "the same as `url`",
+    ),
+    admin_urls: described(
+      z.array(baseUrl()).min(1, "must list at least one URL").optional(),
+      "the same for `urls`: one an instance, in their order",
+      "the same as `urls`",
+    ),
+    aggregate: described(
+      z.enum(["job", "worst_instance"], { error: 'must be "job" or "worst_instance"' }).default("job"),
+      "`job`: one value over all instances; `worst_instance`: the worst of their values",
+    ),
+    cooldown_seconds: described(
+      seconds(0, 86_400).optional(),
+      "pause after a mitigation",
+      "`predict.cooldown_seconds`",
+    ),
+    auto_heal: described(flag().default(true), "false: shadow mode for this target"),
+    signals: described(
+      z.strictObject(settingsOf(signalPlugins)).prefault({}),
+      "overrides for this target, as below",
+      " ",
+    ),
+    parts: described(
+      parts.optional(),
+      "how its parts are told apart, e.g. the regions of the gateway, as below",
+    ),
+  })
+  .refine((t) => (t.url === undefined) !== (t.urls === undefined), {
+    error: "must have either url (one instance) or urls (several)",
+  });
+
+type GivenTarget = Internal<typeof targetSchema>;
+
+/** The targets of a file, every signal's thresholds resolved. */
+export function resolveTargets(
+  given: {
+    readonly targets: readonly GivenTarget[];
+    /** What the file says of signals for all targets. */
+    readonly signals: Readonly<Record<string, unknown>>;
+    readonly cooldownMs: number;
+  },
+  complain: Complain,
+): Target[] {
+  const seen = new Map<string, string>();
+  return given.targets.map((t, i): Target => {
+    const namedTwice = seen.has(`name ${t.name}`);
+    for (const [key, value] of [
+      ["name", t.name],
+      ["job", t.job ?? t.name],
+    ] as const) {
+      const taken = seen.get(`${key} ${value}`);
+      // A job that only follows from the name is not a second mistake.
+      if (taken !== undefined && (key === "name" || t.job !== undefined || !namedTwice))
+        complain(["targets", i, key], `"${value}" is already the ${key} of ${taken}; each must be unique`);
+      seen.set(`${key} ${value}`, `target ${i + 1}`);
+    }
+    const { name, aggregate, autoHeal, parts } = t;
+    return {
+      name,
+      job: t.job ?? name,
+      instances: resolveInstances(t, i, complain),
+      aggregate,
+      cooldownMs: t.cooldownMs ?? given.cooldownMs,
+      autoHeal,
+      signals: signalPlugins.flatMap((plugin) => {
+        const of = (signals: Readonly<Record<string, unknown>>) => signals[plugin.kind] as SignalSettings;
+        return resolveSignal(plugin, { common: of(given.signals), own: of(t.signals) }, i, complain);
+      }),
+      ...(parts === undefined ? {} : { parts }),
+    };
+  });
+}
+
+function resolveInstances(t: GivenTarget, i: number, complain: Complain): Instance[] {
+  const urls = t.urls ?? (t.url === undefined ? [] : [t.url]);
+  if (new Set(urls).size !== urls.length) complain(["targets", i, "urls"], "must not list an instance twice");
+  const own = t.adminUrls === undefined ? "admin_url" : "admin_urls";
+  const adminUrls = t.adminUrls ?? (t.adminUrl === undefined ? undefined : [t.adminUrl]);
+  if (t.adminUrl !== undefined && t.adminUrls !== undefined)
+    complain(["targets", i, "admin_url"], "must not stand beside admin_urls");
+  else if (adminUrls !== undefined && adminUrls.length !== urls.length)
+    complain(
+      ["targets", i, own],
+      `must give one URL for each instance, in their order: ${urls.length}, not ${adminUrls.length}`,
+    );
+  return urls.map((url, n) => {
+    const adminUrl = adminUrls?.[n];
+    const instance = { name: instanceName(new URL(url)), url };
+    return adminUrl === undefined ? instance : { ...instance, adminUrl };
+  });
+}
+
+/** As Prometheus names it: always with the port. */
+function instanceName({ hostname, port, protocol }: URL): string {
+  return `${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`;
+}
+
+function resolveSignal(
+  plugin: SignalPlugin,
+  given: { readonly common: SignalSettings; readonly own: SignalSettings },
+  i: number,
+  complain: Complain,
+): Signal[] {
+  const { common, own } = given;
+  // A target that sets its own SLO does not inherit the common exit: that belongs to the common SLO.
+  const merged = { ...common, ...(own.slo === undefined ? {} : { exit: undefined }), ...own };
+  if (merged.enabled === false) return [];
+  const signal = plugin.create(merged);
+  const path = (level: keyof Thresholds): PropertyKey[] =>
+    own[level] !== undefined
+      ? ["targets", i, "signals", plugin.kind, level]
+      : ["signals", plugin.kind, level];
+  const { slo, exit, limit } = signal.thresholds;
+  // The level that somebody gave is named, not the one that follows from a default.
+  if (exit > slo)
+    complain(
+      path(merged.exit === undefined ? "slo" : "exit"),
+      `must not put the exit above the SLO: exit ${exit}, slo ${slo}`,
+    );
+  if (slo >= limit)
+    complain(
+      path(merged.slo === undefined ? "limit" : "slo"),
+      `must leave the SLO below the hard limit: slo ${slo}, limit ${limit}`,
+    );
+  return [signal];
+}
