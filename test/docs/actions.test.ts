@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { actionKinds, actionPlugins } from "../../src/monitor/actions/index.ts";
+import { actionKinds } from "../../src/monitor/actions/index.ts";
 import type { ActionPlugin } from "../../src/monitor/actions/shared/context.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
 import { calleesOf } from "../../src/monitor/config/plugins.ts";
@@ -28,15 +28,6 @@ function table(heading: string): string[][] {
 }
 
 describe("docs/actions.md", () => {
-  it("lists the kinds as they are", () => {
-    const kinds = actionPlugins.map(({ kind, on, parameters, undo, expiresMs }) => {
-      const names = Object.entries(parameters).map(([name, { required }]) => `${name}${required ? "" : "?"}`);
-      const shown = kind === "http" ? "those that its templates name" : names.join(", ");
-      return [kind, on, shown, undo?.({})?.kind ?? "", expiresMs === undefined ? "" : "after seconds"];
-    });
-    expect(table("Kinds").slice(0, kinds.length)).toEqual(kinds);
-  });
-
   it("explains exactly the statuses of an outcome", () => {
     const source = /type InstanceStatus =([^;]+);/.exec(read("src/monitor/kernel/action.ts"))?.[1] ?? "";
     const declared = [...source.matchAll(/"(\w+)"/g)].map((m) => m[1]);

@@ -1,15 +1,20 @@
+import { NO_SETTINGS } from "../../src/common/settings/fields.ts";
 import { defaultOf, metaOf, shapeOf } from "../../src/common/settings/walk.ts";
+import { pluginsBySection } from "../../src/monitor/app/plugins.ts";
 import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
+import { sectionOf } from "../../src/monitor/config/plugins.ts";
 import { fileSchema } from "../../src/monitor/config/schema.ts";
 import { type TrendKind, trendSettings } from "../../src/monitor/forecast/settings.ts";
+import type { Plugin } from "../../src/monitor/kernel/plugin.ts";
 import { allowed, schemaAt } from "./allowed.ts";
-import { table, withGenerated } from "./tables.ts";
+import { code, table, withGenerated } from "./tables.ts";
 import { envelopeMeanings, filterMeanings } from "./trend-meanings.ts";
 
 /** docs/configuration.md with its tables written anew from the schema, the bindings and the settings of the forecast. */
 export function configurationReference(text: string): string {
   return withGenerated(text, {
     settings: settings(),
+    plugins: plugins(),
     targets: keys("targets", "target", ["name"]),
     signals: keys("signals.p95_latency", "signal", [], ["slo", "exit", "limit"]),
     calls: keys("actions.http", "call", ["name", "url"]),
@@ -32,6 +37,18 @@ function settings(): string {
       b.help,
     ]),
   );
+}
+
+function plugins(): string {
+  const rows = Object.entries(pluginsBySection).flatMap(([section, list]: [string, readonly Plugin[]]) =>
+    list.map((plugin) => [
+      section,
+      code(plugin.kind),
+      plugin.settings === NO_SETTINGS ? "" : code(`${section}.${sectionOf(plugin)}`),
+      plugin.docs.summary,
+    ]),
+  );
+  return table(["section", "kind", "its settings", "what it is"], rows);
 }
 
 /** The keys of a mapping that stands in the file only; `required` is shown where a default would stand. */
@@ -83,8 +100,4 @@ function envelope(): string {
 function plain(value: unknown): string {
   if (typeof value === "number") return String(Number(value.toPrecision(4)));
   return value === undefined ? "" : code(String(value));
-}
-
-function code(text: string): string {
-  return /^(?:true|false|\d+(?:\.\d+)?)$/.test(text) ? text : `\`${text}\``;
 }

@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { configurationReference } from "./configuration.ts";
+import { generated } from "./generated.ts";
 
-// `npm run docs:configuration`: writes the tables of docs/configuration.md from the program. A test demands that they agree.
+// `npm run docs`: writes the tables of the reference from the program. A test demands that they agree.
 
-const file = new URL("../../docs/configuration.md", import.meta.url);
-writeFileSync(file, configurationReference(readFileSync(file, "utf8")));
+for (const [path, render] of Object.entries(generated)) {
+  const file = new URL(`../../${path}`, import.meta.url);
+  writeFileSync(file, render(readFileSync(file, "utf8")));
+}

@@ -34,3 +34,8 @@ export function withGenerated(text: string, parts: Readonly<Record<string, strin
   if (missing.length > 0) throw new Error(`no marks for: ${missing.join(", ")}`);
   return filled;
 }
+
+/** As inline code, but for switches and numbers. */
+export function code(text: string): string {
+  return /^(?:true|false|\d+(?:\.\d+)?)$/.test(text) ? text : `\`${text}\``;
+}

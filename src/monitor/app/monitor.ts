@@ -28,6 +28,7 @@ import { logRejectedCalls } from "./api-audit.ts";
 import { systemClock } from "./clock.ts";
 import { controlsApi } from "./controls.ts";
 import { createViews, type Views } from "./page.ts";
+import { pluginMetrics } from "./plugins.ts";
 import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
 import {
@@ -37,7 +38,6 @@ import {
   openEscalator,
   openSources,
   openStore,
-  pluginMetrics,
 } from "./wiring.ts";
 
 export interface RunningMonitor {

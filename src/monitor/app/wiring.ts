@@ -6,13 +6,11 @@ import type { Config } from "../config/types.ts";
 import type { LoopSettings } from "../cycle/types.ts";
 import type { Action } from "../kernel/action.ts";
 import type { MetricSource } from "../kernel/observation.ts";
-import type { Meters, MetricSpec, Plugin } from "../kernel/plugin.ts";
+import type { Meters } from "../kernel/plugin.ts";
 import { type Store, StoreError } from "../kernel/store.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { Escalator } from "../kernel/verification.ts";
-import { NOTIFIED, openNotifiers } from "../notify/fan-out.ts";
-import { notifierPlugins } from "../notify/index.ts";
-import { signalPlugins } from "../signals/index.ts";
+import { openNotifiers } from "../notify/fan-out.ts";
 import { sourcePlugins } from "../sources/index.ts";
 import type { SourcePlugin } from "../sources/shared/context.ts";
 import { storePlugins } from "../store/index.ts";
@@ -30,18 +28,6 @@ const INTENT_TTL_MS = 60_000;
 
 /** An escalation that is not renewed goes out after so many intervals: one lost telling must not end it. */
 const OUTLASTS_RESENDS = 4;
-
-/** Every plug-in, whether it is in use or not. */
-export const plugins: readonly Plugin[] = [
-  ...signalPlugins,
-  ...sourcePlugins,
-  ...actionPlugins,
-  ...notifierPlugins,
-  ...storePlugins,
-];
-
-/** What they register, also those that are not in use. */
-export const pluginMetrics: readonly MetricSpec[] = [...plugins.flatMap(({ metrics }) => metrics), NOTIFIED];
 
 /** The part of the configuration that the loop needs. */
 export function loopSettings(config: Config): LoopSettings {
