@@ -130,7 +130,7 @@ function banner(up: RunningUp, token: string): string {
     api === undefined
       ? ""
       : `
-  Make product-api drift towards its limit, and see it foreseen and healed (about half a minute):
+  Make product-api drift towards its limit, and see it forecast and healed (about half a minute):
     ${admin} '${api}/admin/fault?mode=latency&inc=3000&over=300'
   A step, a leak, errors:
     ${admin} '${api}/admin/fault?mode=latency&inc=4000'

@@ -101,7 +101,7 @@ describe.skipIf(chromium === undefined && process.env.CI !== "true")("the status
     await page.getByRole("heading", { level: 1, name: "product-api" }).waitFor();
     expect(await page.evaluate(() => document.activeElement?.tagName)).toBe("H1");
     await eventually(() => page.locator(".plot canvas").count()).toBe(4);
-    const chart = page.getByRole("img", { name: /^P95 latency: now .* expects .*SLO 300 ms/ });
+    const chart = page.getByRole("img", { name: /^P95 latency: now .* forecast is .*SLO 300 ms/ });
     expect(await chart.count()).toBe(1);
     // Drawn, not merely there: the curve has its colour on the canvas.
     expect(await colours(page)).toBeGreaterThan(4);

@@ -111,7 +111,7 @@ describe("pause and resume", () => {
     expect(lines).toMatchObject([
       {
         level: "error",
-        message: "what a person said is in force but not on disk",
+        message: "operator command applied, not persisted",
         error: "no space left on device",
       },
     ]);

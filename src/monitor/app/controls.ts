@@ -19,7 +19,7 @@ export function controlsApi(options: {
   /** A disk that takes nothing does not stop what a person said: it is in force, and the answer says the rest. */
   const notPersisted = (error: unknown): string => {
     if (!(error instanceof StoreError)) throw error;
-    logger.error({ error: error.message }, "what a person said is in force but not on disk");
+    logger.error({ error: error.message }, "operator command applied, not persisted");
     return error.message;
   };
   const attempt = <T>(run: () => T, inForce: () => T): Done<T> => {

@@ -6,6 +6,7 @@ import type { SeriesHistory } from "../replay/input/history.ts";
 import { iso } from "../report/json.ts";
 import type { Rings } from "../report/page/rings.ts";
 import type { ReplayedAction as ShownAction } from "../report/wire.ts";
+import { CAUSE_WORDS } from "../rules/explain.ts";
 import { type ReplayApi, ReplayBusyError, ReplayFailedError } from "../web/replay.ts";
 import type { PageReplayInput, PageReplayOutput } from "./page-replay-worker.ts";
 
@@ -136,6 +137,7 @@ function actionFields(action: ReplayedAction): ShownAction {
     target: action.target,
     metric: action.signal,
     trigger: action.reason,
+    because: CAUSE_WORDS[action.reason],
     predictor: action.predictor,
     forecast: action.forecast ?? null,
     probability: action.probability,
@@ -152,6 +154,7 @@ function doneIn(journal: readonly JournalEntry[], { fromMs, toMs }: Past): Shown
       target: intent.target,
       metric: intent.signal,
       trigger: intent.trigger,
+      because: CAUSE_WORDS[intent.trigger],
       action: intent.kind,
       outcome: outcome?.status ?? "pending",
     }))

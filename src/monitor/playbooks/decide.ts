@@ -86,7 +86,7 @@ export function decidePlaybook(input: PlaybookInput): PlaybookDecision | undefin
 
 function startDetail(firing: readonly AlertState[], asked: Decision | undefined): string {
   const parts = firing.length === 0 ? [] : [`${[...new Set(firing.map((a) => a.name))].join(", ")} fires`];
-  if (asked !== undefined) parts.push(`${asked.signal} of ${asked.target} is foreseen past its SLO`);
+  if (asked !== undefined) parts.push(`${asked.signal} of ${asked.target} is forecast to exceed its SLO`);
   return parts.join("; ");
 }
 

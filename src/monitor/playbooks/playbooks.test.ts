@@ -94,10 +94,10 @@ describe("decidePlaybook", () => {
       act: true,
       reason: "trend",
       forecast: { target: "gateway", signal: "backlog" },
-      detail: "backlog of gateway is foreseen past its SLO",
+      detail: "backlog of gateway is forecast to exceed its SLO",
     });
     expect(decide({ asked: ASKED })?.detail).toBe(
-      "BacklogHigh fires; backlog of gateway is foreseen past its SLO",
+      "BacklogHigh fires; backlog of gateway is forecast to exceed its SLO",
     );
   });
 

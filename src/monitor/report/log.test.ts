@@ -70,7 +70,7 @@ describe("the prediction cycle line", () => {
       trigger: null,
       threshold: 300,
       decision: "data_missing",
-      decision_detail: "holding: no data (prometheus: no such series)",
+      decision_detail: "not acting: no data (prometheus: no such series)",
     });
   });
 

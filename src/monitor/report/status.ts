@@ -3,6 +3,7 @@ import type { Controls } from "../cycle/guards/controls.ts";
 import type { LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
 import type { Intent, Outcome } from "../kernel/action.ts";
 import type { JournalEntry } from "../kernel/store.ts";
+import { CAUSE_WORDS } from "../rules/explain.ts";
 import { alertFields, playbookStatus } from "./containment-status.ts";
 import { escalationStatus, guardStatus, recentAttempts } from "./guard-status.ts";
 import { iso } from "./json.ts";
@@ -145,6 +146,8 @@ function actionFields(intent: Intent, outcome: Outcome | undefined, mode: "auto"
   return {
     at: iso(intent.at.wallMs),
     ...{ id, mode, target, metric: intent.signal, trigger, predictor, action: intent.kind },
+    /** Why it was asked for, in a few words. */
+    because: CAUSE_WORDS[trigger],
     parameters: intent.parameters ?? {},
     playbook: origin?.playbook ?? null,
     run: origin?.run ?? null,

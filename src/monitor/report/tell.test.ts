@@ -119,9 +119,9 @@ describe("the narrator", () => {
     narrator.cycle(calm);
     narrator.cycle(calm);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain("calm   product-api backlog ? now, ? expected;  holding: no data");
+    expect(lines[0]).toContain("calm   product-api backlog ? now, ? forecast;  not acting: no data");
     narrator.cycle(reportOf());
-    expect(lines[1]).toContain("watch  product-api p95_latency 1235 now, 6500 expected;");
+    expect(lines[1]).toContain("watch  product-api p95_latency 1235 now, 6500 forecast;");
     time.ms = 19_999;
     narrator.cycle(reportOf());
     expect(lines).toHaveLength(2);

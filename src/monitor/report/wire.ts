@@ -56,6 +56,8 @@ export interface ReplayedAction {
   readonly target: string;
   readonly metric: string;
   readonly trigger: string;
+  /** The same in a few words. */
+  readonly because: string;
   readonly predictor?: string;
   readonly forecast?: number | null;
   readonly probability?: number;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Decision, GUARD_HOLDS, type Reason, type Verdict } from "../kernel/decision.ts";
 import { formatNumber } from "../kernel/text.ts";
-import { explain } from "./explain.ts";
+import { brief, explain } from "./explain.ts";
 
 const REASONS: Reason[] = [
   "pre_timeout",
@@ -76,40 +76,47 @@ const SURE: Verdict = {
 
 describe("explain", () => {
   it.each<[Partial<Omit<Decision, "verdicts">> & { verdicts?: readonly object[] }, RegExp]>([
-    [{ reason: "pre_timeout" }, /^acting: .*3457.*hard limit 5000$/],
-    [{ reason: "strong" }, /^acting: .*probability 0\.67.*3457.*SLO 300/],
-    [{ reason: "confirmed" }, /^acting: .*0\.67 confirmed by a second cycle/],
-    [{ reason: "r2_below_min" }, /^holding: .*R² 0\.88.*3457/],
-    [{ reason: "below_slo" }, /^holding: .*SLO 300/],
-    [{ reason: "weak_probability" }, /^holding: .*0\.67 is weak/],
-    [{ reason: "awaiting_confirmation" }, /^holding: .*0\.67 wants a second cycle/],
-    [{ reason: "data_stale", detail: "95 s old" }, /^holding: .*stale \(95 s old\)$/],
+    [{ reason: "pre_timeout" }, /^acting: forecast to reach 3457, close to the hard limit 5000$/],
+    [{ reason: "strong" }, /^acting: forecast to reach 3457, over the SLO 300, probability 0\.67$/],
+    [{ reason: "confirmed" }, /^acting: .*3457.*probability 0\.67 in two cycles in a row$/],
+    [{ reason: "r2_below_min" }, /^not acting: .*R² 0\.88.*3457/],
+    [{ reason: "below_slo" }, /^not acting: forecast 3457 stays within the SLO 300$/],
+    [{ reason: "weak_probability" }, /^not acting: .*0\.67 is too low/],
+    [{ reason: "awaiting_confirmation" }, /^not acting: .*0\.67 has to last for a second cycle/],
+    [{ reason: "data_stale", detail: "95 s old" }, /^not acting: .*stale \(95 s old\)$/],
     [
       { reason: "cooldown_active", trigger: "strong", untilMs: 1_700_000_000_001 },
-      /strong .* until 22:13:21 UTC$/,
+      /^blocked: forecast to reach 3457, over the SLO 300, but .* in cooldown until 22:13:21 UTC$/,
     ],
     [{ reason: "settling", untilMs: Date.UTC(2026, 0, 1, 23, 59, 59, 500) }, /until 00:00:00 UTC$/],
-    [{ reason: "intent_unresolved", trigger: "confirmed" }, /^holding: confirmed would act/],
-    [{ reason: "journal_unavailable", trigger: "strong" }, /^holding: strong would act/],
-    [{ reason: "covered_by_other_signal", trigger: "strong" }, /^holding: strong too/],
+    [
+      { reason: "intent_unresolved", trigger: "confirmed" },
+      /^blocked: .* but the outcome of the last action/,
+    ],
+    [{ reason: "journal_unavailable", trigger: "strong" }, /^blocked: .* cannot be written to the journal/],
+    [{ reason: "covered_by_other_signal", trigger: "strong" }, /^blocked: .* because of another signal$/],
     [
       { reason: "rate_cap_fleet", trigger: "trend", detail: "10 of 10", untilMs: 1_700_000_000_001 },
-      /^holding: trend would act, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
+      /^blocked: .*, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
     ],
-    [{ reason: "paused", trigger: "level", detail: "by ana" }, /^holding: level .* paused \(by ana\)$/],
-    [{ reason: "level", current: 412 }, /^acting: past the SLO 300 and staying \(412 now\)$/],
-    [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\)$/],
+    [
+      { reason: "paused", trigger: "level", detail: "by ana", current: 412 },
+      /^blocked: the SLO 300 is exceeded \(412 now\), but acting is paused \(by ana\)$/,
+    ],
+    [{ reason: "paused" }, /^blocked: an action is asked for, but acting is paused$/],
+    [{ reason: "level", current: 412 }, /^acting: the SLO 300 is exceeded \(412 now\) and stays so$/],
+    [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\) and stays so$/],
     [
       { reason: "trend", verdicts: [SURE] },
-      /^acting: the trend reaches 450 \(90 %: 380 to 520\), probability 0\.93 of exceeding 330 \(acts from 0\.90\)$/,
+      /^acting: forecast to reach 450 \(90 %: 380 to 520\), over the SLO 300, probability 0\.93 of exceeding 330 \(acts from 0\.90\)$/,
     ],
     [
       { reason: "trend", verdicts: [{ ...SURE, required: undefined, forecast: { ...FORECAST, low: 380 } }] },
-      /^acting: the trend reaches 450, probability 0\.93$/,
+      /^acting: forecast to reach 450, over the SLO 300, probability 0\.93$/,
     ],
     [
       { reason: "below_slo", verdicts: [{ ...SURE, miscalibrated: "4 of 10 intervals missed" }] },
-      /^holding: .*; linear has been off lately: 4 of 10 intervals missed$/,
+      /^not acting: .*; forecasts of linear have been poor lately: 4 of 10 intervals missed$/,
     ],
   ])("%o", (over, expected) => {
     expect(explain({ ...BASE, ...over } as Decision)).toMatch(expected);
@@ -147,7 +154,7 @@ describe("explain", () => {
     fc.assert(
       fc.property(decision, (over) => {
         const text = explain({ ...BASE, ...over });
-        expect(text).toMatch(/^(acting|holding): /);
+        expect(text).toMatch(/^(acting|blocked|not acting): /);
         expect(text).not.toMatch(/NaN|undefined|Infinity|null|\n|\(\)/);
       }),
       { numRuns: 3000 },
@@ -157,6 +164,14 @@ describe("explain", () => {
   it("says acting exactly for the reasons that act", () => {
     const acting = REASONS.filter((reason) => explain({ ...BASE, reason }).startsWith("acting"));
     expect(acting).toEqual(["pre_timeout", "strong", "confirmed", "trend", "level", "envelope"]);
+  });
+});
+
+describe("brief", () => {
+  it("is plain words for every reason that nothing is wrong", () => {
+    expect(brief("settling")).toBe("waiting for samples from after the last action");
+    expect(brief("below_slo")).toBe("within its SLO");
+    for (const reason of REASONS) expect(brief(reason)).toMatch(/^[a-zA-Z ]+$/);
   });
 });
 

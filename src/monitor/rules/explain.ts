@@ -1,71 +1,127 @@
-import { type Decision, namedVerdict, type Reason } from "../kernel/decision.ts";
+import { type Cause, type Decision, namedVerdict, type Reason, type Trigger } from "../kernel/decision.ts";
 import { formatNumber, isoUtc } from "../kernel/text.ts";
 
-const TEXT: Record<Reason, (d: Decision) => string> = {
-  pre_timeout: (d) => `acting: forecast ${seen(d)} is close to the hard limit ${formatNumber(d.limit)}`,
-  strong: (d) =>
-    `acting: in risk, probability ${prob(d)} is strong (forecast ${seen(d)}, SLO ${formatNumber(d.slo)})`,
-  confirmed: (d) =>
-    `acting: in risk, probability ${prob(d)} confirmed by a second cycle (forecast ${seen(d)})`,
-  trend: (d) => `acting: the trend reaches ${seen(d)}${interval(d)}, ${odds(d)}`,
-  level: (d) =>
-    `acting: past the SLO ${formatNumber(d.slo)} and staying (${formatNumber(d.current ?? Number.NaN)} now)`,
-  envelope: (d) =>
-    `acting: peaks and troughs both climb, towards ${seen(d)}${interval(d)} (SLO ${formatNumber(d.slo)})`,
-  predictor_off: () => "holding: no predictor is on for this signal",
-  insufficient_samples: () => "holding: too few samples for a forecast yet",
-  r2_below_min: (d) => `holding: the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
-  below_slo: (d) => `holding: forecast ${seen(d)} stays within the SLO ${formatNumber(d.slo)}`,
-  weak_probability: (d) => `holding: in risk, but probability ${prob(d)} is weak (forecast ${seen(d)})`,
-  no_excess_expected: (d) =>
-    `holding: expecting ${seen(d)}${interval(d)}, within the SLO ${formatNumber(d.slo)}`,
-  explained_by_traffic: (d) => `holding: the rise to ${seen(d)} goes along with more traffic`,
-  awaiting_cycles: () => "holding: still learning how far this signal swings by itself",
-  awaiting_confirmation: (d) => `holding: probability ${prob(d)} wants a second cycle to confirm it`,
-  data_missing: (d) => `holding: no data${because(d)}`,
-  data_stale: (d) => `holding: the data is stale${because(d)}`,
-  data_invalid: (d) => `holding: the data cannot be trusted${because(d)}`,
-  data_unreachable: (d) => `holding: no source answered${because(d)}`,
-  settling: (d) => `holding: samples still speak of before the last action${until(d)}`,
-  cooldown_active: (d) => `holding: ${rule(d)} would act, but the target is in cooldown${until(d)}`,
-  covered_by_other_signal: (d) => `holding: ${rule(d)} too, covered by the action for another signal`,
-  covered_by_playbook: (d) => `holding: ${rule(d)} too, covered by a playbook that acts on the target`,
-  already_contained: (d) =>
-    `holding: ${rule(d)} would act, but it is contained already${because(d)}${until(d)}`,
-  undo_under_way: (d) =>
-    `holding: ${rule(d)} would act, but what was done before is being taken back${because(d)}`,
-  intent_unresolved: (d) => `holding: ${rule(d)} would act, but the last action's outcome is not known yet`,
-  journal_unavailable: (d) => `holding: ${rule(d)} would act, but the intent cannot be written down`,
-  paused: (d) => `holding: ${rule(d)} would act, but acting is paused${because(d)}${until(d)}`,
-  silenced: (d) => `holding: ${rule(d)} would act, but a silence covers it${because(d)}${until(d)}`,
-  maintenance_window: (d) => `holding: ${rule(d)} would act, but it is maintenance${because(d)}${until(d)}`,
-  startup_hold: (d) =>
-    `holding: ${rule(d)} would act, but the monitor has just been through a crash loop${because(d)}${until(d)}`,
-  data_partial: (d) =>
-    `holding: ${rule(d)} would act, but too little of the data is there${because(d)}${until(d)}`,
-  storm_hold: (d) => `holding: ${rule(d)} would act, but too many targets are unwell${because(d)}${until(d)}`,
-  escalated: (d) =>
-    `holding: ${rule(d)} would act, but the target waits for a person${because(d)}${until(d)}`,
-  backoff_active: (d) =>
-    `holding: ${rule(d)} would act, but the last try did not help${because(d)}${until(d)}`,
-  rate_cap_target: (d) =>
-    `holding: ${rule(d)} would act, but the target has had its share of actions${because(d)}${until(d)}`,
-  rate_cap_fleet: (d) =>
-    `holding: ${rule(d)} would act, but the fleet has had its share of actions${because(d)}${until(d)}`,
+/** Why something was asked for, in a few words. */
+export const CAUSE_WORDS: Readonly<Record<Cause, string>> = {
+  pre_timeout: "forecast close to the limit",
+  strong: "forecast over the SLO",
+  confirmed: "forecast over the SLO twice",
+  trend: "trend over the SLO",
+  level: "over the SLO",
+  envelope: "peaks and troughs climb",
+  alert: "an alert",
+  undo: "the end of what asked for it",
 };
 
-/** One sentence for people: which rule spoke, on which numbers, until when. */
+/** The same with its numbers: the first half of a sentence on what acts or is blocked. */
+const ASKED: Readonly<Record<Trigger, (d: Decision) => string>> = {
+  pre_timeout: (d) => `${reaches(d)}, close to the hard limit ${formatNumber(d.limit)}`,
+  strong: exceeds,
+  confirmed: exceeds,
+  trend: exceeds,
+  level: (d) => `the SLO ${formatNumber(d.slo)} is exceeded (${formatNumber(d.current ?? Number.NaN)} now)`,
+  envelope: (d) => `peaks and troughs both climb, ${exceeds(d)}`,
+};
+
+/** What else speaks for acting, where a decision acts. */
+const EVIDENCE: Readonly<Record<Trigger, (d: Decision) => string>> = {
+  pre_timeout: () => "",
+  strong: (d) => `, probability ${prob(d)}`,
+  confirmed: (d) => `, probability ${prob(d)} in two cycles in a row`,
+  trend: (d) => `, ${odds(d)}`,
+  level: () => " and stays so",
+  envelope: () => "",
+};
+
+/** Why nothing asks for an action, or nothing could be decided. */
+const NOT_ASKED: Readonly<Record<Exclude<Reason, Trigger | keyof typeof BLOCKED>, (d: Decision) => string>> =
+  {
+    predictor_off: () => "no predictor is on for this signal",
+    insufficient_samples: () => "too few samples for a forecast yet",
+    r2_below_min: (d) => `the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
+    below_slo: within,
+    weak_probability: (d) => `at risk, but probability ${prob(d)} is too low to act (forecast ${seen(d)})`,
+    no_excess_expected: within,
+    explained_by_traffic: (d) => `the rise to ${seen(d)} goes along with more traffic`,
+    awaiting_cycles: () => "still learning how far this signal swings by itself",
+    awaiting_confirmation: (d) =>
+      `probability ${prob(d)} has to last for a second cycle (forecast ${seen(d)})`,
+    data_missing: () => "no data",
+    data_stale: () => "the data is stale",
+    data_invalid: () => "the data cannot be trusted",
+    data_unreachable: () => "no source answered",
+    settling: () => "waiting for samples from after the last action",
+  };
+
+/** What blocks an action that was asked for: the second half of a sentence. */
+const BLOCKED = {
+  cooldown_active: "the target is in cooldown",
+  covered_by_other_signal: "the target is acted on because of another signal",
+  covered_by_playbook: "a playbook acts on the target",
+  already_contained: "what an earlier run did is still in effect",
+  undo_under_way: "what an earlier run did is being undone",
+  intent_unresolved: "the outcome of the last action is not known yet",
+  journal_unavailable: "it cannot be written to the journal first",
+  paused: "acting is paused",
+  silenced: "a silence covers it",
+  maintenance_window: "it is in a maintenance window",
+  startup_hold: "the monitor has restarted too often",
+  data_partial: "too much of the data is missing",
+  storm_hold: "too many targets are at risk at once",
+  escalated: "the target waits for a person",
+  backoff_active: "the last actions did not help, so the cooldown is longer",
+  rate_cap_target: "the target has used up its rate cap",
+  rate_cap_fleet: "the fleet has used up its rate cap",
+} as const satisfies Partial<Record<Reason, string>>;
+
+/** Reasons that say that nothing is wrong, in a few words. */
+const CALM: Readonly<Partial<Record<Reason, string>>> = {
+  below_slo: "within its SLO",
+  no_excess_expected: "within its SLO",
+  weak_probability: "within its SLO",
+  r2_below_min: "no clear trend",
+  insufficient_samples: "too few samples yet",
+  awaiting_cycles: "learning how far it swings by itself",
+  explained_by_traffic: "follows the traffic",
+  settling: "waiting for samples from after the last action",
+  predictor_off: "only watched",
+};
+
+/** A few words instead of the sentence, for lists of what is well. */
+export function brief(reason: Reason): string {
+  return CALM[reason] ?? reason.replaceAll("_", " ");
+}
+
+/** One sentence for people: what asks for an action on which numbers, or why nothing does; what blocks it, until when. */
 export function explain(decision: Decision): string {
-  const complaint = namedVerdict(decision)?.miscalibrated;
-  const text = TEXT[decision.reason](decision);
-  return complaint === undefined ? text : `${text}; ${decision.predictor} has been off lately: ${complaint}`;
+  const { reason, trigger, predictor } = decision;
+  const poor = namedVerdict(decision)?.miscalibrated;
+  const warning = poor === undefined ? "" : `; forecasts of ${predictor} have been poor lately: ${poor}`;
+  if (isTrigger(reason)) return `acting: ${ASKED[reason](decision)}${EVIDENCE[reason](decision)}${warning}`;
+  const more = `${detail(decision)}${until(decision)}${warning}`;
+  if (!(reason in BLOCKED))
+    return `not acting: ${NOT_ASKED[reason as keyof typeof NOT_ASKED](decision)}${more}`;
+  const asked = trigger === undefined ? "an action is asked for" : ASKED[trigger](decision);
+  return `blocked: ${asked}, but ${BLOCKED[reason as keyof typeof BLOCKED]}${more}`;
 }
 
-function rule(d: Decision): string {
-  return d.trigger ?? "a rule";
+function isTrigger(reason: Reason): reason is Trigger {
+  return reason in ASKED;
 }
 
-function because(d: Decision): string {
+function exceeds(d: Decision): string {
+  return `${reaches(d)}, over the SLO ${formatNumber(d.slo)}`;
+}
+
+function reaches(d: Decision): string {
+  return `forecast to reach ${seen(d)}${interval(d)}`;
+}
+
+function within(d: Decision): string {
+  return `forecast ${seen(d)}${interval(d)} stays within the SLO ${formatNumber(d.slo)}`;
+}
+
+function detail(d: Decision): string {
   return d.detail === undefined || d.detail === "" ? "" : ` (${d.detail})`;
 }
 

@@ -1,7 +1,7 @@
 import { createLoop } from "../../cycle/loop.ts";
 import type { LoopSettings, Reporter } from "../../cycle/types.ts";
 import type { Action } from "../../kernel/action.ts";
-import type { Decision, Reason } from "../../kernel/decision.ts";
+import type { Cause, Decision } from "../../kernel/decision.ts";
 import type { Store } from "../../kernel/store.ts";
 import type { Target } from "../../kernel/target.ts";
 import type { Clock } from "../../kernel/time.ts";
@@ -15,7 +15,7 @@ export interface ReplayedAction {
   readonly signal: string;
   /** When it was decided, milliseconds since the Unix epoch. */
   readonly atMs: number;
-  readonly reason: Reason;
+  readonly reason: Cause;
   readonly predictor: string;
   /** In the signal's unit; undefined when the rule that spoke makes no forecast. */
   readonly forecast: number | undefined;
@@ -297,7 +297,7 @@ function collector(actions: ReplayedAction[], onDecision: ReplayPorts["onDecisio
         target: decision.target,
         signal: decision.signal,
         atMs: intent.at.wallMs,
-        reason: decision.reason,
+        reason: intent.trigger,
         predictor: decision.predictor,
         forecast: verdict?.forecast?.value,
         probability: verdict?.probability ?? 0,

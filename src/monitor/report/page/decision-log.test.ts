@@ -50,7 +50,8 @@ describe("the log of decisions", () => {
           playbook: null,
         },
         decision_until: new Date(T0 + 300_000).toISOString(),
-        decision_detail: "holding: pre_timeout would act, but the target is in cooldown until 00:05:00 UTC",
+        decision_detail:
+          "blocked: forecast to reach 6500, close to the hard limit 5000, but the target is in cooldown until 00:05:00 UTC",
       },
       { id: 1, state: "ok", decision: "below_slo", ended_at: iso(1) },
     ]);

@@ -38,10 +38,9 @@ describe("the fleet", () => {
         probability: 1,
         rank: 122,
         state: "acting",
-        reason: "pre_timeout",
         until: null,
       },
-      detail: "acting: forecast 6500 is close to the hard limit 5000",
+      detail: "acting: forecast to reach 6500, close to the hard limit 5000",
     });
     expect(fleet.sparks).toEqual({ "product-api": [200, 300] });
     expect(fleet.parts).toEqual({ mode: "auto", guards: { paused: null } });

@@ -1,5 +1,5 @@
 import { type Decision, namedVerdict } from "../../kernel/decision.ts";
-import { explain } from "../../rules/explain.ts";
+import { brief, explain } from "../../rules/explain.ts";
 import { figure } from "../json.ts";
 import { rank } from "../log.ts";
 import { stateOf } from "./decision-log.ts";
@@ -26,11 +26,10 @@ export function rowOf(d: Decision) {
     /** Larger is more urgent. */
     rank: Number(rank(d).toFixed(1)),
     state,
-    reason: d.reason,
     /** Seconds since the Unix epoch; null: not known. */
     until: d.untilMs === undefined || !Number.isFinite(d.untilMs) ? null : Math.round(d.untilMs / 1000),
-    /** In plain words; null while nothing is wrong. */
-    detail: state === "ok" ? null : explain(d),
+    /** Why, in plain words. */
+    detail: state === "ok" ? brief(d.reason) : explain(d),
   };
 }
 

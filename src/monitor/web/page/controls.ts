@@ -1,6 +1,5 @@
 import type { Escalation, Fleet, Pause, Silence } from "../../report/wire.ts";
 import { button, type Child, h, type Props, renew, setText } from "./dom.ts";
-import { plain } from "./format.ts";
 import { ask, CallError } from "./live.ts";
 import { countdownTo, targetLink, when } from "./parts.ts";
 
@@ -148,7 +147,7 @@ const DURATIONS = [
 export function askPause(): void {
   confirm({
     title: "Pause acting",
-    text: "The monitor goes on watching and deciding, and takes back what it switched off, but does nothing new.",
+    text: "The monitor goes on watching and deciding, and undoes what it switched off, but starts nothing new.",
     fields: choice("For", "for", [...DURATIONS, ["", "until somebody resumes it"]]),
     button: "Pause",
     done: "Acting is paused",
@@ -200,7 +199,7 @@ export function askExpire({ id, target, author, reason }: Silence): void {
 export function askAcknowledge(target: string): void {
   confirm({
     title: `Answer the escalation of ${target}`,
-    text: "The monitor has stopped acting on it, because what it did was no help.",
+    text: "The monitor has stopped acting on it, because its actions did not help or were refused.",
     fields: choice("Answer", "resume", [
       ["yes", "go on acting: the cause is removed"],
       ["no", "seen: leave it stopped"],
@@ -256,13 +255,19 @@ function pauseNotice({ by, reason, since, until }: Pause): HTMLElement {
   return notice("Acting is paused", ` by ${by} since `, when(since), `: ${reason}. `, end);
 }
 
+/** Why the monitor stopped. */
+export const CAUSES: Readonly<Record<Escalation["cause"], string>> = {
+  ineffective: "did not help",
+  refused: "refused by the target",
+};
+
 function escalationNotice({ target, cause, attempts, since, acknowledged }: Escalation): HTMLElement {
   const count = attempts.length;
   return notice(
     [targetLink(target), " waits for a person"],
     " since ",
     when(since),
-    `: ${count} ${count === 1 ? "action" : "actions"} ${plain(cause)}. `,
+    `: ${count} ${count === 1 ? "action" : "actions"} ${CAUSES[cause]}. `,
     acknowledged && `Seen by ${acknowledged.by}: ${acknowledged.reason}. `,
     button("Answer…", () => askAcknowledge(target)),
   );

@@ -1,6 +1,6 @@
 import type { LoggedDecision } from "../../report/wire.ts";
 import { type Child, h, table } from "./dom.ts";
-import { calm, duration, signalTitle } from "./format.ts";
+import { duration, signalTitle } from "./format.ts";
 import { badge, subject, when, why } from "./parts.ts";
 
 /** Decisions with their reasons in plain words, newest first. `one`: all are of one target. */
@@ -29,8 +29,7 @@ function playbook(d: LoggedDecision): Child {
 function words(d: LoggedDecision): Child {
   // What has ended needs no countdown.
   const until = d.decision_until === null || d.ended_at !== null ? null : Date.parse(d.decision_until) / 1000;
-  const text = d.state === "ok" ? calm(d.decision) : d.decision_detail;
-  return [why(text, until), " ", h("code.soft", d.decision)];
+  return [why(d.decision_detail, until), " ", h("code.soft", d.decision)];
 }
 
 function lasted(d: LoggedDecision): string {

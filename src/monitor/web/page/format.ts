@@ -8,19 +8,6 @@ const SIGNALS: Readonly<Record<string, { readonly title: string; readonly write:
   backlog: { title: "Backlog", write: digits },
 };
 
-/** Reasons that say that nothing is wrong, in a word or two; the monitor explains all others itself. */
-const CALM: Readonly<Record<string, string>> = {
-  below_slo: "within its SLO",
-  no_excess_expected: "within its SLO",
-  weak_probability: "within its SLO",
-  r2_below_min: "no clear trend",
-  insufficient_samples: "too few samples yet",
-  awaiting_cycles: "learning how far it swings by itself",
-  explained_by_traffic: "follows the traffic",
-  settling: "waiting for samples from after the last action",
-  predictor_off: "only watched",
-};
-
 /** What a decision came to, the most urgent first: a shape and a word, so that it reads without colour. */
 export const STATES: Readonly<Record<State, { shape: string; word: string; title: string }>> = {
   acting: { shape: "◆", word: "acting", title: "an action was asked for, and no guard blocked it" },
@@ -45,10 +32,6 @@ type Unknown = null | undefined;
 export function shown(metric: string, value: number | Unknown): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   return (SIGNALS[metric]?.write ?? digits)(value);
-}
-
-export function calm(reason: string): string {
-  return CALM[reason] ?? plain(reason);
 }
 
 /** A name of the program for people: `rate_cap_fleet` is "rate cap fleet". */
@@ -109,7 +92,7 @@ export function utcTime(ms: number): string {
 
 /** Why, in plain words, without the time until which it holds: that is shown in the viewer's zone beside it. */
 export function withoutUntil(detail: string): string {
-  return detail.replace(/ until \d\d:\d\d:\d\d UTC/, "").replace(/^(acting|holding): /, "");
+  return detail.replace(/ until \d\d:\d\d:\d\d UTC/, "").replace(/^(acting|blocked|not acting): /, "");
 }
 
 /** "until 14:03:10, 2 min left"; "until 14:03:10, over" once it has passed. @param untilS Unix time, seconds. */

@@ -1,5 +1,5 @@
 import type { Escalation, Fleet, Silence } from "../../report/wire.ts";
-import { askAcknowledge, askExpire, askSilence, pauseButton } from "./controls.ts";
+import { askAcknowledge, askExpire, askSilence, CAUSES, pauseButton } from "./controls.ts";
 import { button, type Child, fill, h, page, section, table } from "./dom.ts";
 import { plain } from "./format.ts";
 import { ask, slot, type View } from "./live.ts";
@@ -41,7 +41,9 @@ function activeGuards({ parts: { guards: g } }: Fleet): Child {
     return h(
       "li",
       h("strong", plain(guard)),
-      count === undefined ? null : `: blocked ${count} in the last cycle`,
+      count === undefined
+        ? null
+        : `: blocked ${count} ${count === 1 ? "action" : "actions"} in the last cycle`,
     );
   });
   return [
@@ -91,7 +93,7 @@ function escalationTable({ parts }: Fleet): HTMLElement {
     columns: [
       ["Target", subject],
       ["Since", (e) => when(e.since)],
-      ["Because", (e) => plain(e.cause)],
+      ["Because", (e) => `actions ${CAUSES[e.cause]}`],
       ["Attempts", (e) => h("ol.plain", attempts(e)), "long"],
       ["Answer", ({ acknowledged: a }) => (a === null ? "nobody yet" : `${a.by}: ${a.reason}`), "long"],
       [

@@ -73,7 +73,7 @@ function pulseText(): readonly [text: string, good: boolean] {
   const ageS = last === null ? undefined : (Date.now() - Date.parse(last.at)) / 1000;
   const late = ageS !== undefined && ageS > 3 * cycle + 10;
   const age = ageS === undefined ? "no cycle yet" : late ? `✗ no cycle for ${duration(ageS)}` : "live";
-  const polled = state.link === "polling" ? ", asked now and then: too many follow" : "";
+  const polled = state.link === "polling" ? ", polling: too many readers follow the events" : "";
   const how = mode === "auto" ? "acting" : "shadow mode: decides, never calls";
   return [`${age}${polled} · ${how} · every ${duration(cycle)}, ${duration(horizon)} ahead`, !late];
 }

@@ -1,19 +1,8 @@
 import type { Fleet } from "../../report/wire.ts";
 import { frame, h, page, renew, section, setText, table } from "./dom.ts";
-import { calm, plain, STATES, shown, signalTitle } from "./format.ts";
+import { STATES, shown, signalTitle } from "./format.ts";
 import { slot, type Target, targets, type View } from "./live.ts";
-import {
-  badge,
-  countdown,
-  outcome,
-  spark,
-  subject,
-  targetLink,
-  troubles,
-  verdict,
-  when,
-  why,
-} from "./parts.ts";
+import { badge, outcome, spark, subject, targetLink, troubles, verdict, when, why } from "./parts.ts";
 
 const HEADS = ["State", "Target", "Now", "Forecast", "Of its SLO", "Why"];
 
@@ -58,7 +47,7 @@ export function overview(): View {
       h("p.find", h("label", { for: "find" }, "Find a target "), find),
       list,
       none,
-      section("What it did", slot(["actions", "verifications"], actionTable)),
+      section("Actions", slot(["actions", "verifications"], actionTable)),
       section("Sources", slot(["last_cycle"], sourceItems, "ul.plain")),
     ),
     update(fleet, has) {
@@ -87,9 +76,7 @@ function makeRow(name: string): Row {
       setText(metric, signalTitle(top.metric));
       setText(now, shown(top.metric, top.current));
       setText(next, shown(top.metric, top.forecast));
-      renew(reason, `${top.reason} ${top.detail} ${top.until}`, () =>
-        top.detail === null ? [calm(top.reason), " ", countdown(top.until)] : why(top.detail, top.until),
-      );
+      renew(reason, `${top.detail} ${top.until}`, () => why(top.detail, top.until));
       line.draw(shares);
       const last = shares.at(-1) ?? null;
       setText(share, last === null ? "unknown" : `${last} %`);
@@ -126,10 +113,10 @@ function actionTable({ parts: { actions, verifications } }: Fleet): HTMLElement 
     columns: [
       ["When", (a) => when(a.at)],
       ["Target", subject],
-      ["Because of", (a) => plain(a.trigger)],
+      ["Because", (a) => a.because],
       ["Action", (a) => a.action],
       ["Outcome", outcome, "long"],
-      ["What it did", (a) => verdict(verdicts.get(a.id))],
+      ["Verification", (a) => verdict(verdicts.get(a.id))],
     ],
     empty: "nothing yet",
   });

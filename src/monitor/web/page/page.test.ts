@@ -47,8 +47,11 @@ describe("times", () => {
   });
 
   it("of a reason are taken out of its words", () => {
-    const text = "holding: trend would act, but the target is in cooldown until 14:03:10 UTC";
-    expect(format.withoutUntil(text)).toBe("trend would act, but the target is in cooldown");
+    const text =
+      "blocked: forecast to reach 450, over the SLO 300, but the target is in cooldown until 14:03:10 UTC";
+    expect(format.withoutUntil(text)).toBe(
+      "forecast to reach 450, over the SLO 300, but the target is in cooldown",
+    );
   });
 });
 
@@ -111,7 +114,7 @@ describe("a chart", () => {
   it("can be read out", () => {
     const text = past.chartText("p95_latency", seen, 180);
     expect(text).toBe(
-      "now 40 ms; in 180 s the trend expects 23 ms (90 %: 18 ms to 28 ms), the line 53 ms; SLO 100 ms; between 10 ms and 40 ms in what is remembered",
+      "now 40 ms; in 180 s the trend forecast is 23 ms (90 %: 18 ms to 28 ms), the linear one 53 ms; SLO 100 ms; between 10 ms and 40 ms in what is remembered",
     );
   });
 });

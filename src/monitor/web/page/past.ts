@@ -98,5 +98,5 @@ export function chartText(metric: string, past: Drawn, horizonS: number): string
     values.length === 0
       ? "nothing known"
       : `between ${shown(metric, Math.min(...values))} and ${shown(metric, Math.max(...values))}`;
-  return `now ${write("observed")}; in ${digits(horizonS)} s the trend expects ${write("trend")}${interval}, the line ${write("linear")}; SLO ${shown(metric, past.slo)}; ${span} in what is remembered`;
+  return `now ${write("observed")}; in ${digits(horizonS)} s the trend forecast is ${write("trend")}${interval}, the linear one ${write("linear")}; SLO ${shown(metric, past.slo)}; ${span} in what is remembered`;
 }

@@ -12,7 +12,7 @@ export function quality(): View {
       "Forecast quality",
       h(
         "p.soft",
-        "Every forecast is scored when its time comes. Interval: share of what came that lay within it, of the share that should.",
+        "Every forecast is compared with what was observed at the time it was for. In the interval: the share of observations, and the share that should be.",
       ),
       slot(["last_cycle"], ({ parts }) => qualityTable(parts.last_cycle?.forecast_quality ?? [])),
       section(

@@ -1,7 +1,7 @@
 import type { Replay } from "../../report/wire.ts";
 import { choice, confirm, field, send, values } from "./controls.ts";
 import { type Child, fill, h, page, section, table } from "./dom.ts";
-import { digits, plain, shown } from "./format.ts";
+import { digits, shown } from "./format.ts";
 import type { View } from "./live.ts";
 import { subject, when } from "./parts.ts";
 
@@ -91,7 +91,7 @@ function actionTable([name, actions]: Method): HTMLElement {
     columns: [
       ["When", (a) => when(a.at)],
       ["Target", subject],
-      ["Because of", (a) => plain(a.trigger)],
+      ["Because", (a) => a.because],
       ["Forecast", (a) => (a.forecast === undefined ? "–" : shown(a.metric, a.forecast)), "n"],
       ["Outcome", (a) => a.outcome ?? "not called"],
     ],

@@ -3,9 +3,9 @@ import { type Chart, drawChart, PENS } from "./chart.ts";
 import { askAcknowledge, askSilence, choice } from "./controls.ts";
 import { decisionTable } from "./decision-table.ts";
 import { button, type Child, fill, h, page, section, setText, svg, table } from "./dom.ts";
-import { calm, clockTime, percent, plain, shown, signalTitle } from "./format.ts";
+import { clockTime, percent, plain, shown, signalTitle } from "./format.ts";
 import { ask, CallError, type Line, linesOf, slot, type View } from "./live.ts";
-import { badge, countdown, outcome, verdict, when, why } from "./parts.ts";
+import { badge, outcome, verdict, when, why } from "./parts.ts";
 import { chartText, drawingOf, windowOf } from "./past.ts";
 
 /** How much of the past the charts show: seconds and their name. */
@@ -80,10 +80,10 @@ export function target(name: string): View {
       h("p", silence, " ", answer),
       wrong,
       slot(["rows"], (fleet) => summary(name, fleet)),
-      section("What it saw and expected", h("div.inline", span, key()), charts),
-      section("What was done", actions),
+      section("Observed and forecast", h("div.inline", span, key()), charts),
+      section("Actions", actions),
       section(
-        "Decisions that were not calm",
+        "Decisions",
         decisions,
         h("p", h("a", { href: `#/decisions?${new URLSearchParams({ target: name })}` }, "All of them")),
       ),
@@ -140,11 +140,7 @@ function summary(name: string, fleet: Fleet): HTMLElement {
       ["SLO", (s) => shown(s.metric, s.slo), "n"],
       ["Limit", (s) => shown(s.metric, s.limit), "n"],
       ["Probability", (s) => s.probability?.toFixed(2) ?? "–", "n"],
-      [
-        "Why",
-        (s) => (s.detail === null ? [calm(s.reason), " ", countdown(s.until)] : why(s.detail, s.until)),
-        "why",
-      ],
+      ["Why", (s) => why(s.detail, s.until), "why"],
     ],
     empty: "this target is not watched",
   });
@@ -192,14 +188,14 @@ function valueTable(metric: string, past: Past, horizonS: number): HTMLElement {
   const write = (column: "observed" | "linear" | "trend" | "low" | "high") => (i: number) =>
     shown(metric, past[column][i]);
   return table({
-    caption: `${signalTitle(metric)}: what was seen, and what was then expected ${horizonS} s later`,
+    caption: `${signalTitle(metric)}: what was observed, and what was then forecast for ${horizonS} s later`,
     shown: true,
     layout: "wide",
     of: [...past.at.keys()].slice(-NEWEST).reverse(),
     columns: [
       ["At", (i) => when(past.at[i] as number)],
-      ["Seen", write("observed"), "n"],
-      ["Line", write("linear"), "n"],
+      ["Observed", write("observed"), "n"],
+      ["Linear", write("linear"), "n"],
       ["Trend", write("trend"), "n"],
       ["Low", write("low"), "n"],
       ["High", write("high"), "n"],
@@ -217,13 +213,13 @@ function actionTable(actions: TargetPast["actions"]): HTMLElement {
     of: actions.slice(0, ACTIONS),
     columns: [
       ["When", (a) => when(a.at)],
-      ["Because of", (a) => `${plain(a.trigger)}, ${signalTitle(a.metric)}`],
+      ["Because", (a) => `${signalTitle(a.metric)}: ${a.because}`],
       ["Action", (a) => a.action],
       ["Forecast", (a) => shown(a.metric, a.forecast), "n"],
       ["Threshold", (a) => shown(a.metric, a.threshold), "n"],
       ["Outcome", outcome, "long"],
       [
-        "What it did",
+        "Verification",
         ({ verification: v }) => [verdict(v), v === null ? null : h("span.soft", ` ${v.detail}`)],
         "long",
       ],
@@ -249,11 +245,11 @@ function key(): HTMLElement {
   };
   return h(
     "ul.key",
-    h("li", mark("observed"), "seen"),
-    h("li", mark("expected"), "expected by the trend, at the time it speaks of"),
+    h("li", mark("observed"), "observed"),
+    h("li", mark("expected"), "trend forecast, at the time that it is for"),
     h("li", mark("edge"), "its 90 % interval"),
-    h("li", mark("linear"), "expected by the line"),
+    h("li", mark("linear"), "linear forecast"),
     h("li", mark("slo"), "thresholds"),
-    h("li", "◆ an action, and ✓ ↗ ✗ ? what it did"),
+    h("li", "◆ an action, ✓ ↗ ✗ ? its verification"),
   );
 }
