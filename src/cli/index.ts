@@ -90,7 +90,6 @@ export async function run({ argv, ...rest }: Process): Promise<number> {
 /** Errors whose message says all there is to say; any other is a defect and shows its stack. */
 const EXPECTED = new Set([
   "ListenError",
-  "PortInUseError",
   "ServiceConfigError",
   "StoreError",
   "LedgerInUseError",

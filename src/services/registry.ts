@@ -24,7 +24,7 @@ export const services: ReadonlyMap<string, ServiceDefinition> = new Map(
  * Starts the service `name` with settings from the environment and the flags, with its own log and registry. The log
  * goes to standard output unless `logStream` is given, and to `LOG_FILE` as well.
  *
- * Throws `ServiceConfigError` for an unknown name or a bad setting, `PortInUseError` when the address is taken.
+ * Throws `ServiceConfigError` for an unknown name or a bad setting, `ListenError` when the address is taken.
  */
 export async function startServiceFromEnv(
   name: string,

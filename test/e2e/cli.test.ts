@@ -179,7 +179,9 @@ describe.concurrent("the command line", () => {
       HELIUS_DATA_DIR: `${world.dir}/second`,
     });
     expect(second.code).toBe(1);
-    expect(second.stderr).toContain(service.name);
+    expect(second.stderr).toContain(
+      `port ${port} on 127.0.0.1 is already in use; choose another with PORT or`,
+    );
     expect(second.stderr).not.toMatch(/\n\s+at /);
   });
 

@@ -101,7 +101,9 @@ describe("a service as a process", () => {
   test("a second process on the same port is refused with host and port", async () => {
     const { url } = await start();
     const { port } = new URL(url);
-    await expect(start(`127.0.0.1:${port}`)).rejects.toThrow(`PortInUseError: 127.0.0.1:${port} is in use`);
+    await expect(start(`127.0.0.1:${port}`)).rejects.toThrow(
+      `ListenError: port ${port} on 127.0.0.1 is already in use`,
+    );
   });
 
   test("a second process on the same data directory is refused by name", async () => {

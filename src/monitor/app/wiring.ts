@@ -147,7 +147,7 @@ export function openActions(given: {
 }): OpenActions {
   // One for all, so that a change of the configuration closes nothing under a call. An attempt's own deadline ends a
   // silent connection; these are only coarse.
-  const dispatcher = new Agent({ connect: { timeout: 10_000 }, headersTimeout: 0, bodyTimeout: 0 });
+  const dispatcher = new Agent({ connect: { timeout: 10_000 } });
   const context = {
     tokens: given.tokens,
     meters: given.meters,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ListenError } from "../../common/net/listen-error.ts";
+import { ListenError } from "../../common/net/listen.ts";
 import { type MonitorServer, startMonitorServer } from "./server.ts";
 import { quietApi } from "./web.testkit.ts";
 

@@ -1,7 +1,6 @@
-import type { AddressInfo } from "node:net";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import type { Registry } from "prom-client";
-import { ListenError } from "../../common/net/listen-error.ts";
+import { listen } from "../../common/net/listen.ts";
 import { createBoundedServer, drainServer } from "../../common/security/bounded-server.ts";
 import type { RefusalEvent } from "../../common/security/gate.ts";
 import { printable } from "../../common/security/text.ts";
@@ -63,8 +62,7 @@ export async function startMonitorServer(options: {
   port: number;
   api: MonitorApi;
 }): Promise<MonitorServer> {
-  const { host, port } = options;
-  const { api } = options;
+  const { host, api } = options;
   const { registry, tokens } = api;
   const auth = createAuth({ registry, tokens, monoMs, onRefusal: (event) => api.onRefusal(event) });
   const events = eventStream({ source: api.page, registry });
@@ -73,18 +71,14 @@ export async function startMonitorServer(options: {
     maxConnections: MAX_CONNECTIONS,
     handler: routes(api, auth, events),
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => {
-      auth.stop();
-      reject(new ListenError(host, port, error));
-    });
-    server.listen(port, host, resolve);
+  const port = await listen(server, options).catch((error) => {
+    auth.stop();
+    throw error;
   });
-  const bound = server.address() as AddressInfo;
   const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
   return {
-    port: bound.port,
-    url: `http://${shown}:${bound.port}`,
+    port,
+    url: `http://${shown}:${port}`,
     close: async () => {
       await drainServer(server, CLOSE_MS);
       auth.stop();

@@ -93,7 +93,7 @@ describe("a listener of its own", () => {
     const first = await start();
     const own = start({ name: "second", adminReach: { kind: "own", host: "127.0.0.1", port: first.port } });
     await expect(own).rejects.toThrow(
-      `127.0.0.1:${first.port} is in use by another process; stop it, or choose another port with ADMIN_LISTEN_ADDRESS`,
+      `port ${first.port} on 127.0.0.1 is already in use; choose another with ADMIN_LISTEN_ADDRESS`,
     );
   });
 

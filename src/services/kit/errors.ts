@@ -31,28 +31,6 @@ export class ParameterError extends HttpError {
   }
 }
 
-/** The address to listen on is taken by another process. */
-export class PortInUseError extends Error {
-  override readonly name = "PortInUseError";
-  readonly host: string;
-  readonly port: number;
-
-  constructor(at: {
-    readonly host: string;
-    readonly port: number;
-    /** What chooses another. Default `PORT or --web.listen-address`. */
-    readonly settings?: string | undefined;
-    readonly cause?: unknown;
-  }) {
-    const { host, port, settings = "PORT or --web.listen-address", cause } = at;
-    super(`${host}:${port} is in use by another process; stop it, or choose another port with ${settings}`, {
-      cause,
-    });
-    this.host = host;
-    this.port = port;
-  }
-}
-
 /** A setting of a service is not what it must be; the message names it and says what would be right. */
 export class ServiceConfigError extends Error {
   override readonly name = "ServiceConfigError";

@@ -1,7 +1,5 @@
 import type { RequestListener, Server, ServerResponse } from "node:http";
-import type { Server as NetServer } from "node:net";
 import { createBoundedServer } from "../../common/security/bounded-server.ts";
-import { PortInUseError } from "./errors.ts";
 
 /** Servers whose handler comes later; until then they answer 503. */
 export interface ServerSlot {
@@ -46,29 +44,6 @@ export function createSlot(): ServerSlot {
       handler = next;
     },
   };
-}
-
-/** Answers the port. Throws `PortInUseError`, which names the settings that choose another, when it is taken. */
-export function listen(options: {
-  readonly server: NetServer;
-  readonly host: string;
-  readonly port: number;
-  readonly settings?: string;
-}): Promise<number> {
-  const { server, host, port, settings } = options;
-  return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === "EADDRINUSE" ? new PortInUseError({ host, port, settings, cause: error }) : error,
-      );
-    };
-    server.once("error", failed);
-    server.listen({ host, port }, () => {
-      server.off("error", failed);
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
-  });
 }
 
 /** Stops accepting, lets requests in flight end within `drainMs`, then cuts off the rest. Answers how many that were. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import express, { type Express, type Request, type RequestHandler, type Response } from "express";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
+import { listen } from "../../common/net/listen.ts";
 import { createTokenSet, type TokenSet } from "../../common/security/tokens.ts";
 import { registerTokenFile } from "../../common/telemetry/registry.ts";
 import { adminRouter } from "./admin.ts";
@@ -20,7 +21,7 @@ import type { Mitigation } from "./mitigation.ts";
 import { Pauses } from "./pauses.ts";
 import { type Routes, RouteTable, refuseMethod } from "./routes.ts";
 import { scrapeHandler } from "./scrape.ts";
-import { createSlot, listen, type ServerSlot, stopServer } from "./server.ts";
+import { createSlot, type ServerSlot, stopServer } from "./server.ts";
 
 export interface ServiceOptions {
   /** Name of the service; also of its folder under `dataDir`. */
@@ -90,18 +91,20 @@ export interface RunningService {
 /** How often growing faults are advanced, milliseconds. */
 const ADVANCE_MS = 200;
 
+const PORT_SETTINGS = "PORT or --web.listen-address=HOST:PORT";
+
 /**
  * Starts a service: `/health`, `/metrics`, the admin plane, and its own routes with their measurement and fault
  * injection.
  *
- * Throws `PortInUseError`, `LedgerInUseError`, `ServiceConfigError` (tokens), or what `routes` throws; nothing is left
+ * Throws `ListenError`, `LedgerInUseError`, `ServiceConfigError` (tokens), or what `routes` throws; nothing is left
  * running then.
  */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const host = options.host ?? "0.0.0.0";
   const tokens = tokensOf(options.adminTokens);
   const slot = createSlot();
-  const port = await listen({ server: slot.server, host, port: options.port });
+  const port = await listen(slot.server, { host, port: options.port, settings: PORT_SETTINGS });
   const closers: (() => void | Promise<void>)[] = [];
   const pauses = new Pauses();
   try {
@@ -137,12 +140,7 @@ interface ListeningAdmin {
 async function listenForAdmin(slot: ServerSlot, reach: AdminReach): Promise<ListeningAdmin> {
   if (reach.kind !== "own") return { reach, host: "", port: undefined };
   const { host } = reach;
-  const port = await listen({
-    server: slot.another(),
-    host,
-    port: reach.port,
-    settings: "ADMIN_LISTEN_ADDRESS",
-  });
+  const port = await listen(slot.another(), { host, port: reach.port, settings: "ADMIN_LISTEN_ADDRESS" });
   return { reach, host, port };
 }
 

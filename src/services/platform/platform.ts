@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answersOk } from "../../common/net/exchange.ts";
-import { ListenError } from "../../common/net/listen-error.ts";
+import { listen } from "../../common/net/listen.ts";
 import { DescriptorSink } from "../../common/telemetry/line-sink.ts";
 import { LOG_FILE_MAX_BYTES } from "../../common/telemetry/logger.ts";
 import { keepRunning, type ManagedChild } from "./child.ts";
@@ -86,9 +86,9 @@ const START_MS = 20_000;
 export async function startPlatform(options: PlatformOptions): Promise<RunningPlatform> {
   const wanted = PLATFORM.filter((s) => options.addresses.has(s.name));
   const at = (name: string) => options.addresses.get(name) as Address;
-  for (const { name } of wanted) await checkFree(at(name), `--${name}.listen-address`);
+  for (const { name } of wanted) await checkFree(at(name), `--${name}.listen-address=HOST:PORT`);
   if (options.addresses.has("telemetry-gateway"))
-    await checkFree({ host: at("telemetry-gateway").host, port: options.mqttPort }, "--mqtt.port");
+    await checkFree({ host: at("telemetry-gateway").host, port: options.mqttPort }, "--mqtt.port=PORT");
   const urls = new Map(wanted.map(({ name }) => [name, `http://${at(name).host}:${at(name).port}`]));
   const children = new Map<string, ManagedChild>();
   const sinks: DescriptorSink[] = [];
@@ -151,11 +151,9 @@ async function answers(url: string): Promise<void> {
 }
 
 /** Better a clear word now than a child that cannot start. */
-async function checkFree({ host, port }: Address, flag: string): Promise<void> {
+async function checkFree({ host, port }: Address, settings: string): Promise<void> {
   if (port === 0) return;
-  await new Promise<void>((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", (error) => reject(new ListenError(host, port, error, flag)));
-    probe.listen(port, host, () => probe.close(() => resolve()));
-  });
+  const probe = createServer();
+  await listen(probe, { host, port, settings });
+  await new Promise((resolve) => probe.close(resolve));
 }

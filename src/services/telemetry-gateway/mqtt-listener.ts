@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:net";
 import type { Logger } from "pino";
-import { listen } from "../kit/server.ts";
+import { listen } from "../../common/net/listen.ts";
 import type { Admission } from "./admission.ts";
 import type { GatewayMetrics } from "./metrics.ts";
 import { DeviceConnection } from "./mqtt-connection.ts";
@@ -44,9 +44,9 @@ export class MqttListener {
     return this.#port;
   }
 
-  /** Throws `PortInUseError` when the port is taken. */
+  /** Throws `ListenError` when the port is taken. */
   async start(host: string, port: number): Promise<void> {
-    this.#port = await listen({ server: this.#server, host, port, settings: "GATEWAY_MQTT_PORT" });
+    this.#port = await listen(this.#server, { host, port, settings: "GATEWAY_MQTT_PORT" });
   }
 
   /** Closes every connection and stops listening. */

@@ -69,9 +69,7 @@ type Answer = { readonly ok: true; readonly skewMs: number | undefined } | Refus
  */
 export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Escalator {
   const { url, timeoutMs, maxRetryDelayMs, random, now } = settings;
-  const own = settings.dispatcher
-    ? undefined
-    : new Agent({ connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
+  const own = settings.dispatcher ? undefined : new Agent({ connect: { timeout: timeoutMs } });
   const dispatcher = settings.dispatcher ?? (own as Dispatcher);
   const retryable = handleWhenResult((result) => !(result as Answer).ok && (result as Refusal).retryable);
   const backoff = new DelegateBackoff(() => maxRetryDelayMs * (0.5 + 0.5 * random()));
