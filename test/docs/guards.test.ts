@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createRegistry } from "../../src/common/telemetry/registry.ts";
-import { GUARD_HOLDS } from "../../src/monitor/kernel/decision.ts";
+import { GUARDS } from "../../src/monitor/guards/index.ts";
 import { createGuardMetrics } from "../../src/monitor/report/guard-metrics.ts";
 
 // docs/guards.md is held to the guards there are: their order, their sections, their metrics.
@@ -24,9 +24,11 @@ function table(head: string): string[][] {
   );
 }
 
-test("docs/guards.md lists every guard in the order in which they are asked, with a section each", () => {
-  expect(table("guard ").map(([guard]) => guard)).toEqual(GUARD_HOLDS);
-  for (const guard of GUARD_HOLDS) expect(text).toContain(`\n## ${guard}\n`);
+test("docs/guards.md lists every guard in the order in which they are asked, whom each looks at, with a section each", () => {
+  expect(table("guard ").map(([guard, looksAt, asked]) => [guard, looksAt, asked])).toEqual(
+    GUARDS.map(({ name, looksAt, asked }) => [name, looksAt.join(", "), asked]),
+  );
+  for (const { name: guard } of GUARDS) expect(text).toContain(`\n## ${guard}\n`);
 });
 
 test("docs/guards.md lists every metric of the guards with its type and labels", () => {

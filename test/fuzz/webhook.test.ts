@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MAX_AHEAD_MS, MAX_LABELS, parseWebhook } from "../../src/monitor/alerts/parse.ts";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/monitor/cycle/containment/testbed.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/monitor/cycle/execute/testbed.ts";
 import { createMemoryStore } from "../../src/monitor/store/memory/index.ts";
 import { anyJson } from "./absurd-json.ts";
 
@@ -128,7 +128,7 @@ async function show(cases: readonly BodyCase[], read = parseWebhook) {
   const bed = await waiting();
   const hear = (body: unknown) => {
     const at = { now: bed.time.clock.now(), bootId: bed.time.clock.bootId };
-    bed.loop.hear(read(JSON.parse(JSON.stringify(body ?? null)), at).alerts);
+    bed.loop.ingestAlerts(read(JSON.parse(JSON.stringify(body ?? null)), at).alerts);
   };
   for (const [n, c] of cases.entries()) {
     hear(bodyOf(c, bed.time.clock.now().wallMs));

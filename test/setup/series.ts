@@ -1,4 +1,4 @@
-import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/containment.ts";
+import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/parts.ts";
 import type {
   Observation,
   ObserveRequest,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { PartReading } from "../../src/monitor/kernel/containment.ts";
+import type { PartReading } from "../../src/monitor/kernel/parts.ts";
 import type { PartsObservation } from "../../src/monitor/kernel/observation.ts";
 import {
   chooseRegion,

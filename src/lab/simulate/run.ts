@@ -8,6 +8,7 @@ import { Alertmanager } from "./world/alertmanager.ts";
 import { Director } from "./world/director.ts";
 import { fileDisk, memoryDisk } from "./world/disk.ts";
 import type { Violation } from "./world/facts.ts";
+import { SPECIAL } from "./world/specials.ts";
 import { World } from "./world/world.ts";
 
 /** What one seed came to. */
@@ -55,7 +56,7 @@ export async function runSeed(options: RunOptions): Promise<SeedResult> {
   const made = new World({ scenario, folder, plant, keepLines }, RATE_WINDOW_MS);
   world = made;
   const newDisk = (name: string) => (scenario.sqlite ? fileDisk(join(folder, name)) : memoryDisk());
-  const director = new Director(made, newDisk);
+  const director = new Director(made, newDisk, SPECIAL);
   const supervised = () => director.sites.filter((s) => s.supervised);
   const alertmanager = new Alertmanager(made, supervised);
   made.watch(checkers({ world: made, alertmanager, main: () => director.main }));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { StoredDocument } from "../kernel/store.ts";
 import { at, told } from "./alerts.testkit.ts";
 import { inboxDocuments, restoreInbox } from "./documents.ts";
-import { EMPTY_INBOX, hear, MAX_ALERTS } from "./inbox.ts";
+import { EMPTY_INBOX, ingest, MAX_ALERTS } from "./inbox.ts";
 
 /** What a store would hold after these changes. */
 function stored(...changes: StoredDocument[][]): StoredDocument[] {
@@ -18,8 +18,8 @@ describe("what the store keeps of the inbox", () => {
     const fill = Array.from({ length: MAX_ALERTS }, (_, i) =>
       told({ id: i + 1, start: 0, heard: at(1), ...(i < 3 ? { end: 1 } : {}) }),
     );
-    const first = hear(EMPTY_INBOX, fill, at(1));
-    const second = hear(
+    const first = ingest(EMPTY_INBOX, fill, at(1));
+    const second = ingest(
       first.inbox,
       [
         told({ id: 5000, start: 2, heard: at(3) }),

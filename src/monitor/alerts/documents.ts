@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { AlertState } from "../kernel/containment.ts";
 import { readState } from "../kernel/problem.ts";
 import type { StoredDocument } from "../kernel/store.ts";
-import type { Heard, Inbox } from "./inbox.ts";
+import type { Inbox, Ingested } from "./inbox.ts";
 
 const number = z.number();
 const common = {
@@ -19,7 +19,7 @@ const KEPT = z.discriminatedUnion("status", [
 ]) satisfies z.ZodType<AlertState>;
 
 /** What the store must keep before a webhook may be answered. */
-export function inboxDocuments(heard: Heard): StoredDocument[] {
+export function inboxDocuments(heard: Ingested): StoredDocument[] {
   const kept = new Set(
     heard.changes.filter(({ what }) => what !== "refused").map(({ alert }) => alert.fingerprint),
   );

@@ -6,12 +6,12 @@ import {
   type AlertChange,
   EMPTY_INBOX,
   FORGET_MS,
-  hear,
+  freshness,
   type Inbox,
+  ingest,
   LATE_MS,
   MAX_ALERTS,
   matches,
-  standing,
 } from "./inbox.ts";
 
 type Telling = { start: number; end?: number; id?: number; labels?: Record<string, string> };
@@ -22,7 +22,7 @@ function tell(tellings: readonly (Telling & { at?: HeardAt })[], from: Inbox = E
   let last: AlertChange | undefined;
   for (const [i, telling] of tellings.entries()) {
     const now = telling.at ?? at(1000 + 10 * i);
-    const heard = hear(inbox, [told({ ...telling, heard: now })], now);
+    const heard = ingest(inbox, [told({ ...telling, heard: now })], now);
     inbox = heard.inbox;
     last = heard.changes[0];
   }
@@ -223,7 +223,7 @@ describe("any order and any repetition of webhooks", () => {
         let inbox: Inbox = EMPTY_INBOX;
         for (const [i, t] of history.entries()) {
           const now = at(1000 + i);
-          const heard = hear(inbox, [told({ ...t, heard: now })], now);
+          const heard = ingest(inbox, [told({ ...t, heard: now })], now);
           inbox = heard.inbox;
           for (const { what, alert } of heard.changes) {
             expect(what).not.toBe("reopened");
@@ -242,12 +242,12 @@ describe("a full inbox", () => {
   const many = (count: number, spec: Omit<Telling, "id"> & { heard: HeardAt }, firstId = 1) =>
     Array.from({ length: count }, (_, i) => told({ ...spec, id: firstId + i }));
   const full = (spec: Omit<Telling, "id">) =>
-    hear(EMPTY_INBOX, many(MAX_ALERTS, { ...spec, heard: at(0) }), at(0)).inbox;
+    ingest(EMPTY_INBOX, many(MAX_ALERTS, { ...spec, heard: at(0) }), at(0)).inbox;
 
   it("refuses a new alert while all fire, by name, and goes on hearing those it knows", () => {
     const inbox = full({ start: 0 });
     const now = at(10);
-    const heard = hear(
+    const heard = ingest(
       inbox,
       [
         told({ start: 5, id: 5000, heard: now }),
@@ -266,10 +266,10 @@ describe("a full inbox", () => {
   });
 
   it("gives up what is over first, longest unheard of first, and says so", () => {
-    let inbox = hear(EMPTY_INBOX, many(MAX_ALERTS - 2, { start: 0, heard: at(0) }), at(0)).inbox;
-    inbox = hear(inbox, [told({ start: 0, end: 5, id: 2001, heard: at(20) })], at(20)).inbox;
-    inbox = hear(inbox, [told({ start: 0, end: 5, id: 2000, heard: at(10) })], at(20)).inbox;
-    const heard = hear(inbox, [told({ start: 30, id: 3000, heard: at(30) })], at(30));
+    let inbox = ingest(EMPTY_INBOX, many(MAX_ALERTS - 2, { start: 0, heard: at(0) }), at(0)).inbox;
+    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2001, heard: at(20) })], at(20)).inbox;
+    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2000, heard: at(10) })], at(20)).inbox;
+    const heard = ingest(inbox, [told({ start: 30, id: 3000, heard: at(30) })], at(30));
     expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([2000]);
     expect(heard.changes[0]?.what).toBe("fired");
   });
@@ -277,16 +277,16 @@ describe("a full inbox", () => {
   it("gives up a firing alert only when it was not heard of for a day", () => {
     const inbox = full({ start: 0 });
     const refresh = at(FORGET_MS / 1000);
-    const kept = hear(inbox, many(MAX_ALERTS - 1, { start: 0, heard: refresh }), refresh).inbox;
-    const heard = hear(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
+    const kept = ingest(inbox, many(MAX_ALERTS - 1, { start: 0, heard: refresh }), refresh).inbox;
+    const heard = ingest(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
     expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([MAX_ALERTS]);
   });
 
   it("gives up what is over before what fires, even if that was not heard of for longer", () => {
     const refresh = at(FORGET_MS / 1000);
     const ends = told({ start: 0, end: 5, id: 500, heard: refresh });
-    const kept = hear(full({ start: 0 }), [ends], refresh).inbox;
-    const heard = hear(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
+    const kept = ingest(full({ start: 0 }), [ends], refresh).inbox;
+    const heard = ingest(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
     expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([500]);
   });
 
@@ -306,7 +306,7 @@ describe("a full inbox", () => {
           const alerts = webhook.map(({ id, start, over }) =>
             told({ id, start, heard: now, ...(over ? { end: start + 1 } : {}) }),
           );
-          const heard = hear(inbox, alerts, now);
+          const heard = ingest(inbox, alerts, now);
           expect(heard.inbox.size).toBeLessThanOrEqual(MAX_ALERTS);
           expect(heard.changes).toHaveLength(alerts.length);
           const gone = new Set(heard.forgotten.map((a) => a.fingerprint));
@@ -327,7 +327,7 @@ describe("a full inbox", () => {
   }, 60_000);
 });
 
-describe("standing", () => {
+describe("freshness", () => {
   const staleMs = 600_000;
   const firing = told({ start: 0, heard: at(1000) });
 
@@ -339,7 +339,7 @@ describe("standing", () => {
     ["the wall clock a day behind", { ...at(1601), now: { monoMs: 1_601_000, wallMs: 0 } }, "unknown"],
     ["after a reboot", at(1000, "another"), "unknown"],
   ] as const)("%s", (_name, now, status) => {
-    const stands = standing(firing, { ...now, staleMs });
+    const stands = freshness(firing, { ...now, staleMs });
     expect(stands.status).toBe(status);
     if (stands.status === "unknown") {
       expect(stands.reason).toBe("alert_stale");
@@ -349,8 +349,8 @@ describe("standing", () => {
 
   it("leaves what is over as it is, however long ago", () => {
     const over = told({ start: 0, end: 5, heard: at(0) });
-    expect(standing(over, { ...at(1e6), staleMs }).status).toBe("resolved");
-    expect(standing(over, { ...at(0, "another"), staleMs })).toEqual({
+    expect(freshness(over, { ...at(1e6), staleMs }).status).toBe("resolved");
+    expect(freshness(over, { ...at(0, "another"), staleMs })).toEqual({
       status: "resolved",
       ageMs: undefined,
     });

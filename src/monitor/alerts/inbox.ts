@@ -31,7 +31,7 @@ export interface AlertChange {
   readonly detail: string;
 }
 
-export interface Heard {
+export interface Ingested {
   readonly inbox: Inbox;
   /** One a told alert, in the order they were told. */
   readonly changes: readonly AlertChange[];
@@ -44,7 +44,7 @@ export interface Heard {
  * is over when the end is not before the start: so neither the order nor the repetition of webhooks matters.
  * Never throws; what finds no room is `refused`, by name.
  */
-export function hear(inbox: Inbox, alerts: readonly AlertState[], at: HeardAt): Heard {
+export function ingest(inbox: Inbox, alerts: readonly AlertState[], at: HeardAt): Ingested {
   const next = new Map(inbox);
   const changes: AlertChange[] = [];
   const forgotten = new Map<string, AlertState>();
@@ -161,14 +161,14 @@ function leastMissed(inbox: Inbox, at: HeardAt): AlertState | undefined {
 }
 
 /** Where an alert stands now. Unknown is neither firing nor resolved: it starts nothing and takes back nothing. */
-type Standing =
+type Freshness =
   | { readonly status: "firing" | "resolved"; readonly ageMs: number | undefined }
   | { readonly status: "unknown"; readonly reason: "alert_stale"; readonly detail: string };
 
 /**
  * @param staleMs a firing alert that was not heard of for longer is not acted on any more, milliseconds.
  */
-export function standing(alert: AlertState, at: HeardAt & { readonly staleMs: number }): Standing {
+export function freshness(alert: AlertState, at: HeardAt & { readonly staleMs: number }): Freshness {
   const ageMs = heardAgeMs(alert, at);
   if (alert.status === "resolved") return { status: "resolved", ageMs };
   if (ageMs === undefined)

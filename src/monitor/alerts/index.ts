@@ -1,3 +1,3 @@
 export { inboxDocuments, restoreInbox } from "./documents.ts";
-export { type AlertChange, EMPTY_INBOX, hear, type Inbox, matches, standing } from "./inbox.ts";
+export { type AlertChange, EMPTY_INBOX, freshness, type Inbox, ingest, matches } from "./inbox.ts";
 export { parseWebhook } from "./parse.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openLog } from "../../common/telemetry/logger.ts";
-import { createLoop } from "../cycle/loop.ts";
 import { createFleet, recordingReporter, settingsOf, virtualTime } from "../cycle/testbed.ts";
+import { createLoop } from "../cycle/tick.ts";
 import { type AlertState, AlertsFullError } from "../kernel/containment.ts";
 import { StoreError } from "../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";

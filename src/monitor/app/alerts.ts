@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { printable } from "../../common/security/text.ts";
-import { type AlertChange, parseWebhook, standing } from "../alerts/index.ts";
-import type { Loop } from "../cycle/loop.ts";
+import { type AlertChange, freshness, parseWebhook } from "../alerts/index.ts";
+import type { Loop } from "../cycle/tick.ts";
 import { type AlertState, AlertsFullError } from "../kernel/containment.ts";
 import type { Clock } from "../kernel/time.ts";
 import type { AlertsApi } from "../web/alerts.ts";
@@ -11,7 +11,7 @@ const MAX_LINES = 20;
 
 /** What the webhook's endpoint asks of the monitor: the loop hears, the log tells. */
 export function alertsApi(options: {
-  readonly loop: Pick<Loop, "hear" | "containment" | "settings">;
+  readonly loop: Pick<Loop, "ingestAlerts" | "containment" | "settings">;
   readonly clock: Clock;
   readonly logger: Logger;
 }): AlertsApi {
@@ -20,7 +20,7 @@ export function alertsApi(options: {
   return {
     readAlerts: (body) => parseWebhook(body, at()),
     async ingestAlerts(alerts) {
-      const changes = loop.hear(alerts);
+      const changes = loop.ingestAlerts(alerts);
       tell(logger, changes);
       const refused = changes.filter(({ what }) => what === "refused").map(({ alert }) => alert);
       if (refused.length > 0) throw new AlertsFullError(refused, loop.containment.inbox.size);
@@ -29,7 +29,7 @@ export function alertsApi(options: {
       const now = { ...at(), staleMs: loop.settings.alertStaleMs };
       let count = 0;
       for (const alert of loop.containment.inbox.values())
-        if (standing(alert, now).status === "firing") count += 1;
+        if (freshness(alert, now).status === "firing") count += 1;
       return count;
     },
     onAlertsRejected: ({ address, ...event }) =>

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
-import type { Loop } from "../cycle/loop.ts";
-import { fits } from "../guards/matcher.ts";
+import type { Loop } from "../cycle/tick.ts";
+import { fits } from "../guards/calendar/matcher.ts";
 import type { Silence } from "../kernel/guards.ts";
 import { StoreError } from "../kernel/store.ts";
 import type { Clock } from "../kernel/time.ts";
@@ -80,5 +80,10 @@ export function controlsApi(options: {
           }),
         () => true,
       ),
+    request({ author, reason, target, playbook }) {
+      const named = playbook === undefined ? {} : { playbook };
+      const wish = controls.request({ by: author, reason, target, ...named });
+      return wish && { id: wish.id, target, playbook: playbook ?? null, by: author, reason };
+    },
   };
 }

@@ -11,7 +11,7 @@ import {
 } from "../../common/telemetry/registry.ts";
 import { type ConfigInput, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
-import { createLoop, type Loop } from "../cycle/loop.ts";
+import { createLoop, type Loop } from "../cycle/tick.ts";
 import type { Reporter } from "../cycle/types.ts";
 import type { Meters } from "../kernel/plugin.ts";
 import type { Store } from "../kernel/store.ts";

@@ -1,6 +1,6 @@
 import type { BuildInfo } from "../../common/telemetry/build-info.ts";
 import type { Config } from "../config/types.ts";
-import type { Loop } from "../cycle/loop.ts";
+import type { Loop } from "../cycle/tick.ts";
 import type { Store } from "../kernel/store.ts";
 import { STATES } from "../report/page/decision-log.ts";
 import { PageFeed } from "../report/page/feed.ts";

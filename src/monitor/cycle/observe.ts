@@ -25,7 +25,7 @@ interface Heard {
 }
 
 /**
- * Asks every source at once and takes, series by series, the first usable answer in order of preference.
+ * Stage 1: asks every source at once and takes, series by series, the first usable answer in order of preference.
  * The sources that are not preferred are asked too: rates need the past, so a fall-back has to be warm.
  */
 export async function observe(input: {

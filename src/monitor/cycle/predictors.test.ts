@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { signalPlugins } from "../signals/index.ts";
-import { complaintsOf, hear, scoresOf, showSample } from "./predictors.ts";
+import { complaintsOf, evaluatePredictors, scoresOf, showSample } from "./predictors.ts";
 import { makeState } from "./state.ts";
 import { settingsOf, signalOf, targetOf } from "./testbed.ts";
 
@@ -41,22 +41,22 @@ describe("both predictors", () => {
         const before = makeState(made(a));
         const after = makeState(made(b), before);
         for (const state of [before, after]) {
-          const scores = scoresOf(state.predictors);
+          const scores = scoresOf(state.forecast.predictors);
           expect(scores).toHaveLength(2 * signals.length);
           for (const series of state.plan)
             for (let k = 1; k < 30; k++) {
               const timeS = k * (state.settings.cycleMs / 1000);
               const value = series.signal.thresholds.slo * (0.2 + 0.05 * k);
-              showSample(state.predictors, series, { timeS, value, support: 1000 });
-              const { verdicts } = hear({
-                w: state.predictors,
+              showSample(state.forecast.predictors, series, { timeS, value, support: 1000 });
+              const { verdicts } = evaluatePredictors({
+                predictors: state.forecast.predictors,
                 series,
                 settings: state.settings,
-                memory: state.rows[series.index]!.memory,
+                memory: state.forecast.rows[series.index]!.memory,
                 nowS: timeS,
                 known: true,
                 fresh: true,
-                complaints: complaintsOf(state.predictors),
+                complaints: complaintsOf(state.forecast.predictors),
               });
               for (const v of verdicts) expect(v.probability >= 0 && v.probability <= 1).toBe(true);
             }
@@ -69,14 +69,14 @@ describe("both predictors", () => {
   it("are scored on forecasts only: one that has none yet is not taken to have said anything", () => {
     const state = makeState(settingsOf({ targets: [targetOf("a", { signals: signals.slice(0, 1) })] }));
     const [series] = state.plan as [(typeof state.plan)[0]];
-    const w = state.predictors;
+    const w = state.forecast.predictors;
     const figures = () => scoresOf(w).map((s) => s.summary.scored + s.summary.unscored);
     const hearAt = (nowS: number) =>
-      hear({
-        w,
+      evaluatePredictors({
+        predictors: w,
         series,
         settings: state.settings,
-        memory: state.rows[0]!.memory,
+        memory: state.forecast.rows[0]!.memory,
         nowS,
         known: true,
         fresh: true,
@@ -96,13 +96,13 @@ describe("both predictors", () => {
     const settings = settingsOf({ targets: [targetOf("a", { signals }), targetOf("b", { signals })] });
     const before = makeState(settings);
     const read = (state: typeof before, key: string) => {
-      const i = state.rows.findIndex((r) => r.key === key);
+      const i = state.forecast.rows.findIndex((r) => r.key === key);
       const series = state.plan[i]!;
-      const { verdicts } = hear({
-        w: state.predictors,
+      const { verdicts } = evaluatePredictors({
+        predictors: state.forecast.predictors,
         series,
         settings,
-        memory: state.rows[i]!.memory,
+        memory: state.forecast.rows[i]!.memory,
         nowS: 1200,
         known: true,
         fresh: false,
@@ -113,13 +113,14 @@ describe("both predictors", () => {
     for (const series of before.plan)
       for (let k = 1; k <= 40; k++) {
         const value = series.signal.thresholds.slo * (0.3 + 0.004 * k * (1 + series.index));
-        showSample(before.predictors, series, { timeS: 30 * k, value, support: undefined });
+        showSample(before.forecast.predictors, series, { timeS: 30 * k, value, support: undefined });
       }
     const turned = settingsOf({
       targets: [targetOf("c", { signals }), targetOf("b", { signals }), targetOf("a", { signals })],
     });
     const after = makeState(turned, before);
-    for (const key of before.rows.map((r) => r.key)) expect(read(after, key)).toEqual(read(before, key));
+    for (const key of before.forecast.rows.map((r) => r.key))
+      expect(read(after, key)).toEqual(read(before, key));
     expect(read(after, "c/memory").map((v) => v.forecast)).toEqual([undefined, undefined]);
     expect(read(after, "a/memory")[1]!.forecast?.sampleCount).toBe(40);
   });

@@ -17,7 +17,7 @@ import { FRESH_LINEAR_MEMORY, judgeLinear, type LinearMemory } from "../rules/li
 import { chanceAbove, FRESH_TREND_MEMORY, judgeTrend, type TrendMemory } from "../rules/trend.ts";
 import type { LoopSettings, PredictorScore } from "./types.ts";
 
-/** Every predictor, in the order they are heard and named. */
+/** Every predictor, in the order in which they are evaluated and named. */
 export const PREDICTORS = ["linear", "trend"] as const;
 const LINEAR = 0;
 const TREND = 1;
@@ -113,8 +113,8 @@ export function forgetSeries(w: Predictors, i: number): void {
   forgetScores(w.scores, i);
 }
 
-export interface HearInput {
-  readonly w: Predictors;
+export interface EvaluateInput {
+  readonly predictors: Predictors;
   readonly series: Series;
   readonly settings: LoopSettings;
   readonly memory: PredictorMemory;
@@ -127,9 +127,9 @@ export interface HearInput {
   readonly complaints: Complaints;
 }
 
-/** Hears every predictor on one series and keeps book of what they say. */
-export function hear(input: HearInput): { verdicts: Verdict[]; memory: PredictorMemory } {
-  const { w, series, settings, memory, known, fresh } = input;
+/** Evaluates every predictor on one series, and keeps its forecasts to be scored. */
+export function evaluatePredictors(input: EvaluateInput): { verdicts: Verdict[]; memory: PredictorMemory } {
+  const { predictors: w, series, settings, memory, known, fresh } = input;
   const { signal, index: i } = series;
   const { thresholds } = signal;
   const linear = judgeLinear({
@@ -149,16 +149,20 @@ export function hear(input: HearInput): { verdicts: Verdict[]; memory: Predictor
   });
   if (fresh) book(input, linear.verdict, trend.verdict);
   const complaint = input.complaints.get(signal.name);
-  const heard = [linear.verdict, trend.verdict];
+  const both = [linear.verdict, trend.verdict];
   const verdicts =
     complaint === undefined
-      ? heard
-      : heard.map((v, k) => (complaint[k] === undefined ? v : { ...v, miscalibrated: complaint[k] }));
+      ? both
+      : both.map((v, k) => (complaint[k] === undefined ? v : { ...v, miscalibrated: complaint[k] }));
   const same = linear.memory === memory.linear && trend.memory === memory.trend;
   return { verdicts, memory: same ? memory : { linear: linear.memory, trend: trend.memory } };
 }
 
-function book({ w, series, settings, nowS }: HearInput, linear: Verdict, trend: Verdict): void {
+function book(
+  { predictors: w, series, settings, nowS }: EvaluateInput,
+  linear: Verdict,
+  trend: Verdict,
+): void {
   const i = series.index;
   const dueS = nowS + settings.rules.horizonS;
   const { slo } = series.signal.thresholds;

@@ -1,12 +1,14 @@
+import { EMPTY_INBOX, type Inbox } from "../alerts/index.ts";
+import type { GuardState } from "../guards/guard.ts";
+import { freshGuards } from "../guards/index.ts";
 import type { InstanceOutcome, Intent } from "../kernel/action.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
-import { resumeMono } from "../kernel/cooldown.ts";
-import type { Persisted, SeriesState } from "../kernel/store.ts";
 import { type Series, seriesKey, type Target } from "../kernel/target.ts";
 import type { Instant } from "../kernel/time.ts";
-import { type Containment, createContainment, resumeContainment } from "./containment/state.ts";
-import { type Brakes, createBrakes } from "./guards/state.ts";
-import { createHealing, type Healing } from "./healing/state.ts";
+import type { RegionHistory } from "../playbooks/regions/index.ts";
+import type { Run } from "../playbooks/run.ts";
+import { freshHealing } from "../verify/index.ts";
+import type { HealingState } from "../verify/types.ts";
 import {
   carryPredictors,
   createPredictors,
@@ -16,21 +18,7 @@ import {
 } from "./predictors.ts";
 import type { LoopSettings } from "./types.ts";
 
-/** What the loop remembers of a target. */
-export interface TargetState {
-  /** Monotonic time of the last action, counted from its intent. */
-  lastActionMonoMs: number | undefined;
-  /** The same for actions that shadow mode only imagined. */
-  lastShadowMonoMs: number | undefined;
-  /** Samples that speak of a time before this are from before the last action. */
-  settledMonoMs: number;
-  /** Intents whose outcome is not known, oldest first. */
-  unresolved: readonly Intent[];
-  /** Instances that have told of such an intent that it took effect, by intent: what they say later takes nothing back. */
-  readonly applied: Map<string, readonly InstanceOutcome[]>;
-}
-
-/** What the loop remembers of a series, beside the banks. */
+/** What is remembered of a series, beside the predictors' own. */
 export interface SeriesRow {
   readonly key: string;
   memory: PredictorMemory;
@@ -40,24 +28,84 @@ export interface SeriesRow {
   saved: PredictorMemory["linear"];
 }
 
+/** Written by the forecast stage only. */
+export interface ForecastState {
+  readonly predictors: Predictors;
+  readonly rows: readonly SeriesRow[];
+  /** By target: samples that speak of a time before this, monotonic, are from before the last action. */
+  readonly settledMonoMs: Map<string, number>;
+}
+
+/** A person's wish that a playbook, or the mitigation of a target, is carried out now. */
+export interface Request {
+  readonly id: string;
+  readonly target: string;
+  /** Absent: the mitigation. */
+  readonly playbook?: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Instant;
+}
+
+/** What asks for actions beside the forecasts. Written by the propose stage only. */
+export interface ProposeState {
+  /** Every alert that was ingested. */
+  inbox: Inbox;
+  requests: readonly Request[];
+}
+
+/** The guards' memory, and what of it is on disk. Written by the admit stage only. */
+export interface AdmitState {
+  guards: GuardState;
+  saved: { readonly body: GuardState | undefined; readonly text: string };
+}
+
+/** What is remembered of a target, or of whatever else is called. */
+export interface TargetState {
+  /** Monotonic time of the last action, counted from its intent. */
+  lastActionMonoMs: number | undefined;
+  /** The same for actions that shadow mode only imagined. */
+  lastShadowMonoMs: number | undefined;
+  /** Intents on it whose outcome is not known, oldest first. */
+  unresolved: readonly Intent[];
+  /** Instances that said of such an intent that it took effect, by intent: what they say later takes nothing back. */
+  readonly applied: Map<string, readonly InstanceOutcome[]>;
+}
+
+/** Runs, and what was done to whom. Written by the execute stage only. */
+export interface ActionState {
+  /** Every target known of in this life: a cooldown outlasts a reload that drops its target. */
+  readonly targets: Map<string, TargetState>;
+  /** Earlier state was lost at this monotonic time: every target then counts as just acted on. */
+  lostMonoMs: number | undefined;
+  /** The newest run of each plan, by `planKey`. */
+  readonly runs: Map<string, Run>;
+  /** Runs that are not on disk as they are here. */
+  readonly unsaved: Set<string>;
+}
+
+/** What is remembered of actions and what they came to. Written by the verify stage only. */
+export interface VerifyState {
+  state: HealingState;
+  /** As last saved: the state, and its text, which is the same also where the state was made anew. */
+  saved: { readonly state: HealingState | undefined; readonly text: string };
+}
+
 /** The plan and everything remembered along it. */
 export interface LoopState {
   readonly settings: LoopSettings;
   readonly plan: readonly Series[];
-  /** The targets whose parts some playbook compares. */
-  readonly partitionedTargets: readonly Target[];
-  readonly rows: readonly SeriesRow[];
-  readonly targets: ReadonlyMap<string, TargetState>;
-  /** Those and every other target known of in this run: a cooldown outlasts a reload that drops its target. */
-  readonly known: Map<string, TargetState>;
-  /** Earlier state was lost at this monotonic time: every target then counts as just acted on. */
-  lostMonoMs: number | undefined;
   /** The configured targets by name. */
   readonly configured: ReadonlyMap<string, Target>;
-  readonly containment: Containment;
-  readonly brakes: Brakes;
-  readonly healing: Healing;
-  readonly predictors: Predictors;
+  /** The targets whose parts some playbook compares. */
+  readonly partitionedTargets: readonly Target[];
+  /** The past of those parts. Written by the observe stage only. */
+  readonly regions: Map<string, RegionHistory>;
+  readonly forecast: ForecastState;
+  readonly propose: ProposeState;
+  readonly admit: AdmitState;
+  readonly actions: ActionState;
+  readonly verify: VerifyState;
 }
 
 /** Every enabled signal of every target, in the order of the configuration. */
@@ -70,19 +118,37 @@ export function makePlan(targets: readonly Target[]): Series[] {
 /** State for `settings`, taking over what `before` knows of the same targets and series. */
 export function makeState(settings: LoopSettings, before?: LoopState): LoopState {
   const plan = makePlan(settings.targets);
+  const compared = new Set(settings.playbooks.map((p) => p.regionsOf));
+  return {
+    settings,
+    plan,
+    configured: new Map(settings.targets.map((t) => [t.name, t] as const)),
+    partitionedTargets: settings.targets.filter((t) => t.parts !== undefined && compared.has(t.name)),
+    regions: before?.regions ?? new Map(),
+    forecast: forecastState(plan, settings, before?.forecast),
+    propose: before?.propose ?? { inbox: EMPTY_INBOX, requests: [] },
+    admit: before?.admit ?? { guards: freshGuards(""), saved: { body: undefined, text: "" } },
+    actions: before?.actions ?? {
+      targets: new Map(),
+      lostMonoMs: undefined,
+      runs: new Map(),
+      unsaved: new Set(),
+    },
+    verify: before?.verify ?? { state: freshHealing(""), saved: { state: undefined, text: "" } },
+  };
+}
+
+function forecastState(
+  plan: readonly Series[],
+  settings: LoopSettings,
+  before: ForecastState | undefined,
+): ForecastState {
   const predictors = createPredictors(plan, settings);
   const old = new Map(before?.rows.map((row, i) => [row.key, { row, i }]));
-  const rows = plan.map((series): SeriesRow => {
-    const key = seriesKey(series.target.name, series.signal.name);
-    const known = old.get(key);
-    if (known === undefined || before === undefined)
-      return {
-        key,
-        memory: FRESH_MEMORY,
-        lastSampleMonoMs: Number.NEGATIVE_INFINITY,
-        saved: FRESH_MEMORY.linear,
-      };
-    return known.row;
+  const rows = plan.map(({ target, signal }): SeriesRow => {
+    const key = seriesKey(target.name, signal.name);
+    const fresh = { key, memory: FRESH_MEMORY, lastSampleMonoMs: Number.NEGATIVE_INFINITY };
+    return old.get(key)?.row ?? { ...fresh, saved: FRESH_MEMORY.linear };
   });
   if (before !== undefined)
     carryPredictors(
@@ -90,30 +156,7 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
       predictors,
       rows.map((row) => old.get(row.key)?.i ?? -1),
     );
-  const configured = new Map(settings.targets.map((t) => [t.name, t] as const));
-  const known = before?.known ?? new Map<string, TargetState>();
-  const lostMonoMs = before?.lostMonoMs;
-  const targets = new Map(
-    settings.targets.map((t) => [t.name, getOrCreateTargetState({ known, lostMonoMs }, t.name)] as const),
-  );
-  const containment = before?.containment ?? createContainment();
-  const brakes = before?.brakes ?? createBrakes();
-  const healing = before?.healing ?? createHealing();
-  const compared = new Set(settings.playbooks.map((p) => p.regionsOf));
-  return {
-    settings,
-    plan,
-    partitionedTargets: settings.targets.filter((t) => t.parts !== undefined && compared.has(t.name)),
-    rows,
-    targets,
-    known,
-    lostMonoMs,
-    configured,
-    containment,
-    brakes,
-    healing,
-    predictors,
-  };
+  return { predictors, rows, settledMonoMs: before?.settledMonoMs ?? new Map() };
 }
 
 /** What actions are carried out on, by name: a target, or what a playbook names, also one whose run is not over yet. */
@@ -121,65 +164,11 @@ export function actionTargetOf(state: LoopState, name: string): ActionTarget | u
   const target = state.configured.get(name);
   if (target !== undefined) return target;
   const steps = state.settings.playbooks.flatMap((p) => p.steps as readonly { readonly on: ActionTarget }[]);
-  for (const run of state.containment.runs.values()) steps.push(...run.steps);
+  for (const run of state.actions.runs.values()) if (run.playbook !== undefined) steps.push(...run.steps);
   return steps.find((step) => step.on.name === name)?.on;
 }
 
-/** What is remembered of a target, or of whatever else a playbook acts on. */
-export function getOrCreateTargetState(
-  of: Pick<LoopState, "known" | "lostMonoMs">,
-  name: string,
-): TargetState {
-  const before = of.known.get(name);
-  if (before !== undefined) return before;
-  const fresh: TargetState = {
-    lastActionMonoMs: of.lostMonoMs,
-    lastShadowMonoMs: undefined,
-    settledMonoMs: of.lostMonoMs ?? Number.NEGATIVE_INFINITY,
-    unresolved: [],
-    applied: new Map(),
-  };
-  of.known.set(name, fresh);
-  return fresh;
-}
-
-/** Takes over what the store kept of earlier runs. Lost state counts as an action just made on every target. */
-export function resume(state: LoopState, persisted: Persisted, now: Instant, bootId: string): void {
-  const saved = new Map(persisted.series.map((s) => [s.key, s]));
-  for (const row of state.rows) {
-    const s = saved.get(row.key);
-    if (s === undefined) continue;
-    row.memory = { ...row.memory, linear: { inRisk: s.inRisk, pending: s.pending.linear ?? 0 } };
-    row.saved = row.memory.linear;
-  }
-  for (const action of persisted.lastActions) {
-    // Also where the target is not configured now: a later reload may bring it back.
-    const target = getOrCreateTargetState(state, action.target);
-    target.lastActionMonoMs = resumeMono(action, now, bootId);
-    // When its call took effect is not known, only that it was over by the action's deadline.
-    target.settledMonoMs = Math.min(now.monoMs, target.lastActionMonoMs + state.settings.actDeadlineMs);
-  }
-  if (persisted.quarantined !== undefined) {
-    state.lostMonoMs = now.monoMs;
-    for (const target of state.known.values()) {
-      target.lastActionMonoMs = now.monoMs;
-      target.settledMonoMs = now.monoMs;
-    }
-  }
-  resumeContainment(state.containment, persisted.documents, { now, bootId });
-  for (const intent of persisted.openIntents) {
-    const target = getOrCreateTargetState(state, intent.target);
-    target.unresolved = [...target.unresolved, intent];
-  }
-}
-
-/** The rows that differ from what is saved, as the store keeps them. */
-export function changedRows(state: LoopState): { rows: SeriesRow[]; states: SeriesState[] } {
-  const rows = state.rows.filter((r) => r.memory.linear !== r.saved);
-  const states = rows.map((r) => ({
-    key: r.key,
-    inRisk: r.memory.linear.inRisk,
-    pending: { linear: r.memory.linear.pending },
-  }));
-  return { rows, states };
+/** Whether what would be done is only imagined: for the one that asks, or for what would be called. */
+export function isShadow(settings: LoopSettings, on: readonly Pick<ActionTarget, "autoHeal">[]): boolean {
+  return !settings.autoHeal || on.some(({ autoHeal }) => !autoHeal);
 }

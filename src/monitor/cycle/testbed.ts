@@ -8,7 +8,7 @@ import type { Clock } from "../kernel/time.ts";
 import type { VerificationSettings } from "../kernel/verification.ts";
 import type { SignalDefinition } from "../signals/define.ts";
 import { memory } from "../signals/memory/index.ts";
-import { createLoop, type Loop } from "./loop.ts";
+import { createLoop, type Loop } from "./tick.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, Reporter, TickReport } from "./types.ts";
 
 /** Two clocks that move only when told to, and deadlines that run on the monotonic one. */

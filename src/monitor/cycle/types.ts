@@ -1,7 +1,7 @@
 import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
-import type { GuardReport } from "../guards/types.ts";
+import type { GuardReport } from "../guards/guard.ts";
 import type { Action, Intent, Outcome } from "../kernel/action.ts";
 import type { Playbook } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
@@ -11,10 +11,9 @@ import type { SignalShape } from "../kernel/signal.ts";
 import type { Store } from "../kernel/store.ts";
 import type { Target } from "../kernel/target.ts";
 import type { Clock, Instant } from "../kernel/time.ts";
-import type { Escalator, VerificationSettings } from "../kernel/verification.ts";
+import type { Escalator, VerificationOutcome, VerificationSettings } from "../kernel/verification.ts";
 import type { PlaybookDecision } from "../playbooks/decide.ts";
 import type { Rules } from "../rules/rules.ts";
-import type { Verified } from "./healing/index.ts";
 
 /** What an operator may change while the monitor runs. */
 export interface LoopSettings {
@@ -46,7 +45,7 @@ export interface LoopSettings {
   readonly alertStaleMs: number;
   /** Least span over which the rates of regions are compared, seconds. */
   readonly regionWindowS: number;
-  /** The brakes. */
+
   readonly guards: GuardSettings;
   readonly verification: VerificationSettings;
   /** How people are called when a target is escalated. */
@@ -103,6 +102,18 @@ export interface ActionRecord {
   readonly detail: string;
   /** Undefined in shadow mode, and while the outcome is not known yet. */
   readonly outcome: Outcome | undefined;
+}
+
+/** What an action turned out to have done. */
+export interface Verified {
+  readonly intentId: string;
+  /** The target whose symptom asked for it. */
+  readonly target: string;
+  readonly signal: string;
+  readonly action: string;
+  readonly outcome: VerificationOutcome;
+  /** For people: one line, with the numbers. */
+  readonly detail: string;
 }
 
 export interface TickReport {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { GuardState } from "./guard.ts";
 import { applyCalendar, freshGuards } from "./index.ts";
 import { createPause } from "./pause.ts";
 import { readGuards } from "./read.ts";
 import { guardSettings, machine, stored } from "./testbed.ts";
-import type { GuardState } from "./types.ts";
 
 const host = machine();
 const now = host.now();

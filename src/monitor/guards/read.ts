@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readState } from "../kernel/problem.ts";
-import type { GuardState } from "./types.ts";
+import type { GuardState } from "./guard.ts";
 
 const text = z.string();
 const number = z.number();
@@ -11,7 +11,7 @@ const matcher = { target: text, signal: text, action: text };
 const guardState = z.object({
   bootId: text,
   actions: z.array(
-    z.object({ target: text, monoMs: number, shadow: z.boolean(), playbook: text.optional() }),
+    z.object({ run: text, asker: text, targets: z.array(text), monoMs: number, shadow: z.boolean() }),
   ),
   starts: z.array(instant),
   storm: z.object({
@@ -42,7 +42,7 @@ const guardState = z.object({
   ),
   calendar: z.array(
     z.object({
-      hold: z.enum(["silenced", "maintenance_window"]),
+      kind: z.enum(["silence", "maintenance"]),
       ...matcher,
       detail: text,
       untilMonoMs: number,
@@ -52,6 +52,7 @@ const guardState = z.object({
     .object({ by: text, reason: text, since: instant, untilMs: mayNumber, untilMonoMs: mayNumber })
     .optional(),
   lostMonoMs: mayNumber,
+  own: z.record(text, z.unknown()).optional(),
 }) satisfies z.ZodType<GuardState>;
 
 /**

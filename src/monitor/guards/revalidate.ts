@@ -1,7 +1,6 @@
 import type { Intent } from "../kernel/action.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { Gated } from "./types.ts";
 
 /** Why a plan is dropped after it was written down and before it is carried out. */
 export type DropReason =
@@ -10,9 +9,7 @@ export type DropReason =
   | "plan_too_old"
   | "target_gone"
   | "target_changed"
-  | "superseded"
-  | "guard_closed"
-  | "no_longer_needed";
+  | "superseded";
 
 export interface Drop {
   readonly reason: DropReason;
@@ -35,15 +32,11 @@ export interface Present {
   readonly on: Pick<ActionTarget, "instances" | "autoHeal"> | undefined;
   /** Highest epoch known. */
   readonly epoch: number;
-  /** The guards asked again, without this plan's own action counted. */
-  readonly gated: Gated;
-  /** False: a newer look at the series says that nothing has to be done; undefined: there was none. */
-  readonly stillNeeded: boolean | undefined;
 }
 
 /**
- * The last look before the call. A plan that the world has overtaken ends here with a typed reason.
- * An undo is not asked of the guards, nor whether it is still needed.
+ * The last look before the call, when the intent is on disk: writing it may have taken long. A plan that the world has
+ * overtaken ends here with a typed reason. The guards were asked before.
  */
 export function revalidate(input: {
   plan: Plan;
@@ -54,7 +47,6 @@ export function revalidate(input: {
 }): Drop | undefined {
   const { plan, present, now, bootId, ttlMs } = input;
   const { intent } = plan;
-  const undo = intent.origin?.undoes !== undefined;
   if (present.stopping) return { reason: "stopping", detail: "the monitor is stopping" };
   if (present.on === undefined)
     return { reason: "target_gone", detail: `${intent.target} is no longer configured` };
@@ -73,11 +65,6 @@ export function revalidate(input: {
   const names = present.on.instances.map((i) => i.name);
   if (names.toSorted().join("\n") !== plan.instances.toSorted().join("\n"))
     return { reason: "target_changed", detail: `planned for ${list(plan.instances)}, now ${list(names)}` };
-  if (undo) return undefined;
-  const { hold } = present.gated;
-  if (hold !== undefined) return { reason: "guard_closed", detail: `${hold.hold}: ${hold.detail}` };
-  if (present.stillNeeded === false)
-    return { reason: "no_longer_needed", detail: "the newest sample asks for nothing" };
   return undefined;
 }
 

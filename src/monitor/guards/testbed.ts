@@ -1,8 +1,8 @@
 import type { GuardSettings } from "../kernel/guards.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Escalation, Try } from "../kernel/verification.ts";
+import type { GateSubject } from "./guard.ts";
 import type { GateContext } from "./index.ts";
-import type { GateSubject } from "./types.ts";
 
 /** A machine with two clocks, of which the wall one may be set and the monotonic one starts anew at a reboot. */
 export interface Machine {

@@ -3,9 +3,10 @@ import type { Cause } from "./decision.ts";
 import type { Instance } from "./target.ts";
 import type { Instant } from "./time.ts";
 
-/** Where an intent comes from when a playbook asked for it. */
+/** The run that an intent is a step of. */
 export interface Origin {
-  readonly playbook: string;
+  /** Absent: the mitigation of a target, a playbook of one step that needs no name. */
+  readonly playbook?: string;
   /** Groups the intents of one run of the playbook. */
   readonly run: string;
   /** Position of the step in its playbook, from 0. */
@@ -21,7 +22,10 @@ export interface Intent {
   /** Unique; also the idempotency key of every call made for it. */
   readonly id: string;
   readonly kind: string;
+  /** What is called. */
   readonly target: string;
+  /** The target whose symptom asked for it: it is healed, or not; absent: `target` itself. */
+  readonly asker?: string;
   readonly signal: string;
   readonly trigger: Cause;
   readonly predictor: string;
@@ -54,8 +58,17 @@ export interface InstanceOutcome {
   readonly answer: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Terminal state of an intent. */
-export type OutcomeStatus = "applied" | "partial" | "refused" | "failed" | "unknown" | "expired" | "dropped";
+/** Every terminal state of an intent. `expired` and `dropped`: overtaken before any call. */
+export const OUTCOME_STATUSES = [
+  "applied",
+  "partial",
+  "refused",
+  "failed",
+  "unknown",
+  "expired",
+  "dropped",
+] as const;
+export type OutcomeStatus = (typeof OUTCOME_STATUSES)[number];
 
 export interface Outcome {
   readonly intentId: string;
@@ -93,4 +106,20 @@ export function overallStatus(
   if (outcomes.some((o) => o.status === "unknown")) return "unknown";
   if (good > 0) return "partial";
   return outcomes.every((o) => o.status === "refused") ? "refused" : "failed";
+}
+
+/** The target whose symptom asked for an action: its budget, cooldown, verification and escalation apply. */
+export function askerOf({ asker, target }: Pick<Intent, "asker" | "target">): string {
+  return asker ?? target;
+}
+
+/** Every target that an action concerns: whose cooldown it starts, and whose past it makes worthless. */
+export function concerned(intent: Pick<Intent, "asker" | "target">): readonly string[] {
+  const asker = askerOf(intent);
+  return asker === intent.target ? [asker] : [asker, intent.target];
+}
+
+/** Whether it takes an effect back. */
+export function isUndo({ origin }: Pick<Intent, "origin">): boolean {
+  return origin?.undoes !== undefined;
 }

@@ -20,11 +20,11 @@ export const TRIGGERS = [
   "envelope",
 ] as const satisfies readonly Trigger[];
 
-/** What asks for an action: a predictor, an alert that fires, or the end of one, which takes back what was done. */
-export type Cause = Trigger | "alert" | "undo";
+/** What asks for an action: a predictor, an alert that fires, a person, or the end of an alert, which takes back what was done. */
+export type Cause = Trigger | "alert" | "person" | "undo";
 
 /** Every cause there is. */
-export const CAUSES = [...TRIGGERS, "alert", "undo"] as const satisfies readonly Cause[];
+export const CAUSES = [...TRIGGERS, "alert", "person", "undo"] as const satisfies readonly Cause[];
 
 /** Why a predictor does not speak for acting. */
 export type Quiet =
@@ -38,52 +38,25 @@ export type Quiet =
   | "awaiting_cycles"
   | "awaiting_confirmation";
 
-/** Which guard held a trigger back, in the order in which they are asked: the first that holds is the reason. */
-export type GuardHold =
-  | "paused"
-  | "silenced"
-  | "maintenance_window"
-  | "startup_hold"
-  | "data_partial"
-  | "storm_hold"
-  | "escalated"
-  | "backoff_active"
-  | "rate_cap_target"
-  | "rate_cap_fleet";
+/** A guard of `src/monitor/guards`, by its stable name. */
+export type GuardName = string;
 
-/** Every guard, in that order. */
-export const GUARD_HOLDS = [
-  "paused",
-  "silenced",
-  "maintenance_window",
-  "startup_hold",
-  "data_partial",
-  "storm_hold",
-  "escalated",
-  "backoff_active",
-  "rate_cap_target",
-  "rate_cap_fleet",
-] as const satisfies readonly GuardHold[];
-
-/** Which gate held a trigger back, or why nothing could be decided. */
+/** Why nothing is done although something is watched: no trigger, no data, or another action that covers it. */
 export type Hold =
   | Quiet
-  | GuardHold
   | "data_missing"
   | "data_stale"
   | "data_invalid"
   | "data_unreachable"
   | "settling"
-  | "cooldown_active"
   | "covered_by_other_signal"
   | "covered_by_playbook"
   | "already_contained"
   | "undo_under_way"
-  | "intent_unresolved"
   | "journal_unavailable";
 
 /** Machine-readable reason of a decision: stable names, used as metric label and in logs. */
-export type Reason = Trigger | Hold;
+export type Reason = Trigger | Hold | GuardName;
 
 /** What one predictor forecasts of one series. */
 export interface Forecast {
@@ -136,6 +109,8 @@ export interface Decision {
   readonly untilMs: number | undefined;
   /** What was wrong with the data, or why a guard holds, where that is the reason. */
   readonly detail: string | undefined;
+  /** What the guard that is the reason is for, in words. */
+  readonly because?: string;
 }
 
 /** What the predictor that a decision names said. */

@@ -1,4 +1,4 @@
-import type { PartReading } from "./containment.ts";
+import type { PartReading } from "./parts.ts";
 import type { Series, Target } from "./target.ts";
 import type { Instant } from "./time.ts";
 

@@ -1,4 +1,4 @@
-import type { PartsRecipe } from "./containment.ts";
+import type { PartsRecipe } from "./parts.ts";
 import type { Signal } from "./signal.ts";
 
 /** One process of a target. */

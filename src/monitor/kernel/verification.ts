@@ -94,3 +94,11 @@ export interface Escalator {
   tell(alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<NotifyResult>;
   close(): Promise<void>;
 }
+
+/** What was known when it was decided to act. Absent is unknown. */
+export interface Before {
+  readonly value?: number | undefined;
+  /** What was forecast for the horizon, and how fast it rose, signal units a second. */
+  readonly forecast?: number | undefined;
+  readonly slopePerSecond?: number | undefined;
+}

@@ -1,13 +1,12 @@
 import type { AlertState, Playbook } from "../kernel/containment.ts";
-import type { Decision, Hold, Trigger } from "../kernel/decision.ts";
+import type { Decision, GuardName, Hold, Trigger } from "../kernel/decision.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { TargetSituation } from "../rules/decide.ts";
 import { effectUntilMono, type Run } from "./run.ts";
 
 /** Why a playbook is not started although something asks for it. */
 export type PlaybookHold = "alert_stale" | Hold;
 
-export type PlaybookReason = "alert" | Trigger | PlaybookHold;
+export type PlaybookReason = "alert" | "person" | Trigger | PlaybookHold | GuardName;
 
 /** What was decided on one playbook in one cycle; playbooks that nothing asks for have none. */
 export interface PlaybookDecision {
@@ -18,7 +17,7 @@ export interface PlaybookDecision {
   readonly alerts: readonly { readonly fingerprint: string; readonly name: string }[];
   /** The forecast that asks for it. */
   readonly forecast?: { readonly target: string; readonly signal: string };
-  /** The step's target whose gate holds. */
+  /** The target whose guard holds. */
   readonly heldBy?: string;
   /** Wall-clock milliseconds until which it holds, where that is known. */
   readonly untilMs?: number;
@@ -33,22 +32,23 @@ export interface PlaybookInput {
   readonly stale: readonly AlertState[];
   /** The decision of a forecast that would act, and that the playbook answers. */
   readonly asked: Decision | undefined;
+  /** The person who asks for it. */
+  readonly person?: string | undefined;
   /** Its newest run. */
   readonly run: Run | undefined;
-  /** What is true of each target of its steps; a target without an entry is free. */
-  readonly situations: ReadonlyMap<string, TargetSituation>;
   readonly now: Instant;
   readonly bootId: string;
 }
 
 /**
- * Whether a playbook starts now. It starts when an alert of it fires or a forecast asks for it, nothing of an earlier
- * run is under way or in effect, and no gate holds any target of its steps. A level is looked at, not an edge: what is
- * held back now starts in a later cycle if it is still wanted.
+ * Whether a playbook is proposed now: an alert of it fires, a forecast or a person asks for it, and nothing of an earlier
+ * run is under way or in effect. A level is looked at, not an edge: what is blocked now is proposed again in a later
+ * cycle if it is still wanted.
  */
 export function decidePlaybook(input: PlaybookInput): PlaybookDecision | undefined {
-  const { playbook, firing, stale, asked, run, now } = input;
-  if (firing.length === 0 && asked === undefined && stale.length === 0) return undefined;
+  const { playbook, firing, stale, asked, person, run, now } = input;
+  const wanted = firing.length > 0 || asked !== undefined || person !== undefined;
+  if (!wanted && stale.length === 0) return undefined;
   const base = {
     playbook: playbook.name,
     alerts: [...firing, ...stale].map(({ fingerprint, name }) => ({ fingerprint, name })),
@@ -61,7 +61,7 @@ export function decidePlaybook(input: PlaybookInput): PlaybookDecision | undefin
     detail,
     ...more,
   });
-  if (firing.length === 0 && asked === undefined) {
+  if (!wanted) {
     const names = stale.map((a) => a.name).join(", ");
     return hold("alert_stale", `${names} fired when last heard of, which is too long ago to act on`);
   }
@@ -72,42 +72,13 @@ export function decidePlaybook(input: PlaybookInput): PlaybookDecision | undefin
     const untilMs = now.wallMs + untilMono - now.monoMs;
     return hold("already_contained", `what run ${run?.id} of it did is still in effect`, { untilMs });
   }
-  for (const name of new Set(playbook.steps.map((s) => s.on.name))) {
-    const held = heldBy(input.situations.get(name), now);
-    if (held !== undefined)
-      return hold(held.reason, `${name}: ${held.detail}`, {
-        heldBy: name,
-        ...(held.untilMs === undefined ? {} : { untilMs: held.untilMs }),
-      });
-  }
-  const reason = asked?.trigger ?? "alert";
-  return { ...base, act: true, reason, detail: startDetail(firing, asked) };
+  const reason = asked?.trigger ?? (firing.length > 0 ? "alert" : "person");
+  return { ...base, act: true, reason, detail: startDetail(input) };
 }
 
-function startDetail(firing: readonly AlertState[], asked: Decision | undefined): string {
+function startDetail({ firing, asked, person }: PlaybookInput): string {
   const parts = firing.length === 0 ? [] : [`${[...new Set(firing.map((a) => a.name))].join(", ")} fires`];
   if (asked !== undefined) parts.push(`${asked.signal} of ${asked.target} is forecast to exceed its SLO`);
+  if (person !== undefined) parts.push(`${person} asks for it`);
   return parts.join("; ");
-}
-
-interface Held {
-  readonly reason: Hold;
-  readonly detail: string;
-  readonly untilMs?: number;
-}
-
-/** The first gate of a target that holds. */
-export function heldBy(situation: TargetSituation | undefined, now: Instant): Held | undefined {
-  if (situation === undefined) return undefined;
-  if (situation.intentUnresolved)
-    return { reason: "intent_unresolved", detail: "the outcome of an earlier action is not known yet" };
-  if (situation.cooldownLeftMs > 0) {
-    const seconds = Math.ceil(situation.cooldownLeftMs / 1000);
-    return {
-      reason: "cooldown_active",
-      detail: `in cooldown, ${seconds} s left`,
-      untilMs: now.wallMs + situation.cooldownLeftMs,
-    };
-  }
-  return undefined;
 }

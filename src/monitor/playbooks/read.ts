@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { OUTCOME_STATUSES } from "../kernel/action.ts";
 import { CAUSES } from "../kernel/decision.ts";
 import { readState } from "../kernel/problem.ts";
 import { VERIFICATION_OUTCOMES } from "../kernel/verification.ts";
@@ -19,6 +20,7 @@ const step = z.object({
   }),
   status: z.enum(["pending", "done", "skipped", "failed", "shadow", "undone", "kept"]),
   detail: text,
+  outcome: z.enum(OUTCOME_STATUSES).optional(),
   at: instant.optional(),
   expiresMs: mayNumber,
   undo: z.object({ kind: text, parameters: z.record(text, text) }).optional(),
@@ -27,14 +29,18 @@ const step = z.object({
 
 const run = z.object({
   id: text,
-  playbook: text,
+  playbook: text.optional(),
+  // What an earlier version kept names none.
+  asker: text.optional(),
   mode: z.enum(["auto", "shadow"]),
   cause: z.enum(CAUSES),
   target: text,
   signal: text,
+  by: text.optional(),
   predictor: text,
   forecast: mayNumber,
   threshold: mayNumber,
+  baseline: z.object({ value: mayNumber, forecast: mayNumber, slopePerSecond: mayNumber }).optional(),
   episodes: z.array(z.object({ fingerprint: text, startsAtMs: number })),
   region: text.optional(),
   regionWhy: text.optional(),
@@ -45,10 +51,12 @@ const run = z.object({
   verify: z.object({ target: text, signal: text }).optional(),
   verified: z.object({ outcome: z.enum(VERIFICATION_OUTCOMES), detail: text }).optional(),
   status: z.enum(["running", "done", "undoing", "ended"]),
-}) satisfies z.ZodType<Run>;
+}) satisfies z.ZodType<Omit<Run, "asker">>;
 
 /** A run as the store kept it; undefined when it is not one: what it did then ends by itself. */
 export function readRun(body: unknown): Run | undefined {
   const read = readState(run, body, "run");
-  return "state" in read ? read.state : undefined;
+  if ("problem" in read) return undefined;
+  const { asker, ...known } = read.state;
+  return { ...known, asker: asker ?? known.steps[0]?.on.name ?? known.target };
 }

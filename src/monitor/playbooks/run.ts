@@ -1,8 +1,9 @@
+import type { OutcomeStatus } from "../kernel/action.ts";
 import type { ActionTarget, AlertState, Step } from "../kernel/containment.ts";
 import { resumeMono } from "../kernel/cooldown.ts";
 import type { Cause } from "../kernel/decision.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { VerificationOutcome } from "../kernel/verification.ts";
+import type { Before, VerificationOutcome } from "../kernel/verification.ts";
 
 /**
  * Where a step of a run stands. `pending`: not carried out yet, or its outcome is not known; `done`: it took effect;
@@ -18,6 +19,8 @@ export interface RunStep {
   readonly status: StepStatus;
   /** For people: what came of it, or why it was skipped. */
   readonly detail: string;
+  /** What its call came to, once that is known. */
+  readonly outcome?: OutcomeStatus;
   /** When its outcome was known. */
   readonly at?: Instant;
   readonly expiresMs?: number;
@@ -35,12 +38,17 @@ export interface Episode {
 /** A playbook that was started. The newest run of each playbook is kept over restarts, as plain JSON. */
 export interface Run {
   readonly id: string;
-  readonly playbook: string;
+  /** Absent: the mitigation of its asker. */
+  readonly playbook?: string;
+  /** The target whose symptom it is: its budget, cooldown, verification and escalation apply. */
+  readonly asker: string;
   readonly mode: "auto" | "shadow";
   readonly cause: Cause;
   /** What the cause spoke of: target and signal of a forecast, or the alert's name as signal. */
   readonly target: string;
   readonly signal: string;
+  /** The person who asked for it. */
+  readonly by?: string;
   readonly predictor: string;
   readonly forecast?: number;
   readonly threshold?: number;
@@ -52,6 +60,8 @@ export interface Run {
   readonly startedAt: Instant;
   readonly bootId: string;
   readonly steps: readonly RunStep[];
+  /** What was known of the asker's series when it was decided to act. */
+  readonly baseline?: Before;
   /** The series that shows whether it helped; absent: the alert's end shows it. */
   readonly verify?: { readonly target: string; readonly signal: string };
   /** What it came to, once that is known. */

@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
-import type { GuardReport } from "../guards/types.ts";
+import type { GuardReport } from "../guards/guard.ts";
 import { createGuardMetrics } from "./guard-metrics.ts";
 
 const CALM: GuardReport = {

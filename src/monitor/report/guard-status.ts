@@ -1,4 +1,4 @@
-import type { Controls } from "../cycle/guards/controls.ts";
+import type { Controls } from "../cycle/controls.ts";
 import type { TickReport } from "../cycle/types.ts";
 import type { Pause, Silence } from "../kernel/guards.ts";
 import type { Try } from "../kernel/verification.ts";
@@ -13,14 +13,15 @@ export function guardStatus(latest: TickReport | undefined, { guards }: Known) {
     /** Guards that block something now, whether or not anything wants to act. */
     active: latest?.guards.holding ?? [],
     /** What they blocked in the last cycle: the first guard of each. */
-    blocked: (latest?.guards.heldBack ?? []).map(({ hold, target, signal }) => ({
-      ...{ guard: hold, target, metric: signal },
+    blocked: (latest?.guards.blocked ?? []).map(({ guard, target, signal }) => ({
+      ...{ guard, target, metric: signal },
     })),
     budgets: latest?.guards.budgets ?? [],
     paused: pause === undefined ? null : pauseFields(pause),
     silences: silences.map(silenceFields),
-    calendar: calendar.map(({ hold, target, signal, action, detail }) => ({
-      ...{ guard: hold, target, metric: signal, action, detail },
+    calendar: calendar.map(({ kind, target, signal, action, detail }) => ({
+      ...{ guard: kind === "silence" ? "silenced" : "maintenance_window" },
+      ...{ target, metric: signal, action, detail },
     })),
     storm: storm.active
       ? { since: isoOrNull(storm.sinceMs), at_risk: storm.unwellCount, targets: storm.total }

@@ -1,6 +1,5 @@
 import type { Logger } from "../../common/telemetry/logger.ts";
-import type { Verified } from "../cycle/healing/index.ts";
-import type { ActionRecord, Reporter, TickReport } from "../cycle/types.ts";
+import type { ActionRecord, Reporter, TickReport, Verified } from "../cycle/types.ts";
 import type { Intent, Outcome } from "../kernel/action.ts";
 import { type Decision, namedVerdict } from "../kernel/decision.ts";
 import type { PlaybookDecision } from "../playbooks/decide.ts";

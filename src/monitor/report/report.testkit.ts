@@ -75,7 +75,7 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     playbooks: [],
     guards: {
       holding: [],
-      heldBack: [],
+      blocked: [],
       budgets: [],
       verifications: [],
       escalated: [],

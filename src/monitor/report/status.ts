@@ -1,5 +1,5 @@
-import type { Containment } from "../cycle/containment/state.ts";
-import type { Controls } from "../cycle/guards/controls.ts";
+import type { Controls } from "../cycle/controls.ts";
+import type { Loop } from "../cycle/tick.ts";
 import type { LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
 import type { Intent, Outcome } from "../kernel/action.ts";
 import type { JournalEntry } from "../kernel/store.ts";
@@ -27,7 +27,7 @@ export interface StatusContext {
   readonly epoch: number;
   readonly journal: readonly JournalEntry[];
   readonly controls: Pick<Controls, "guards" | "healing">;
-  readonly containment: Pick<Containment, "inbox" | "runs">;
+  readonly containment: Loop["containment"];
   readonly configFile: string | undefined;
 }
 

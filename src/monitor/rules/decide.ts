@@ -3,23 +3,16 @@ import type { Observation } from "../kernel/observation.ts";
 import type { Series } from "../kernel/target.ts";
 import type { Instant } from "../kernel/time.ts";
 
-/** What is true of a target, whichever of its signals is judged. */
-export interface TargetSituation {
-  /** Monotonic time left of the cooldown, milliseconds. */
-  readonly cooldownLeftMs: number;
-  /** An earlier action's outcome is still unknown. */
-  readonly intentUnresolved: boolean;
-}
-
 export interface SeriesInput {
   readonly series: Series;
   readonly observation: Observation;
   /** Every predictor heard, the linear one first. */
   readonly verdicts: readonly Verdict[];
   readonly inRisk: boolean;
-  readonly situation: TargetSituation;
   /** Time until which samples still speak of before the last action, milliseconds left; 0 when none do. */
   readonly settlingLeftMs: number;
+  /** The target was acted on within its cooldown: shown, not asked. */
+  readonly cooldownActive: boolean;
   readonly now: Instant;
 }
 
@@ -31,11 +24,11 @@ const DATA_HOLD = {
 } as const satisfies Record<string, Hold>;
 
 /**
- * The decision on one series: data first, then the predictors, then the gates of its target.
- * The first predictor that speaks is named; the first gate that holds it back is the reason.
+ * What the rules make of one series: data first, then the predictors. The first predictor that triggers is named. Whether
+ * it may be acted on is for the guards.
  */
 export function decideSeries(input: SeriesInput): Decision {
-  const { series, observation, verdicts, situation, now } = input;
+  const { series, observation, verdicts, now } = input;
   const speaking = verdicts.find((v) => v.trigger !== undefined && v.quiet === undefined);
   const shown = speaking ?? mostTelling(verdicts);
   const ok = observation.status === "ok";
@@ -46,11 +39,7 @@ export function decideSeries(input: SeriesInput): Decision {
     reason = "settling";
     leftMs = input.settlingLeftMs;
   } else if (speaking?.trigger === undefined) reason = shown?.quiet ?? "insufficient_samples";
-  else if (situation.intentUnresolved) reason = "intent_unresolved";
-  else if (situation.cooldownLeftMs > 0) {
-    reason = "cooldown_active";
-    leftMs = situation.cooldownLeftMs;
-  } else reason = speaking.trigger;
+  else reason = speaking.trigger;
   return {
     target: series.target.name,
     signal: series.signal.name,
@@ -64,7 +53,7 @@ export function decideSeries(input: SeriesInput): Decision {
     slo: series.signal.thresholds.slo,
     limit: series.signal.thresholds.limit,
     inRisk: input.inRisk,
-    cooldownActive: situation.cooldownLeftMs > 0,
+    cooldownActive: input.cooldownActive,
     untilMs: leftMs > 0 ? now.wallMs + leftMs : undefined,
     detail: ok ? undefined : observation.detail,
   };
@@ -85,19 +74,6 @@ function mostTelling(verdicts: readonly Verdict[]): Verdict | undefined {
 }
 
 const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 1, confirmed: 1 } as const;
-
-/**
- * One action a target a cycle: the most urgent decision keeps it, the others say that it covers them.
- * @param decisions the decisions of one target.
- */
-export function coverByMostUrgent(decisions: readonly Decision[]): readonly Decision[] {
-  let best: Decision | undefined;
-  for (const d of decisions) if (d.act && (best === undefined || urgency(d) > urgency(best))) best = d;
-  if (best === undefined) return decisions;
-  return decisions.map((d) =>
-    d.act && d !== best ? { ...d, act: false, reason: "covered_by_other_signal" as const } : d,
-  );
-}
 
 /** Trigger first, then probability. */
 export function urgency(d: Decision): number {

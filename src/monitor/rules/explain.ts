@@ -1,4 +1,11 @@
-import { type Cause, type Decision, namedVerdict, type Reason, type Trigger } from "../kernel/decision.ts";
+import {
+  type Cause,
+  type Decision,
+  type Hold,
+  namedVerdict,
+  type Reason,
+  type Trigger,
+} from "../kernel/decision.ts";
 import { formatNumber, isoUtc } from "../kernel/text.ts";
 
 /** Why something was asked for, in a few words. */
@@ -10,6 +17,7 @@ export const CAUSE_WORDS: Readonly<Record<Cause, string>> = {
   level: "over the SLO",
   envelope: "peaks and troughs climb",
   alert: "an alert",
+  person: "a person",
   undo: "the end of what asked for it",
 };
 
@@ -34,7 +42,7 @@ const EVIDENCE: Readonly<Record<Trigger, (d: Decision) => string>> = {
 };
 
 /** Why nothing asks for an action, or nothing could be decided. */
-const NOT_ASKED: Readonly<Record<Exclude<Reason, Trigger | keyof typeof BLOCKED>, (d: Decision) => string>> =
+const NOT_ASKED: Readonly<Record<Exclude<Hold, keyof typeof BLOCKED>, (d: Decision) => string>> =
   {
     predictor_off: () => "no predictor is on for this signal",
     insufficient_samples: () => "too few samples for a forecast yet",
@@ -53,29 +61,17 @@ const NOT_ASKED: Readonly<Record<Exclude<Reason, Trigger | keyof typeof BLOCKED>
     settling: () => "waiting for samples from after the last action",
   };
 
-/** What blocks an action that was asked for: the second half of a sentence. */
+/** What blocks an action that was asked for, beside the guards: the second half of a sentence. */
 const BLOCKED = {
-  cooldown_active: "the target is in cooldown",
   covered_by_other_signal: "the target is acted on because of another signal",
   covered_by_playbook: "a playbook acts on the target",
   already_contained: "what an earlier run did is still in effect",
   undo_under_way: "what an earlier run did is being undone",
-  intent_unresolved: "the outcome of the last action is not known yet",
   journal_unavailable: "it cannot be written to the journal first",
-  paused: "acting is paused",
-  silenced: "a silence covers it",
-  maintenance_window: "it is in a maintenance window",
-  startup_hold: "the monitor has restarted too often",
-  data_partial: "too much of the data is missing",
-  storm_hold: "too many targets are at risk at once",
-  escalated: "the target waits for a person",
-  backoff_active: "the last actions did not help, so the cooldown is longer",
-  rate_cap_target: "the target has used up its rate cap",
-  rate_cap_fleet: "the fleet has used up its rate cap",
-} as const satisfies Partial<Record<Reason, string>>;
+} as const satisfies Partial<Record<Hold, string>>;
 
 /** Reasons that say that nothing is wrong, in a few words. */
-const CALM: Readonly<Partial<Record<Reason, string>>> = {
+const CALM: Readonly<Partial<Record<Hold, string>>> = {
   below_slo: "within its SLO",
   no_excess_expected: "within its SLO",
   weak_probability: "within its SLO",
@@ -89,7 +85,7 @@ const CALM: Readonly<Partial<Record<Reason, string>>> = {
 
 /** A few words instead of the sentence, for lists of what is well. */
 export function brief(reason: Reason): string {
-  return CALM[reason] ?? reason.replaceAll("_", " ");
+  return CALM[reason as Hold] ?? reason.replaceAll("_", " ");
 }
 
 /** One sentence for people: what asks for an action on which numbers, or why nothing does; what blocks it, until when. */
@@ -99,10 +95,11 @@ export function explain(decision: Decision): string {
   const warning = poor === undefined ? "" : `; forecasts of ${predictor} have been poor lately: ${poor}`;
   if (isTrigger(reason)) return `acting: ${ASKED[reason](decision)}${EVIDENCE[reason](decision)}${warning}`;
   const more = `${detail(decision)}${until(decision)}${warning}`;
-  if (!(reason in BLOCKED))
-    return `not acting: ${NOT_ASKED[reason as keyof typeof NOT_ASKED](decision)}${more}`;
+  const unasked = NOT_ASKED[reason as keyof typeof NOT_ASKED];
+  if (unasked !== undefined) return `not acting: ${unasked(decision)}${more}`;
   const asked = trigger === undefined ? "an action is asked for" : ASKED[trigger](decision);
-  return `blocked: ${asked}, but ${BLOCKED[reason as keyof typeof BLOCKED]}${more}`;
+  const why = BLOCKED[reason as keyof typeof BLOCKED] ?? decision.because ?? reason.replaceAll("_", " ");
+  return `blocked: ${asked}, but ${why}${more}`;
 }
 
 function isTrigger(reason: Reason): reason is Trigger {

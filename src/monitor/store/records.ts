@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Intent, Outcome } from "../kernel/action.ts";
+import { concerned, type Intent, isUndo, OUTCOME_STATUSES, type Outcome } from "../kernel/action.ts";
 import { CAUSES } from "../kernel/decision.ts";
 import { readState, type Schema } from "../kernel/problem.ts";
 import {
@@ -143,6 +143,7 @@ export const intents: Codec<Intent> = codec(
     id,
     kind: text,
     target: id,
+    asker: id.optional(),
     signal: text,
     trigger: z.enum(CAUSES),
     predictor: text,
@@ -150,7 +151,13 @@ export const intents: Codec<Intent> = codec(
     threshold: number.optional(),
     parameters: z.record(text, text).optional(),
     origin: z
-      .object({ playbook: text, run: id, step: number, alert: id.optional(), undoes: id.optional() })
+      .object({
+        playbook: text.optional(),
+        run: id,
+        step: number,
+        alert: id.optional(),
+        undoes: id.optional(),
+      })
       .optional(),
     epoch: number,
     at: instant,
@@ -162,7 +169,7 @@ export const outcomes: Codec<Outcome> = codec(
   "outcome",
   z.object({
     intentId: id,
-    status: z.enum(["applied", "partial", "refused", "failed", "unknown", "expired", "dropped"]),
+    status: z.enum(OUTCOME_STATUSES),
     instances: z.array(
       z.object({
         instance: text,
@@ -209,9 +216,10 @@ export function documentKey({ kind, key }: Pick<StoredDocument, "kind" | "key">)
   return `${kind}/${key}`;
 }
 
-/** The last action that an intent stands for. */
-export function lastActionOf({ target, at, bootId }: Intent): LastAction {
-  return { target, at, bootId };
+/** The last actions that an intent stands for: on what is called, and on the target that asked. Undoing is none. */
+export function lastActionsOf(intent: Intent): LastAction[] {
+  const { at, bootId } = intent;
+  return isUndo(intent) ? [] : concerned(intent).map((target) => ({ target, at, bootId }));
 }
 
 /** One journal entry from its texts. */

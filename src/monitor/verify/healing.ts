@@ -149,7 +149,7 @@ export function concludeEarly(
 ): HealingStep {
   const { settings, now } = context;
   const verdicts = Object.values(state.pending)
-    .filter((v) => v.target === target)
+    .filter((v) => (v.asker ?? v.target) === target)
     .map((verification) => ({ verification, judged: judge(verification, now, settings, true) }));
   const gone = new Set(verdicts.map((v) => v.verification.intentId));
   const pending = Object.fromEntries(Object.entries(state.pending).filter(([id]) => !gone.has(id)));
@@ -218,7 +218,7 @@ function addAttempt(state: HealingState, made: Try, now: Instant): HealingState 
 function tryOf(v: Verification, judged: Judged): Try {
   return {
     intentId: v.intentId,
-    target: v.target,
+    target: v.asker ?? v.target,
     signal: v.signal,
     action: v.action,
     at: v.at,

@@ -17,7 +17,6 @@ export {
 export { judge, judgeByAlert } from "./judge.ts";
 export { readHealing } from "./read.ts";
 export type {
-  Before,
   EndedEscalation,
   HealingState,
   Judged,

@@ -1,5 +1,5 @@
 import type { Instant } from "../kernel/time.ts";
-import type { Escalation, Try, VerificationOutcome } from "../kernel/verification.ts";
+import type { Before, Escalation, Try, VerificationOutcome } from "../kernel/verification.ts";
 
 /** A sample from after an action, at the monotonic time it speaks of. */
 export interface AfterSample {
@@ -7,19 +7,14 @@ export interface AfterSample {
   readonly value: number;
 }
 
-/** What was known when it was decided to act. Absent is unknown. */
-export interface Before {
-  readonly value?: number | undefined;
-  /** What was forecast for the horizon, and how fast it rose, signal units a second. */
-  readonly forecast?: number | undefined;
-  readonly slopePerSecond?: number | undefined;
-}
-
 /** An action whose effect is being watched: plain data, fit for JSON. */
 export interface Verification {
   readonly intentId: string;
+  /** The series that shows its effect. */
   readonly target: string;
   readonly signal: string;
+  /** The target that the attempt counts for; absent: that of the series. */
+  readonly asker?: string;
   readonly action: string;
   /** When its intent was written. */
   readonly at: Instant;

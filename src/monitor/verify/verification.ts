@@ -1,8 +1,8 @@
 import type { Intent } from "../kernel/action.ts";
 import type { Thresholds } from "../kernel/signal.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { VerificationSettings } from "../kernel/verification.ts";
-import type { Before, Verification } from "./types.ts";
+import type { Before, VerificationSettings } from "../kernel/verification.ts";
+import type { Verification } from "./types.ts";
 
 /** Samples kept of one verification, the newest: more say nothing more. */
 export const MAX_SAMPLES = 120;
@@ -16,7 +16,7 @@ const SAME_SAMPLE_MS = 20;
  *   much longer; 0 for one that speaks of its own moment.
  */
 export function beginVerification(input: {
-  intent: Pick<Intent, "id" | "target" | "signal" | "kind" | "at">;
+  intent: Pick<Intent, "id" | "target" | "asker" | "signal" | "kind" | "at">;
   thresholds: Pick<Thresholds, "slo" | "exit">;
   before: Before;
   effectAt: Instant;
@@ -35,6 +35,7 @@ export function beginVerification(input: {
     intentId: intent.id,
     target: intent.target,
     signal: intent.signal,
+    ...(intent.asker === undefined || intent.asker === intent.target ? {} : { asker: intent.asker }),
     action: intent.kind,
     at: intent.at,
     slo: thresholds.slo,

@@ -40,6 +40,8 @@ const ACKNOWLEDGE = z.strictObject({
   resume: z.boolean({ error: "must be true (go on acting) or false (leave the target stopped)" }),
   for_seconds: forSeconds,
 });
+const name = words("a name of the configuration", 200);
+const REQUEST = z.strictObject({ ...said, target: name, playbook: name.optional() });
 const SILENCE = z.strictObject({
   ...said,
   target: pattern,
@@ -50,6 +52,7 @@ const SILENCE = z.strictObject({
 });
 
 export const readSaid = (body: unknown) => readBody(SAID, body);
+export const readRequest = (body: unknown) => readBody(REQUEST, body);
 export const readPause = (body: unknown) => readBody(PAUSE, body);
 
 /** @throws ApiError 400 naming every field that is wrong */

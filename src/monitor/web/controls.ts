@@ -1,6 +1,6 @@
 import type { Express, RequestHandler, Response } from "express";
 import type { Pause, Silence } from "../report/wire.ts";
-import { readAcknowledge, readPause, readSaid, readSilence } from "./controls-input.ts";
+import { readAcknowledge, readPause, readRequest, readSaid, readSilence } from "./controls-input.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
 
@@ -42,6 +42,10 @@ export interface ControlsApi {
   acknowledge(
     asked: Said & { readonly target: string; readonly resume: boolean; readonly forMs: number | undefined },
   ): Done<boolean>;
+  /** For the next cycle, through every guard. Undefined when there is no such target or playbook. */
+  request(
+    asked: Said & { readonly target: string; readonly playbook?: string | undefined },
+  ): Record<string, unknown> | undefined;
 }
 
 /** Largest body, bytes. */
@@ -109,6 +113,15 @@ export function routeControls(
       const done = controls.acknowledge({ ...asked, target, forMs: toMs(for_seconds) });
       if (!done.result) throw new ApiError(404, "this target is not escalated");
       answer(response, done, () => ({ target, resume: asked.resume }));
+    })
+    .all(only("POST"));
+  app
+    .route("/api/v1/actions")
+    .post(...door, (request, response) => {
+      const asked = controls.request(readRequest(request.body));
+      if (asked === undefined)
+        throw new ApiError(404, "there is no such target, or no such playbook, under watch");
+      response.status(202).json({ status: "success", data: { request: asked } });
     })
     .all(only("POST"));
 }

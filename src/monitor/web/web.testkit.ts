@@ -50,6 +50,7 @@ export function quietApi(): MonitorApi & {
       silence: () => ({ result: {} as Silence, notPersisted: undefined }),
       liftSilence: () => ({ result: "lifted", notPersisted: undefined }),
       acknowledge: () => ({ result: true, notPersisted: undefined }),
+      request: () => ({}),
     },
   };
 }

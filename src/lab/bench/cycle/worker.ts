@@ -3,8 +3,8 @@ import { loadConfig } from "../../../monitor/config/load.ts";
 
 import { median } from "simple-statistics";
 import { Agent, request } from "undici";
-import { createLoop } from "../../../monitor/cycle/loop.ts";
 import { makePlan } from "../../../monitor/cycle/state.ts";
+import { createLoop } from "../../../monitor/cycle/tick.ts";
 import type { LoopSettings } from "../../../monitor/cycle/types.ts";
 import { createLinearBank, forecastLinear, pushLinear } from "../../../monitor/forecast/linear/linear.ts";
 import {
@@ -218,7 +218,7 @@ const decide = await perSeries(60, () => {
       observation: { status: "ok", source: "bench", value: 1, timestampMs: now.wallMs },
       verdicts: [verdict, trend.verdict],
       inRisk: false,
-      situation: { cooldownLeftMs: 0, intentUnresolved: false },
+      cooldownActive: false,
       settlingLeftMs: 0,
       now,
     });

@@ -1,13 +1,13 @@
-import type { Loop } from "../../../monitor/cycle/loop.ts";
+import type { Loop } from "../../../monitor/cycle/tick.ts";
 import type { TickReport } from "../../../monitor/cycle/types.ts";
 import type { Plant } from "./types.ts";
 
 /** A loop with some of its methods replaced; what it shows of itself stays alive. */
-function changed(loop: Loop, by: Partial<Pick<Loop, "hear" | "controls" | "tick">>): Loop {
+function changed(loop: Loop, by: Partial<Pick<Loop, "ingestAlerts" | "controls" | "tick">>): Loop {
   return {
     start: () => loop.start(),
     tick: by.tick ?? (() => loop.tick()),
-    hear: by.hear ?? ((alerts) => loop.hear(alerts)),
+    ingestAlerts: by.ingestAlerts ?? ((alerts) => loop.ingestAlerts(alerts)),
     get controls() {
       return by.controls ?? loop.controls;
     },
@@ -27,6 +27,7 @@ function controls(loop: Loop, by: Partial<Loop["controls"]>): Loop["controls"] {
   return {
     pause: by.pause ?? ((said) => own.pause(said)),
     resume: (said) => own.resume(said),
+    request: (wish) => own.request(wish),
     silence: by.silence ?? ((silence) => own.silence(silence)),
     liftSilence: (id, said) => own.liftSilence(id, said),
     answerEscalation: (said) => own.answerEscalation(said),
@@ -89,7 +90,9 @@ export const LOOP_PLANTS: readonly Plant[] = [
     about: "that an alert has ended is answered and forgotten",
     breaks: [5],
     loop: (loop) =>
-      changed(loop, { hear: (alerts) => loop.hear(alerts.filter((a) => a.status === "firing")) }),
+      changed(loop, {
+        ingestAlerts: (alerts) => loop.ingestAlerts(alerts.filter((a) => a.status === "firing")),
+      }),
   },
   {
     name: "pause_ignored",

@@ -1,4 +1,4 @@
-import type { Loop } from "../../../monitor/cycle/loop.ts";
+import type { Loop } from "../../../monitor/cycle/tick.ts";
 import type { LoopSettings, Reporter } from "../../../monitor/cycle/types.ts";
 import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";

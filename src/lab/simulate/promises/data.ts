@@ -1,3 +1,4 @@
+import { askerOf } from "../../../monitor/kernel/action.ts";
 import type { Decision } from "../../../monitor/kernel/decision.ts";
 import { seriesKey } from "../../../monitor/kernel/target.ts";
 import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
@@ -62,11 +63,9 @@ export class DataChecker extends Watcher implements Checker {
         this.#heardOf({ intent, atMs }, site.name, site.settings.alertStaleMs);
         continue;
       }
-      const d = report.decisions.find(
-        (x) => x.signal === intent.signal && (intent.origin !== undefined || x.target === intent.target),
-      );
-      const standsOn = d?.act === true || (intent.origin !== undefined && d?.trigger !== undefined);
-      const later = intent.origin !== undefined && intent.origin.step > 0;
+      const d = report.decisions.find((x) => x.signal === intent.signal && x.target === askerOf(intent));
+      const standsOn = d?.act === true || (intent.origin?.playbook !== undefined && d?.trigger !== undefined);
+      const later = (intent.origin?.step ?? 0) > 0;
       if (!standsOn && !later)
         this.broken(`${site.name} wrote intent ${intent.id} on ${intent.target} without a decision to act`);
     }

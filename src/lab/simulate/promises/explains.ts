@@ -1,5 +1,6 @@
+import { GUARD_NAMES } from "../../../monitor/guards/index.ts";
 import type { Decision } from "../../../monitor/kernel/decision.ts";
-import { GUARD_HOLDS, TRIGGERS } from "../../../monitor/kernel/decision.ts";
+import { TRIGGERS } from "../../../monitor/kernel/decision.ts";
 import { seriesKey } from "../../../monitor/kernel/target.ts";
 import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
 import { cooldownOf, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
@@ -23,7 +24,7 @@ const QUIET: ReadonlySet<string> = new Set([
 ]);
 const REASONS: ReadonlySet<string> = new Set([
   ...TRIGGERS,
-  ...GUARD_HOLDS,
+  ...GUARD_NAMES,
   ...QUIET,
   "data_missing",
   "data_stale",
@@ -37,8 +38,9 @@ const REASONS: ReadonlySet<string> = new Set([
   "undo_under_way",
   "intent_unresolved",
   "journal_unavailable",
+  "stopping",
 ]);
-const HOLDS: ReadonlySet<string> = new Set(GUARD_HOLDS);
+const HOLDS: ReadonlySet<string> = new Set(GUARD_NAMES);
 
 /** 4: every cycle explains itself: every series, which gate, by which rule, until when; and what it says is so. */
 export class ExplainsChecker extends Watcher implements Checker {

@@ -57,7 +57,7 @@ export class VerifiesChecker extends Watcher implements Checker {
   outcome(fact: IntentFact): void {
     const { intent, site, outcomes } = fact;
     const status = outcomes[0]?.outcome.status;
-    if (intent.origin !== undefined || status === undefined) return;
+    if (intent.origin?.playbook !== undefined || status === undefined) return;
     if (status === "failed" || status === "refused")
       this.#came.set(site, [
         ...(this.#came.get(site) ?? []),

@@ -1,5 +1,5 @@
-import type { PartReading } from "../../kernel/containment.ts";
 import type { PartsObservation } from "../../kernel/observation.ts";
+import type { PartReading } from "../../kernel/parts.ts";
 import type { Instant } from "../../kernel/time.ts";
 import { createUsual, LEAST_USUAL, learn, type Usual } from "./usual.ts";
 

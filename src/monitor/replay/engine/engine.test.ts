@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loopSettings } from "../../app/wiring.ts";
 import { loadConfig } from "../../config/load.ts";
-import { createLoop } from "../../cycle/loop.ts";
+import { createLoop } from "../../cycle/tick.ts";
 import type { Observation } from "../../kernel/observation.ts";
 import type { Target } from "../../kernel/target.ts";
 import type { Clock } from "../../kernel/time.ts";

@@ -1,4 +1,4 @@
-import { createLoop } from "../../cycle/loop.ts";
+import { createLoop } from "../../cycle/tick.ts";
 import type { LoopSettings, Reporter } from "../../cycle/types.ts";
 import type { Action } from "../../kernel/action.ts";
 import type { Cause, Decision } from "../../kernel/decision.ts";

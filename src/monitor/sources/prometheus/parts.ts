@@ -1,5 +1,5 @@
-import type { PartReading, PartsRecipe } from "../../kernel/containment.ts";
 import type { PartsObservation, PartsRequest, Unusable } from "../../kernel/observation.ts";
+import type { PartReading, PartsRecipe } from "../../kernel/parts.ts";
 import type { Target } from "../../kernel/target.ts";
 import type { QueryAnswer } from "./client.ts";
 import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";

@@ -1,4 +1,4 @@
-import type { PartReading, PartsRecipe } from "../../kernel/containment.ts";
+import type { PartReading, PartsRecipe } from "../../kernel/parts.ts";
 import type { Target } from "../../kernel/target.ts";
 
 /** The newest page of one instance, as parts are read from it. */

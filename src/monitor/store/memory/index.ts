@@ -173,8 +173,8 @@ function memoryStore(from: {
       const text = records.intents.encode(intent);
       if (journal.has(intent.id)) throw new StoreError(`intent ${intent.id} is already recorded`);
       journal.set(intent.id, { intent: text, outcome: undefined, outcomeWallMs: 0 });
-      if (intent.origin?.undoes === undefined)
-        lastActions.set(intent.target, records.lastActions.encode(records.lastActionOf(intent)));
+      for (const action of records.lastActionsOf(intent))
+        lastActions.set(action.target, records.lastActions.encode(action));
     },
     recordCall(call) {
       writable();

@@ -158,12 +158,12 @@ function writing({
   return {
     recordIntent: (intent) =>
       write(`record intent ${intent.id}`, () => {
-        const { id, origin } = intent;
+        const { id } = intent;
         const body = records.intents.encode(intent);
         unlessTaken(`intent ${id} is already recorded`, () => {
           sql.insertIntent.run(id, body, checksum("intents", id, body));
         });
-        if (origin?.undoes === undefined) saveLastAction(records.lastActionOf(intent));
+        for (const action of records.lastActionsOf(intent)) saveLastAction(action);
       }),
     recordCall: (call) => write(`record a call to ${call.target}`, () => saveLastAction(call)),
     recordOutcome: (outcome) =>

@@ -1,0 +1,25 @@
+import { isoUtc, oneLine } from "../../kernel/text.ts";
+import type { Instant } from "../../kernel/time.ts";
+import type { Escalation } from "../../kernel/verification.ts";
+import type { Finding, Guard } from "../guard.ts";
+
+/** Holds a target that is waiting for a person, acknowledged or not. Time alone does not end it. */
+export function escalationFinding(escalation: Escalation | undefined, now: Instant): Finding | undefined {
+  if (escalation === undefined) return undefined;
+  const { cause, since, tries, acknowledged: ack } = escalation;
+  const why =
+    cause === "refused"
+      ? "the target refuses the action"
+      : `${tries.length === 1 ? "an action" : `${tries.length} actions`} did not help, the last one ${oneLine(tries.at(-1)?.detail ?? "")}`;
+  const seen = ack !== undefined && !(ack.untilMonoMs !== undefined && now.monoMs >= ack.untilMonoMs);
+  const who = seen ? `seen by ${oneLine(ack.by, 80)}: ${oneLine(ack.reason)}` : "nobody has answered yet";
+  return { detail: `since ${isoUtc(since.wallMs)}, ${why}; ${who}` };
+}
+
+export const escalated: Guard = {
+  name: "escalated",
+  looksAt: ["asker", "callee"],
+  asked: "step",
+  docs: "the target waits for a person",
+  check: ({ name }, _, { past, now }) => escalationFinding(past(name)?.escalation, now),
+};
