@@ -1,10 +1,10 @@
-import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/parts.ts";
 import type {
   Observation,
   ObserveRequest,
   PartsObservation,
   PartsRequest,
 } from "../../src/monitor/kernel/observation.ts";
+import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/parts.ts";
 import type { ScrapeRecipe, Signal } from "../../src/monitor/kernel/signal.ts";
 import type { Instance, Series, Target } from "../../src/monitor/kernel/target.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { PartReading } from "../../src/monitor/kernel/parts.ts";
 import type { PartsObservation } from "../../src/monitor/kernel/observation.ts";
+import type { PartReading } from "../../src/monitor/kernel/parts.ts";
 import {
   chooseRegion,
   createRegionHistory,

@@ -5,8 +5,8 @@ import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { restoreInbox } from "../../src/monitor/alerts/index.ts";
 import { targetOf, virtualTime, worldOf } from "../../src/monitor/cycle/testbed.ts";
+import type { GuardState } from "../../src/monitor/guards/guard.ts";
 import { readGuards } from "../../src/monitor/guards/read.ts";
-import type { GuardState } from "../../src/monitor/guards/types.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";
 import type { Persisted } from "../../src/monitor/kernel/store.ts";
 import type { Acknowledgement, Escalation } from "../../src/monitor/kernel/verification.ts";
@@ -221,6 +221,7 @@ describe("a journal of an older version", () => {
     expect(undoing).toEqual({
       id: "1760000000-7",
       playbook: "spare-the-ranker",
+      asker: "ranker",
       mode: "auto",
       cause: "pre_timeout",
       target: "ranker",

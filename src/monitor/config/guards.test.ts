@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { guardSettings } from "../guards/testbed.ts";
+import { guardSettings } from "../guards/guards.testkit.ts";
 import { verificationSettings } from "../verify/testbed.ts";
 import { bindings } from "./bindings.ts";
 import { loadConfig } from "./load.ts";

@@ -57,16 +57,13 @@ export async function execute(input: {
       ports.reporter.action(made);
     },
   };
-  const under = [...state.actions.runs.values()].filter(
-    (r) => r.status === "running" || r.status === "undoing",
-  );
+  const work = runsUnderWay(state).map((run) => carry({ ...common, run, begun: false }));
+  // What goes on after that; where an outcome is not known, the guard of that is the reason.
   const claimed = new Set(
-    // A mitigation under way is for the guards: its outcome is not known.
-    under.flatMap((run) =>
-      run.playbook === undefined ? [] : [run.asker, ...run.steps.map(({ on }) => on.name)],
-    ),
+    runsUnderWay(state)
+      .flatMap((run) => [run.asker, ...run.steps.map(({ on }) => on.name)])
+      .filter((name) => !targetMemory(state, name).unresolved),
   );
-  const work = under.map((run) => carry({ ...common, run, begun: false }));
   const fates = new Map<Proposal, Fate | undefined>();
   const served = new Set<string>();
   const queue = new Queue(state, proposals);
@@ -112,6 +109,10 @@ export async function execute(input: {
       ...("target" in began ? { target: began.target } : {}),
     };
   }
+}
+
+function runsUnderWay({ actions }: LoopState): Run[] {
+  return [...actions.runs.values()].filter((r) => r.status === "running" || r.status === "undoing");
 }
 
 /** Whether the guards of what is under way let a target be acted on: then what is still watched of it is judged first. */

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { GuardState } from "../guards/guard.ts";
+import { guardSettings } from "../guards/guards.testkit.ts";
 import { advanceGuards, freshGuards } from "../guards/index.ts";
 import { createPause } from "../guards/pause/index.ts";
-import { guardSettings } from "../guards/testbed.ts";
 import { lasting, lastsTheSame } from "./admit.ts";
 
 const MINUTE = 60_000;

@@ -1,20 +1,32 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { GUARD_HOLDS } from "../kernel/decision.ts";
-import type { GuardState, ObservedTarget } from "./guard.ts";
+import { admit } from "../cycle/admit.ts";
+import type { Facts, GuardState, ObservedTarget } from "./guard.ts";
 import {
-  admit,
+  escalationOf,
+  factsOf,
+  guardSettings,
+  loopOf,
+  machine,
+  markOf,
+  partyOf,
+  questionOf,
+  stored,
+  tryOf,
+  UNTOUCHED,
+} from "./guards.testkit.ts";
+import {
+  admission,
   advanceGuards,
   applyCalendar,
   freshGuards,
-  gate,
+  GUARD_NAMES,
   guardReport,
   lostGuards,
   resumeGuards,
   withActions,
 } from "./index.ts";
-import { createPause } from "./pause.ts";
-import { contextOf, escalationOf, guardSettings, machine, stored, subjectOf, tryOf } from "./testbed.ts";
+import { createPause } from "./pause/index.ts";
 
 const MINUTE = 60_000;
 
@@ -48,7 +60,7 @@ function besieged(host = machine()) {
     ...freshGuards(host.bootId),
     starts: [start, start, start],
     pause: createPause({ by: "ana", reason: "r" }, now),
-    actions: Array.from({ length: 10 }, () => ({ target: "product-api", monoMs: now.monoMs, shadow: false })),
+    actions: Array.from({ length: 10 }, () => markOf("product-api", { monoMs: now.monoMs })),
   };
   const broken = [
     { signal: "memory", status: "ok" as const },
@@ -57,60 +69,74 @@ function besieged(host = machine()) {
   ];
   state = advanceGuards(state, { targets: observed(4, { atRisk: true, signals: broken }), settings, now });
   const past = () => ({ tries: [tryOf({ at: now })], escalation: escalationOf() });
-  return { state, context: contextOf(now, { settings, past }), host };
+  const memory = () => ({ ...UNTOUCHED, lastActionMonoMs: now.monoMs, unresolved: true });
+  return { facts: factsOf(now, { state, settings, past, memory }), host };
 }
 
-describe("gate", () => {
-  it("is open where nothing holds", () => {
-    expect(gate(freshGuards("b"), subjectOf(), contextOf({ wallMs: 0, monoMs: 0 }))).toEqual({
-      open: true,
-      hold: undefined,
+describe("admission", () => {
+  it("lets through where nothing holds", () => {
+    expect(admission(questionOf(), factsOf({ wallMs: 0, monoMs: 0 }))).toEqual({
+      blocked: undefined,
       all: [],
     });
   });
 
   it("tells all that hold, in the documented order, and the first as the reason", () => {
-    const { state, context } = besieged();
-    const { open, hold, all } = gate(state, subjectOf(), context);
-    expect(all.map((h) => h.hold)).toEqual(GUARD_HOLDS);
-    expect(open).toBe(false);
-    expect(hold).toBe(all[0]);
-    for (const h of all) expect(h.detail).toMatch(/^\S.*\S$/);
+    const { blocked, all } = admission(questionOf(), besieged().facts);
+    expect(all.map(({ guard }) => guard)).toEqual([
+      "intent_unresolved",
+      "cooldown_active",
+      "paused",
+      "silenced",
+      "maintenance_window",
+      "startup_hold",
+      "data_partial",
+      "storm_hold",
+      "escalated",
+      "backoff_active",
+      "rate_cap_target",
+      "rate_cap_fleet",
+    ]);
+    expect(GUARD_NAMES).toEqual(all.map(({ guard }) => guard));
+    expect(blocked).toBe(all[0]);
+    for (const { detail } of all) expect(detail).toMatch(/^\S.*\S$/);
   });
 
   it("never holds an undo, whatever else is closed, and an undo costs no budget", () => {
-    const { state, context } = besieged();
-    const undo = subjectOf("product-api", { undo: true });
-    expect(gate(state, undo, context).open).toBe(true);
-    const after = admit(state, [undo, undo], context);
-    expect(after.gated.map((g) => g.open)).toEqual([true, true]);
-    expect(after.state.actions).toEqual(state.actions);
+    const { facts } = besieged();
+    const undo = questionOf("product-api", { cause: "undo", run: "undone" });
+    expect(admission(undo, facts)).toEqual({ blocked: undefined, all: [] });
+    const loop = loopOf(facts.state, facts.settings);
+    expect(admit(loop, undo, facts.now)).toBeUndefined();
+    expect(admit(loop, undo, facts.now)).toBeUndefined();
+    expect(loop.admit.guards.actions).toEqual(facts.state.actions);
   });
 
   it("says the same of a state that has been stored", () => {
-    const { state, context } = besieged();
-    expect(gate(stored(state), subjectOf(), context)).toEqual(gate(state, subjectOf(), context));
+    const { facts } = besieged();
+    const after = { ...facts, state: stored(facts.state) };
+    expect(admission(questionOf(), after)).toEqual(admission(questionOf(), facts));
   });
 });
 
 describe("resumeGuards", () => {
   it("changes nothing under the same boot", () => {
-    const { state, context } = besieged();
-    expect(resumeGuards(state, { ...context, bootId: "boot-1" })).toBe(state);
+    const { state, settings, now } = besieged().facts;
+    expect(resumeGuards(state, { settings, now, bootId: "boot-1" })).toBe(state);
   });
 
   it("after a reboot opens nothing: what was closed by the past still is", () => {
-    const { state, context, host } = besieged();
+    const { facts, host } = besieged();
+    const { settings } = facts;
     host.reboot(1000);
     const now = host.now();
-    let next = resumeGuards(stored(state), { settings: context.settings, now, bootId: host.bootId });
-    next = applyCalendar(next, context.settings, now);
-    const held = gate(next, subjectOf(), { ...context, now }).all.map((h) => h.hold);
-    // What the data was like belongs to the cycle that saw it; tries and escalations are resumed with the healing state.
-    expect(held).toEqual(
-      expect.arrayContaining(GUARD_HOLDS.filter((g) => !/data|backoff|escalated/.test(g))),
-    );
-    expect(next.bootId).toBe(host.bootId);
+    let state = resumeGuards(stored(facts.state), { settings, now, bootId: host.bootId });
+    state = applyCalendar(state, settings, now);
+    const { all } = admission(questionOf(), factsOf(now, { state, settings }));
+    // What the data was like belongs to the cycle that saw it; the rest is resumed with the actions and what they came to.
+    const elsewhere = /data|backoff|escalated|cooldown|unresolved/;
+    expect(all.map(({ guard }) => guard)).toEqual(GUARD_NAMES.filter((name) => !elsewhere.test(name)));
+    expect(state.bootId).toBe(host.bootId);
   });
 
   it("keeps a silence that held where the new clock says that it has not begun: that clock is wrong", () => {
@@ -125,11 +151,11 @@ describe("resumeGuards", () => {
     const now = { ...host.now(), wallMs: wallMs - 60 * MINUTE };
     const resumed = resumeGuards(stored(state), { settings, now, bootId: host.bootId });
     const next = applyCalendar(resumed, settings, now);
-    expect(gate(next, subjectOf(), contextOf(now, { settings })).hold?.hold).toBe("silenced");
+    const held = (at: typeof now, of: GuardState) =>
+      admission(questionOf(), factsOf(at, { state: of, settings })).blocked?.guard;
+    expect(held(now, next)).toBe("silenced");
     const later = { wallMs: now.wallMs + 2 * MINUTE, monoMs: now.monoMs + 2 * MINUTE };
-    expect(gate(applyCalendar(next, settings, later), subjectOf(), contextOf(later, { settings })).open).toBe(
-      true,
-    );
+    expect(held(later, applyCalendar(next, settings, later))).toBeUndefined();
   });
 
   it("keeps a loss of state as one", () => {
@@ -145,7 +171,7 @@ describe("resumeGuards", () => {
   });
 
   it("takes actions from the journal in any order", () => {
-    const mark = (monoMs: number) => ({ target: "a", monoMs, shadow: false });
+    const mark = (monoMs: number) => markOf("a", { monoMs });
     expect(withActions(freshGuards("b"), [mark(3), mark(1), mark(2)]).actions.map((a) => a.monoMs)).toEqual([
       1, 2, 3,
     ]);
@@ -155,10 +181,7 @@ describe("resumeGuards", () => {
 describe("guardReport", () => {
   it("tells what holds, what is left and who is escalated", () => {
     const now = { wallMs: 0, monoMs: 0 };
-    const calm = guardReport(freshGuards("b"), [{ target: "a", cooldownMs: 0 }], {
-      ...contextOf(now),
-      shadow: false,
-    });
+    const calm = guardReport([partyOf("a")], { ...factsOf(now), shadow: false });
     expect(calm).toEqual({
       holding: [],
       budgets: [
@@ -169,13 +192,9 @@ describe("guardReport", () => {
       paused: false,
       storm: false,
     });
-    const { state, context } = besieged();
-    const busy = guardReport(state, [{ target: "product-api", cooldownMs: 5 * MINUTE }], {
-      ...context,
-      shadow: false,
-    });
+    const busy = guardReport([partyOf("product-api")], { ...besieged().facts, shadow: false });
     expect(busy).toMatchObject({
-      holding: GUARD_HOLDS,
+      holding: GUARD_NAMES,
       paused: true,
       storm: true,
       escalated: [{ escalated: true }],
@@ -183,8 +202,8 @@ describe("guardReport", () => {
     expect(busy.budgets.map((b) => b.left)).toEqual([0, 0]);
   });
 
-  it("names what the gate says of any target", () => {
-    const { state, context } = besieged();
+  it("names what admission says of any target", () => {
+    const { facts } = besieged();
     const parts = fc.record({
       pause: fc.boolean(),
       starts: fc.boolean(),
@@ -193,29 +212,40 @@ describe("guardReport", () => {
       actions: fc.integer({ min: 0, max: 10 }),
       calendar: fc.boolean(),
       past: fc.boolean(),
+      acted: fc.boolean(),
+      unresolved: fc.boolean(),
       afterMs: fc.integer({ min: 0, max: 90 * MINUTE }),
     });
     fc.assert(
       fc.property(parts, (p) => {
-        const fresh = freshGuards(state.bootId);
-        const { pause, ...rest } = state;
+        const fresh = freshGuards("boot-1");
+        const { pause, ...rest } = facts.state;
         const part: GuardState = {
           ...rest,
           ...(p.pause && pause !== undefined ? { pause } : {}),
-          starts: p.starts ? state.starts : [],
-          storm: p.storm ? state.storm : fresh.storm,
-          data: p.data ? state.data : fresh.data,
-          actions: state.actions.slice(0, p.actions),
-          calendar: p.calendar ? state.calendar : [],
+          starts: p.starts ? rest.starts : [],
+          storm: p.storm ? rest.storm : fresh.storm,
+          data: p.data ? rest.data : fresh.data,
+          actions: rest.actions.slice(0, p.actions),
+          calendar: p.calendar ? rest.calendar : [],
         };
-        const { wallMs, monoMs } = context.now;
+        const { wallMs, monoMs } = facts.now;
         const now = { wallMs: wallMs + p.afterMs, monoMs: monoMs + p.afterMs };
-        const known = p.past ? context.past("product-api") : undefined;
-        const at = { ...context, now, past: (t: string) => (t === "product-api" ? known : undefined) };
-        const targets = ["product-api", "other"].map((target) => ({ target, cooldownMs: 5 * MINUTE }));
-        const { holding } = guardReport(part, targets, { ...at, shadow: false });
-        const asked = targets.flatMap(({ target }) => gate(part, subjectOf(target), at).all);
-        expect(holding).toEqual(GUARD_HOLDS.filter((name) => asked.some((h) => h.hold === name)));
+        const known = p.past ? facts.past("product-api") : undefined;
+        const acted = {
+          ...UNTOUCHED,
+          unresolved: p.unresolved,
+          ...(p.acted ? { lastActionMonoMs: monoMs } : {}),
+        };
+        const at: Facts = {
+          ...{ state: part, settings: facts.settings, now },
+          past: (target) => (target === "product-api" ? known : undefined),
+          memory: (target) => (target === "product-api" ? acted : UNTOUCHED),
+        };
+        const targets = ["product-api", "other"].map((name) => partyOf(name));
+        const { holding } = guardReport(targets, { ...at, shadow: false });
+        const asked = targets.flatMap(({ name }) => admission(questionOf(name), at).all);
+        expect(holding).toEqual(GUARD_NAMES.filter((name) => asked.some(({ guard }) => guard === name)));
       }),
     );
   });
@@ -235,10 +265,7 @@ describe("guardReport", () => {
     const settings = guardSettings({ silences: [silence] });
     const state = applyCalendar(freshGuards("b"), settings, now);
     const report = (at: typeof now) =>
-      guardReport(state, [{ target: "a", cooldownMs: 0 }], {
-        ...contextOf(at, { settings }),
-        shadow: false,
-      });
+      guardReport([partyOf("a")], { ...factsOf(at, { state, settings }), shadow: false });
     expect(report(now).holding).toEqual(["silenced"]);
     // Asked between two looks at the clocks, when it is over.
     expect(report({ wallMs: now.wallMs + 5000, monoMs: now.monoMs + 5000 }).holding).toEqual([]);

@@ -1,5 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { admit } from "../cycle/admit.ts";
+import { getOrCreateTargetState } from "../cycle/execute/state.ts";
+import { resumeMono } from "../kernel/cooldown.ts";
 import {
   advanceHealing,
   beginVerification,
@@ -10,9 +13,9 @@ import {
   watch,
 } from "../verify/index.ts";
 import { verificationSettings } from "../verify/testbed.ts";
-import { admit, advanceGuards, countStart, freshGuards, type GateContext, resumeGuards } from "./index.ts";
+import { guardSettings, loopOf, machine, questionOf, stored } from "./guards.testkit.ts";
+import { advanceGuards, countStart, freshGuards, resumeGuards } from "./index.ts";
 import { readGuards } from "./read.ts";
-import { guardSettings, machine, stored, subjectOf } from "./testbed.ts";
 
 // Guards, verification and escalation together, in the order in which a loop asks them, over a fleet that falls ill and
 // is healed or not, on a machine that restarts, reboots and has its clock set.
@@ -33,22 +36,24 @@ function fleet(names: readonly string[]) {
   const host = machine();
   const services = new Map(names.map((name): [string, Service] => [name, { level: 100, remedy: 0 }]));
   const acted: { target: string; trueMs: number }[] = [];
-  const lastActed = new Map<string, number>();
-  let g = countStart(freshGuards(host.bootId), host.now());
+  const journal: { target: string; at: ReturnType<typeof host.now>; bootId: string }[] = [];
+  const loop = loopOf(countStart(freshGuards(host.bootId), host.now()), guards);
   let h = freshHealing(host.bootId);
-  let actions = 0;
+  loop.verify.state = h;
 
   /** Everything is read back from the store. */
   const restart = () => {
     const now = host.now();
     const context = { settings: guards, now, bootId: host.bootId };
-    const read = [readGuards(stored(g)), readHealing(stored(h))] as const;
+    const read = [readGuards(stored(loop.admit.guards)), readHealing(stored(h))] as const;
     if (!("state" in read[0]) || !("state" in read[1])) throw new Error("the state cannot be read back");
-    g = countStart(resumeGuards(read[0].state, context), now);
+    loop.admit.guards = countStart(resumeGuards(read[0].state, context), now);
     h = resumeHealing(read[1].state, now, host.bootId);
+    for (const action of journal)
+      getOrCreateTargetState(loop, action.target).lastActionMonoMs = resumeMono(action, now, host.bootId);
   };
 
-  /** One cycle: observe, verify, guard, admit, act, watch. Returns who was held and by what. */
+  /** One cycle: observe, verify, guard, admit, act, watch. Returns who was blocked and by what. */
   const cycle = () => {
     const now = host.now();
     const all = [...services];
@@ -59,7 +64,7 @@ function fleet(names: readonly string[]) {
       settings: verification,
       now,
     }).state;
-    g = advanceGuards(g, {
+    loop.admit.guards = advanceGuards(loop.admit.guards, {
       targets: all.map(([target, s]) => ({
         target,
         atRisk: sick(s),
@@ -68,21 +73,13 @@ function fleet(names: readonly string[]) {
       settings: guards,
       now,
     });
-    const due = all.filter(
-      ([name, s]) => sick(s) && host.trueMs - (lastActed.get(name) ?? Number.NEGATIVE_INFINITY) >= COOLDOWN,
-    );
-    const context: GateContext = { settings: guards, past: (target) => h.targets[target], now };
-    const asked = admit(
-      g,
-      due.map(([name]) => subjectOf(name, { cooldownMs: COOLDOWN })),
-      context,
-    );
-    g = asked.state;
     const held = new Map<string, string>();
-    for (const [n, [target, service]] of due.entries()) {
-      const hold = asked.gated[n]?.hold;
-      if (hold !== undefined) {
-        held.set(target, hold.hold);
+    for (const [target, service] of all.filter(([, s]) => sick(s))) {
+      const id = `i-${journal.length + 1}`;
+      loop.verify.state = h;
+      const blocked = admit(loop, questionOf(target, { run: id }), now);
+      if (blocked !== undefined) {
+        held.set(target, blocked.guard);
         continue;
       }
       expect(h.targets[target]?.escalation, "an escalated target is not acted on").toBeUndefined();
@@ -90,12 +87,12 @@ function fleet(names: readonly string[]) {
       const before = service.level;
       service.level = 100 + (before - 100) * service.remedy;
       acted.push({ target, trueMs: host.trueMs });
-      lastActed.set(target, host.trueMs);
-      actions += 1;
+      journal.push({ target, at: now, bootId: host.bootId });
+      getOrCreateTargetState(loop, target).lastActionMonoMs = now.monoMs;
       h = watch(
         h,
         beginVerification({
-          intent: { id: `i-${actions}`, target, signal: "p95_latency", kind: "mitigate", at: now },
+          intent: { id, target, signal: "p95_latency", kind: "mitigate", at: now },
           thresholds: { slo: 300, exit: 270 },
           before: { value: before },
           effectAt: now,
@@ -125,7 +122,7 @@ describe("a fleet of ten", () => {
       world.host.wait(CYCLE);
     }
     expect(world.acted.map((a) => a.trueMs / MINUTE)).toEqual([0, 10, 30]);
-    expect([...new Set(held)]).toEqual(["", "backoff_active", "escalated"]);
+    expect([...new Set(held)]).toEqual(["", "cooldown_active", "backoff_active", "escalated"]);
     expect(world.escalated("s-3")).toMatchObject({ cause: "ineffective", tries: { length: 3 } });
   });
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { GuardState } from "./guard.ts";
+import { guardSettings, machine, stored } from "./guards.testkit.ts";
 import { applyCalendar, freshGuards } from "./index.ts";
-import { createPause } from "./pause.ts";
+import { createPause } from "./pause/index.ts";
 import { readGuards } from "./read.ts";
-import { guardSettings, machine, stored } from "./testbed.ts";
 
 const host = machine();
 const now = host.now();
@@ -22,7 +22,7 @@ const silence = {
 const full: GuardState = applyCalendar(
   {
     ...freshGuards(host.bootId),
-    actions: [{ target: "a", monoMs: 1, shadow: false }],
+    actions: [{ run: "r", asker: "a", targets: ["b"], monoMs: 1, shadow: false }],
     starts: [now],
     storm: {
       ...freshGuards("b").storm,

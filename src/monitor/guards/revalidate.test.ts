@@ -17,15 +17,11 @@ const instances = [
   { name: "a:1", url: "http://a:1" },
   { name: "b:1", url: "http://b:1" },
 ];
-const OPEN = { open: true, hold: undefined, all: [] };
-const closed = { hold: "paused" as const, detail: "by ana" };
 const present: Present = {
   stopping: false,
   autoHeal: true,
   on: { instances, autoHeal: true },
   epoch: 3,
-  gated: OPEN,
-  stillNeeded: undefined,
 };
 
 function look(over: Partial<Present>, plan: Partial<Intent> = {}, now = 2000, bootId = "boot-1") {
@@ -41,7 +37,7 @@ function look(over: Partial<Present>, plan: Partial<Intent> = {}, now = 2000, bo
 describe("the last look before the call", () => {
   it("lets a plan pass that nothing has overtaken, at its last permitted moment too", () => {
     expect(look({})).toBeUndefined();
-    expect(look({ stillNeeded: true }, {}, 61_000)).toBeUndefined();
+    expect(look({}, {}, 61_000)).toBeUndefined();
   });
 
   it.each<[string, Partial<Present>, RegExp]>([
@@ -52,8 +48,6 @@ describe("the last look before the call", () => {
     ["superseded", { epoch: 4 }, /epoch 4 has taken over from 3/],
     ["target_changed", { on: { instances: instances.slice(1), autoHeal: true } }, /for b:1, a:1, now b:1/],
     ["target_changed", { on: { instances: [], autoHeal: true } }, /now no instance/],
-    ["guard_closed", { gated: { open: false, hold: closed, all: [closed] } }, /^paused: by ana$/],
-    ["no_longer_needed", { stillNeeded: false }, /newest sample/],
   ])("drops it as %s", (reason, over, detail) => {
     expect(look(over)).toEqual({ reason, detail: expect.stringMatching(detail) });
   });
@@ -69,10 +63,9 @@ describe("the last look before the call", () => {
     });
   });
 
-  it("asks neither the guards about an undo nor whether it is needed; the rest it does", () => {
+  it("looks at an undo as at anything else", () => {
     const undo = { origin: { playbook: "p", run: "r", step: 0, undoes: "i-0" } };
-    const gated = { open: false, hold: closed, all: [closed] };
-    expect(look({ gated, stillNeeded: false }, undo)).toBeUndefined();
-    expect(look({ gated, stopping: true }, undo)).toMatchObject({ reason: "stopping" });
+    expect(look({}, undo)).toBeUndefined();
+    expect(look({ stopping: true }, undo)).toMatchObject({ reason: "stopping" });
   });
 });

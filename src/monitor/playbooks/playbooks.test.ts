@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { AlertState, Playbook, Step } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
-import { decidePlaybook, heldBy, type PlaybookInput } from "./decide.ts";
+import { decidePlaybook, type PlaybookInput } from "./decide.ts";
+import { mitigationOf, planKey } from "./playbook.ts";
 import { unmet } from "./preconditions.ts";
 import { readRun } from "./read.ts";
 import {
@@ -51,6 +52,7 @@ function runOf(over: Partial<Run> = {}): Run {
   return {
     id: "r",
     playbook: "contain",
+    asker: "gateway",
     mode: "auto",
     cause: "alert",
     target: "gateway",
@@ -73,7 +75,6 @@ function decide(over: Partial<PlaybookInput> = {}) {
     stale: [],
     asked: undefined,
     run: undefined,
-    situations: new Map(),
     now: NOW,
     bootId: BOOT,
     ...over,
@@ -81,7 +82,6 @@ function decide(over: Partial<PlaybookInput> = {}) {
 }
 
 const ASKED = { target: "gateway", signal: "backlog", trigger: "trend", act: true } as Decision;
-const free = { cooldownLeftMs: 0, intentUnresolved: false };
 
 describe("decidePlaybook", () => {
   it("says nothing of a playbook that nothing asks for", () => {
@@ -109,6 +109,28 @@ describe("decidePlaybook", () => {
     });
   });
 
+  it("starts for a person, who is named beside whatever else asks", () => {
+    expect(decide({ firing: [], person: "ana" })).toMatchObject({
+      act: true,
+      reason: "person",
+      alerts: [],
+      detail: "ana asks for it",
+    });
+    expect(decide({ firing: [], stale: [ALERT], person: "ana" })).toMatchObject({
+      act: true,
+      reason: "person",
+    });
+    expect(decide({ person: "ana" })).toMatchObject({
+      reason: "alert",
+      detail: "BacklogHigh fires; ana asks for it",
+    });
+    expect(decide({ firing: [], asked: ASKED, person: "ana" })).toMatchObject({ reason: "trend" });
+    expect(decide({ firing: [], person: "ana", run: runOf({ status: "running" }) })).toMatchObject({
+      act: false,
+      reason: "already_contained",
+    });
+  });
+
   it("waits for a run of it, for what it did, and for its being taken back", () => {
     expect(decide({ run: runOf({ status: "running" }) })).toMatchObject({ reason: "already_contained" });
     expect(decide({ run: runOf({ status: "undoing" }) })).toMatchObject({ reason: "undo_under_way" });
@@ -116,19 +138,23 @@ describe("decidePlaybook", () => {
     expect(decide({ run })).toMatchObject({ reason: "already_contained", untilMs: NOW.wallMs + 60_000 });
     expect(decide({ run, now: { ...NOW, monoMs: NOW.monoMs + 60_000 } })).toMatchObject({ act: true });
   });
+});
 
-  it("names the target that is not free, why and until when", () => {
-    const situations = new Map([["gateway", { cooldownLeftMs: 1500, intentUnresolved: false }]]);
-    expect(decide({ situations })).toMatchObject({
-      act: false,
-      reason: "cooldown_active",
-      heldBy: "gateway",
-      untilMs: NOW.wallMs + 1500,
-      detail: "gateway: in cooldown, 2 s left",
+describe("the mitigation of a target", () => {
+  it("is a playbook of one step that needs no name, verified by the signal that asked for it", () => {
+    const plan = mitigationOf(GATEWAY, "backlog");
+    expect(plan).toEqual({
+      forecast: { target: "gateway", signal: "backlog" },
+      steps: [{ kind: "mitigate", on: GATEWAY, parameters: {}, preconditions: [] }],
+      undoOnResolved: false,
     });
-    const open = new Map([["gateway", { cooldownLeftMs: 1500, intentUnresolved: true }]]);
-    expect(decide({ situations: open })?.reason).toBe("intent_unresolved");
-    expect(heldBy(free, NOW)).toBeUndefined();
+    expect(mitigationOf(GATEWAY)).not.toHaveProperty("forecast");
+  });
+
+  it("has one newest run a target, as a playbook has one", () => {
+    expect(planKey(mitigationOf(GATEWAY), "gateway")).toBe("mitigate gateway");
+    expect(planKey(PLAYBOOK, "gateway")).toBe("contain");
+    expect(planKey(runOf(), "gateway")).toBe("contain");
   });
 });
 
@@ -219,6 +245,8 @@ describe("readRun", () => {
     const run = runOf();
     expect(readRun(JSON.parse(JSON.stringify(run)))).toEqual(run);
     expect(readRun({ ...run, newer: 1 })).toEqual({ ...run, newer: 1 });
+    const { playbook: _none, ...mitigation } = runOf({ asker: "shop" });
+    expect(readRun(mitigation)).toEqual(mitigation);
     for (const bad of [
       null,
       1,
@@ -229,6 +257,14 @@ describe("readRun", () => {
       { ...run, status: "over" },
     ])
       expect(readRun(bad)).toBeUndefined();
+  });
+});
+
+describe("a run of an earlier version, which names no asker", () => {
+  const { asker: _none, ...old } = runOf({ target: "a job" });
+  it("is of what it called first; of what it spoke of where it called nothing", () => {
+    expect(readRun(old)?.asker).toBe("gateway");
+    expect(readRun({ ...old, steps: [] })?.asker).toBe("a job");
   });
 });
 

@@ -1,11 +1,12 @@
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 import type { GuardReport } from "../guards/guard.ts";
+import { GUARD_NAMES } from "../guards/index.ts";
 import { createGuardMetrics } from "./guard-metrics.ts";
 
 const CALM: GuardReport = {
   holding: [],
-  heldBack: [],
+  blocked: [],
   budgets: [
     { scope: "fleet", left: 10 },
     { scope: "target:shop", left: 4 },
@@ -27,14 +28,14 @@ function setup() {
 }
 
 describe("metrics of the guards", () => {
-  it("show what holds now, and count what was held back", async () => {
+  it("show what holds now, and count what was blocked", async () => {
     const { metrics, series } = setup();
     const storm: GuardReport = {
       ...CALM,
       holding: ["storm_hold", "escalated"],
-      heldBack: [
-        { hold: "storm_hold", target: "shop", signal: "memory" },
-        { hold: "storm_hold", target: "other", signal: "memory" },
+      blocked: [
+        { guard: "storm_hold", target: "shop", signal: "memory" },
+        { guard: "storm_hold", target: "other", signal: "memory" },
       ],
       budgets: [{ scope: "fleet", left: 0 }],
       verifications: [{ target: "shop", outcome: "ineffective" }],
@@ -44,7 +45,7 @@ describe("metrics of the guards", () => {
     };
     metrics.record(storm);
     metrics.record(storm);
-    expect(await series("predict_guard_holding")).toHaveLength(10);
+    expect(await series("predict_guard_holding")).toHaveLength(GUARD_NAMES.length);
     expect(await series("predict_guard_holding")).toContain('predict_guard_holding{guard="storm_hold"} 1');
     expect(await series("predict_guard_holding")).toContain('predict_guard_holding{guard="paused"} 0');
     expect(await series("predict_guard_holds_total")).toContain(
@@ -74,8 +75,8 @@ describe("metrics of the guards", () => {
 
   it("have the counters of every guard from the start", async () => {
     const { series } = setup();
-    expect(await series("predict_guard_holds_total")).toContain(
-      'predict_guard_holds_total{guard="rate_cap_fleet"} 0',
+    expect(await series("predict_guard_holds_total")).toEqual(
+      GUARD_NAMES.map((guard) => `predict_guard_holds_total{guard="${guard}"} 0`),
     );
     expect(await series("predict_verifications_total")).toEqual([]);
   });

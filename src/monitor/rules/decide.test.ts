@@ -4,7 +4,7 @@ import type { Decision, Quiet, Trigger, Verdict } from "../kernel/decision.ts";
 import type { Observation } from "../kernel/observation.ts";
 import type { Series } from "../kernel/target.ts";
 import { p95Latency } from "../signals/p95-latency/index.ts";
-import { coverByMostUrgent, decideSeries, type SeriesInput, urgency } from "./decide.ts";
+import { decideSeries, type SeriesInput, urgency } from "./decide.ts";
 
 const NOW = { wallMs: 1_700_000_000_000, monoMs: 50_000 };
 
@@ -41,15 +41,15 @@ function input(over: Partial<SeriesInput> = {}): SeriesInput {
     observation: OK,
     verdicts: [verdict()],
     inRisk: true,
-    situation: { cooldownLeftMs: 0, intentUnresolved: false },
     settlingLeftMs: 0,
+    cooldownActive: false,
     now: NOW,
     ...over,
   };
 }
 
 describe("decideSeries", () => {
-  it("acts when a predictor speaks and every gate is open", () => {
+  it("asks for an action when a predictor triggers", () => {
     expect(decideSeries(input())).toEqual({
       target: "product-api",
       signal: "p95_latency",
@@ -82,37 +82,30 @@ describe("decideSeries", () => {
     },
   );
 
-  it("names the gate, keeps the trigger, and says until when", () => {
-    const cooling = { cooldownLeftMs: 12_000, intentUnresolved: false };
-    expect(decideSeries(input({ situation: cooling }))).toMatchObject({
-      act: false,
-      reason: "cooldown_active",
-      trigger: "pre_timeout",
-      cooldownActive: true,
-      untilMs: NOW.wallMs + 12_000,
-    });
-    const open = { cooldownLeftMs: 12_000, intentUnresolved: true };
-    expect(decideSeries(input({ situation: open }))).toMatchObject({
-      act: false,
-      reason: "intent_unresolved",
-      cooldownActive: true,
-      untilMs: undefined,
-    });
-    expect(decideSeries(input({ settlingLeftMs: 3000, situation: open }))).toMatchObject({
+  it("waits while samples speak of before the last action, keeps the trigger, and says until when", () => {
+    expect(decideSeries(input({ settlingLeftMs: 3000 }))).toMatchObject({
       act: false,
       reason: "settling",
+      trigger: "pre_timeout",
       untilMs: NOW.wallMs + 3000,
     });
   });
 
-  it("shows an active cooldown also where no trigger is held back by it", () => {
-    const d = decideSeries(
-      input({
-        verdicts: [verdict({ trigger: undefined, quiet: "below_slo" })],
-        situation: { cooldownLeftMs: 1, intentUnresolved: false },
-      }),
-    );
-    expect(d).toMatchObject({ act: false, reason: "below_slo", cooldownActive: true, untilMs: undefined });
+  it("shows an active cooldown with or without a trigger; whether it holds is for the guards", () => {
+    const cooling = { cooldownActive: true };
+    expect(decideSeries(input(cooling))).toMatchObject({
+      act: true,
+      reason: "pre_timeout",
+      cooldownActive: true,
+      untilMs: undefined,
+    });
+    const quiet = [verdict({ trigger: undefined, quiet: "below_slo" })];
+    expect(decideSeries(input({ ...cooling, verdicts: quiet }))).toMatchObject({
+      act: false,
+      reason: "below_slo",
+      cooldownActive: true,
+      untilMs: undefined,
+    });
   });
 
   it.each<[string, Verdict[], string, string]>([
@@ -161,7 +154,7 @@ describe("decideSeries", () => {
     expect(d).toMatchObject({ act: true, reason: "strong", predictor: "trend" });
   });
 
-  it("acts exactly when the data is ok, nothing settles, a predictor speaks and no gate of the target is shut", () => {
+  it("acts exactly when the data is ok, nothing settles and a predictor triggers, in a cooldown too", () => {
     const observation = fc.constantFrom<Observation>(
       OK,
       { status: "missing", source: "p", detail: "" },
@@ -183,22 +176,16 @@ describe("decideSeries", () => {
         fc.record({
           observation,
           verdicts: fc.array(anyVerdict, { maxLength: 3 }),
-          situation: fc.record({
-            cooldownLeftMs: fc.constantFrom(0, 1, 300_000),
-            intentUnresolved: fc.boolean(),
-          }),
+          cooldownActive: fc.boolean(),
           settlingLeftMs: fc.constantFrom(0, 1, 60_000),
         }),
         (over) => {
           const d = decideSeries(input(over));
           const speaks = over.verdicts.filter((v) => v.trigger !== undefined && v.quiet === undefined);
           expect(d.act).toBe(
-            over.observation.status === "ok" &&
-              over.settlingLeftMs === 0 &&
-              speaks.length > 0 &&
-              !over.situation.intentUnresolved &&
-              over.situation.cooldownLeftMs === 0,
+            over.observation.status === "ok" && over.settlingLeftMs === 0 && speaks.length > 0,
           );
+          expect(d.cooldownActive).toBe(over.cooldownActive);
           if (d.act) expect([d.reason, d.predictor]).toEqual([speaks[0]?.trigger, speaks[0]?.predictor]);
           else expect(["pre_timeout", "strong", "confirmed"]).not.toContain(d.reason);
         },
@@ -208,57 +195,39 @@ describe("decideSeries", () => {
   });
 });
 
-describe("coverByMostUrgent", () => {
-  function deciding(signal: string, trigger: Trigger | undefined, probability: number): Decision {
-    const verdicts =
-      trigger === undefined
-        ? [verdict({ trigger, quiet: "below_slo", probability })]
-        : [verdict({ trigger, probability })];
-    return { ...decideSeries(input({ verdicts })), signal };
+describe("urgency", () => {
+  function deciding(trigger: Trigger | undefined, probability: number): Decision {
+    const quiet = trigger === undefined ? ("below_slo" as const) : undefined;
+    return decideSeries(input({ verdicts: [verdict({ trigger, quiet, probability })] }));
   }
+  const ranked = (...decisions: Decision[]) => decisions.map(urgency);
 
-  it("keeps the most urgent and says of the others that they are covered", () => {
-    const all = [
-      deciding("memory", "strong", 0.7),
-      deciding("p95_latency", "pre_timeout", 0.1),
-      deciding("backlog", "confirmed", 1),
-      deciding("error_rate", undefined, 0),
-    ];
-    const covered = coverByMostUrgent(all);
-    expect(covered.map((d) => [d.signal, d.act, d.reason])).toEqual([
-      ["memory", false, "covered_by_other_signal"],
-      ["p95_latency", true, "pre_timeout"],
-      ["backlog", false, "covered_by_other_signal"],
-      ["error_rate", false, "below_slo"],
-    ]);
-    expect(covered[0]?.trigger).toBe("strong");
+  it("is the trigger's first, whatever the probabilities", () => {
+    const ranks = ranked(
+      deciding("pre_timeout", 0),
+      deciding("strong", 1),
+      deciding("confirmed", 1),
+      deciding(undefined, 1),
+    );
+    expect(ranks).toEqual(ranks.toSorted((a, b) => b - a));
+    expect(new Set(ranks).size).toBe(4);
+    expect(urgency(deciding("level", 0.5))).toBe(urgency(deciding("strong", 0.5)));
+    for (const trigger of ["trend", "envelope"] as const)
+      expect(urgency(deciding(trigger, 0.5))).toBe(urgency(deciding("confirmed", 0.5)));
   });
 
-  it("breaks a tie of triggers by probability, and a full tie by order", () => {
-    const acting = (...ps: number[]) =>
-      coverByMostUrgent(ps.map((p, i) => deciding(`s${i}`, "strong", p))).findIndex((d) => d.act);
-    expect(acting(0.6, 0.9, 0.7)).toBe(1);
-    expect(acting(0.6, 0.6)).toBe(0);
-  });
-
-  it("leaves exactly one acting decision whenever there was any", () => {
-    const any = fc
-      .tuple(
-        fc.constantFrom<Trigger | undefined>("pre_timeout", "strong", "confirmed", undefined),
-        fc.double({ min: 0, max: 1, noNaN: true }),
-      )
-      .map(([t, p]) => deciding("x", t, p));
+  it("of one trigger is the probability's", () => {
+    const probability = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
-      fc.property(fc.array(any, { maxLength: 6 }), (all) => {
-        const acting = coverByMostUrgent(all).filter((d) => d.act);
-        expect(acting).toHaveLength(all.some((d) => d.act) ? 1 : 0);
-        for (const d of all.filter((x) => x.act))
-          expect(urgency(acting[0] as Decision)).toBeGreaterThanOrEqual(urgency(d));
+      fc.property(probability, probability, (p, q) => {
+        const [a, b] = ranked(deciding("strong", p), deciding("strong", q)) as [number, number];
+        if (p - q > 1e-9) expect(a).toBeGreaterThan(b);
+        if (p === q) expect(a).toBe(b);
       }),
     );
   });
 
-  it("ranks a decision without trigger or numbers last", () => {
-    expect(urgency({ ...deciding("x", undefined, 0), verdicts: [] })).toBe(0);
+  it("is none without trigger or numbers", () => {
+    expect(urgency({ ...deciding(undefined, 0), verdicts: [] })).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Decision, GUARD_HOLDS, type Reason, type Verdict } from "../kernel/decision.ts";
+import { GUARD_NAMES, GUARDS } from "../guards/index.ts";
+import type { Decision, Reason, Verdict } from "../kernel/decision.ts";
 import { formatNumber } from "../kernel/text.ts";
 import { brief, explain } from "./explain.ts";
 
@@ -28,11 +29,9 @@ const REASONS: Reason[] = [
   "data_invalid",
   "data_unreachable",
   "settling",
-  "cooldown_active",
   "covered_by_other_signal",
-  "intent_unresolved",
   "journal_unavailable",
-  ...GUARD_HOLDS,
+  ...GUARD_NAMES,
 ];
 
 const BASE: Decision = {
@@ -74,6 +73,12 @@ const SURE: Verdict = {
   required: 0.9,
 };
 
+/** A decision that a guard blocks, with what the guard is for. */
+const blocked = (guard: string) => {
+  const because = GUARDS.find(({ name }) => name === guard)?.docs;
+  return { reason: guard, ...(because === undefined ? {} : { because }) };
+};
+
 describe("explain", () => {
   it.each<[Partial<Omit<Decision, "verdicts">> & { verdicts?: readonly object[] }, RegExp]>([
     [{ reason: "pre_timeout" }, /^acting: forecast to reach 3457, close to the hard limit 5000$/],
@@ -85,25 +90,25 @@ describe("explain", () => {
     [{ reason: "awaiting_confirmation" }, /^not acting: .*0\.67 has to last for a second cycle/],
     [{ reason: "data_stale", detail: "95 s old" }, /^not acting: .*stale \(95 s old\)$/],
     [
-      { reason: "cooldown_active", trigger: "strong", untilMs: 1_700_000_000_001 },
+      { ...blocked("cooldown_active"), trigger: "strong", untilMs: 1_700_000_000_001 },
       /^blocked: forecast to reach 3457, over the SLO 300, but .* in cooldown until 22:13:21 UTC$/,
     ],
     [{ reason: "settling", untilMs: Date.UTC(2026, 0, 1, 23, 59, 59, 500) }, /until 00:00:00 UTC$/],
     [
-      { reason: "intent_unresolved", trigger: "confirmed" },
+      { ...blocked("intent_unresolved"), trigger: "confirmed" },
       /^blocked: .* but the outcome of the last action/,
     ],
     [{ reason: "journal_unavailable", trigger: "strong" }, /^blocked: .* cannot be written to the journal/],
     [{ reason: "covered_by_other_signal", trigger: "strong" }, /^blocked: .* because of another signal$/],
     [
-      { reason: "rate_cap_fleet", trigger: "trend", detail: "10 of 10", untilMs: 1_700_000_000_001 },
+      { ...blocked("rate_cap_fleet"), trigger: "trend", detail: "10 of 10", untilMs: 1_700_000_000_001 },
       /^blocked: .*, but the fleet .* \(10 of 10\) until 22:13:21 UTC$/,
     ],
     [
-      { reason: "paused", trigger: "level", detail: "by ana", current: 412 },
+      { ...blocked("paused"), trigger: "level", detail: "by ana", current: 412 },
       /^blocked: the SLO 300 is exceeded \(412 now\), but acting is paused \(by ana\)$/,
     ],
-    [{ reason: "paused" }, /^blocked: an action is asked for, but acting is paused$/],
+    [{ ...blocked("paused") }, /^blocked: an action is asked for, but acting is paused$/],
     [{ reason: "level", current: 412 }, /^acting: the SLO 300 is exceeded \(412 now\) and stays so$/],
     [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\) and stays so$/],
     [
@@ -158,6 +163,14 @@ describe("explain", () => {
         expect(text).not.toMatch(/NaN|undefined|Infinity|null|\n|\(\)/);
       }),
       { numRuns: 3000 },
+    );
+  });
+
+  it("says of every guard what it is for, and names one that does not say it", () => {
+    for (const { name, docs } of GUARDS)
+      expect(explain({ ...BASE, ...blocked(name) })).toBe(`holding: a rule would act, but ${docs}`);
+    expect(explain({ ...BASE, ...blocked("elsewhere") })).toBe(
+      "holding: a rule would act, but the guard elsewhere holds",
     );
   });
 

@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { VerificationOutcome } from "../kernel/verification.ts";
+import type { Before, VerificationOutcome } from "../kernel/verification.ts";
 import { judge, judgeByAlert } from "./judge.ts";
 import { fed, past, verificationOf, verificationSettings } from "./testbed.ts";
-import type { Before } from "./types.ts";
 import { feed, MAX_SAMPLES } from "./verification.ts";
 
 const settings = verificationSettings();

@@ -1,6 +1,6 @@
 import type { Instant } from "../kernel/time.ts";
-import type { VerificationSettings } from "../kernel/verification.ts";
-import type { Before, Verification } from "./types.ts";
+import type { Before, VerificationSettings } from "../kernel/verification.ts";
+import type { Verification } from "./types.ts";
 import { beginVerification, feed } from "./verification.ts";
 
 const MINUTE = 60_000;

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { unhelpfulInARow } from "../../kernel/tries.ts";
 import type { AttemptOutcome } from "../../kernel/verification.ts";
-import { guardSettings, tryOf } from "../testbed.ts";
-import { backoffHold } from "./backoff.ts";
+import { guardSettings, tryOf } from "../guards.testkit.ts";
+import { backoffFinding } from "./index.ts";
 
 const MINUTE = 60_000;
 const { backoff: settings } = guardSettings();
@@ -15,7 +15,7 @@ function pause(...outcomes: AttemptOutcome[]): number {
   const past = tries(...outcomes);
   const monoMs = (past.length - 1) * MINUTE;
   const now = { wallMs: 7, monoMs };
-  const held = backoffHold({ tries: past, cooldownMs: 5 * MINUTE, settings, now });
+  const held = backoffFinding({ tries: past, cooldownMs: 5 * MINUTE, settings, now });
   return held === undefined ? 0 : ((held.untilMs ?? Number.NaN) - 7) / MINUTE;
 }
 
@@ -38,9 +38,8 @@ describe("backoff", () => {
 
   it("tells the numbers, and is over on time", () => {
     const look = (monoMs: number) =>
-      backoffHold({ tries: tries("worse"), cooldownMs: 5 * MINUTE, settings, now: { wallMs: 0, monoMs } });
+      backoffFinding({ tries: tries("worse"), cooldownMs: 5 * MINUTE, settings, now: { wallMs: 0, monoMs } });
     expect(look(0)).toEqual({
-      hold: "backoff_active",
       untilMs: 10 * MINUTE,
       detail: "the last action did not help, so the pause is 10 min instead of 5 min",
     });
@@ -57,7 +56,7 @@ describe("backoff", () => {
         const left = (list: readonly string[]) => {
           const past = list.map((o) => tryOf({ outcome: o as AttemptOutcome, at: { wallMs: 0, monoMs: 0 } }));
           const cooldownMs = cooldown * MINUTE;
-          const held = backoffHold({ tries: past, cooldownMs, settings, now: { wallMs: 0, monoMs: 0 } });
+          const held = backoffFinding({ tries: past, cooldownMs, settings, now: { wallMs: 0, monoMs: 0 } });
           return held?.untilMs ?? 0;
         };
         if (unhelpfulInARow(outcomes.map((o) => tryOf({ outcome: o as AttemptOutcome }))).length > 0)

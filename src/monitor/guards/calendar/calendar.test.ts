@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MaintenanceWindow, Silence } from "../../kernel/guards.ts";
-import { contextOf, guardSettings, machine, stored, subjectOf } from "../testbed.ts";
-import { applyCalendar, freshGuards, gate, resumeGuards } from "./index.ts";
+import { factsOf, guardSettings, machine, questionOf, stored } from "../guards.testkit.ts";
+import { admission, applyCalendar, freshGuards, resumeGuards } from "../index.ts";
+import { addSilence, liftSilence, MAX_SILENCES } from "./calendar.ts";
 import { fits } from "./matcher.ts";
-import { addSilence, liftSilence, MAX_SILENCES } from "./silence.ts";
 
 const HOUR = 3_600_000;
 
@@ -22,9 +22,9 @@ function silence(over: Partial<Silence> = {}): Silence {
   };
 }
 
-function asked(settings: ReturnType<typeof guardSettings>, host = machine(), subject = subjectOf()) {
+function asked(settings: ReturnType<typeof guardSettings>, host = machine(), question = questionOf()) {
   const state = applyCalendar(freshGuards(host.bootId), settings, host.now());
-  return gate(state, subject, contextOf(host.now(), { settings })).all;
+  return admission(question, factsOf(host.now(), { state, settings })).all;
 }
 
 describe("a silence", () => {
@@ -32,18 +32,19 @@ describe("a silence", () => {
     const settings = guardSettings({ silences: [silence()] });
     expect(asked(settings)).toEqual([
       {
-        hold: "silenced",
+        guard: "silenced",
+        target: "product-api",
         untilMs: 1_760_000_000_000 + 2 * HOUR,
         detail: "product-* by ana until 2025-10-09T10:53:20Z: load test",
       },
     ]);
-    expect(asked(settings, machine(), subjectOf("llm-router"))).toEqual([]);
+    expect(asked(settings, machine(), questionOf("llm-router"))).toEqual([]);
     const narrow = guardSettings({
       silences: [silence({ signal: "memory" }), silence({ id: "2", action: "isolate-*" })],
     });
     expect(asked(narrow)).toEqual([]);
-    expect(asked(narrow, machine(), subjectOf("product-api", { signal: "memory" }))).toHaveLength(1);
-    expect(asked(narrow, machine(), subjectOf("product-api", { action: "isolate-region" }))).toHaveLength(1);
+    expect(asked(narrow, machine(), questionOf("product-api", { signal: "memory" }))).toHaveLength(1);
+    expect(asked(narrow, machine(), questionOf("product-api", { action: "isolate-region" }))).toHaveLength(1);
   });
 
   it("of several tells the one that lasts longest", () => {
@@ -61,11 +62,11 @@ describe("a silence", () => {
     host.reboot(HOUR / 4);
     state = resumeGuards(stored(state), { settings, now: host.now(), bootId: host.bootId });
     state = applyCalendar(state, settings, host.now());
-    const context = () => contextOf(host.now(), { settings });
-    expect(gate(state, subjectOf(), context()).hold?.untilMs).toBe(silence().endsAtMs);
+    const held = () => admission(questionOf(), factsOf(host.now(), { state, settings })).blocked;
+    expect(held()?.untilMs).toBe(silence().endsAtMs);
     host.wait(HOUR);
     state = applyCalendar(state, settings, host.now());
-    expect(gate(state, subjectOf(), context()).open).toBe(true);
+    expect(held()).toBeUndefined();
   });
 
   it("ends at once when it is lifted", () => {
@@ -73,7 +74,7 @@ describe("a silence", () => {
     const settings = guardSettings();
     let state = applyCalendar({ ...freshGuards(host.bootId), silences: [silence()] }, settings, host.now());
     state = applyCalendar({ ...state, silences: liftSilence(state.silences, "s-1") }, settings, host.now());
-    expect(gate(state, subjectOf(), contextOf(host.now())).open).toBe(true);
+    expect(admission(questionOf(), factsOf(host.now(), { state })).blocked).toBeUndefined();
     expect(state.latches).toEqual({});
   });
 
@@ -102,7 +103,8 @@ describe("a maintenance window", () => {
   it("holds while it lasts, once or weekly", () => {
     expect(asked(guardSettings({ maintenance: [window] }))).toEqual([
       {
-        hold: "maintenance_window",
+        guard: "maintenance_window",
+        target: "product-api",
         untilMs: 1_760_000_000_000 + HOUR,
         detail: "night (every target, mitigate): backups",
       },
@@ -116,7 +118,8 @@ describe("a maintenance window", () => {
     // 2025-10-09T08:53:20Z
     expect(asked(guardSettings({ maintenance: [weekly, other] }))).toEqual([
       {
-        hold: "maintenance_window",
+        guard: "maintenance_window",
+        target: "product-api",
         untilMs: Date.UTC(2025, 9, 9, 9),
         detail: "night (every target, mitigate): backups",
       },
@@ -134,7 +137,7 @@ describe("a maintenance window", () => {
 
   it("comes after a silence in the order, and both are told", () => {
     const all = asked(guardSettings({ maintenance: [window], silences: [silence()] }));
-    expect(all.map((h) => h.hold)).toEqual(["silenced", "maintenance_window"]);
+    expect(all.map(({ guard }) => guard)).toEqual(["silenced", "maintenance_window"]);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { machine, stored } from "../testbed.ts";
+import { machine, stored } from "../guards.testkit.ts";
 import { advanceLatch, type Latch, latchedUntil, resumeLatch } from "./latch.ts";
 
 const HOUR = 3_600_000;

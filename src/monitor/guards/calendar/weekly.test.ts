@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isoUtc } from "../../kernel/text.ts";
-import { localMs, utcMs, weeklyAt } from "./calendar.ts";
+import { localMs, utcMs, weeklyAt } from "./weekly.ts";
 
 const ms = fc.integer({ min: Date.UTC(1900, 0, 1), max: Date.UTC(2199, 11, 31) });
 

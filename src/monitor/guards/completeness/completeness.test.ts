@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { guardSettings } from "../testbed.ts";
-import { dataPartialHold, findCompleteness } from "./completeness.ts";
-import type { ObservedSignal, ObservedTarget } from "./types.ts";
+import type { DataFindings, ObservedSignal, ObservedTarget } from "../guard.ts";
+import { factsOf, guardSettings, questionOf } from "../guards.testkit.ts";
+import { admission, freshGuards } from "../index.ts";
+import { findCompleteness } from "./index.ts";
 
 const MINUTE = 60_000;
 const { completeness: settings } = guardSettings();
@@ -24,6 +25,12 @@ function find(words: string, monoMs = 0, seen: Readonly<Record<string, number>> 
   return findCompleteness({ state: { seen }, targets: picture(words), settings, now });
 }
 
+/** What the guard says of a target that heals itself. */
+function held(data: DataFindings, target: string) {
+  const state = { ...freshGuards("b"), data };
+  return admission(questionOf(target), factsOf({ wallMs: 0, monoMs: 0 }, { state })).blocked;
+}
+
 describe("a target's completeness", () => {
   it.each([
     ["oooo", false],
@@ -39,13 +46,14 @@ describe("a target's completeness", () => {
     ["uuuu", true],
   ])("%s holds: %s", (word, holds) => {
     const { data } = find(word);
-    expect(dataPartialHold(data, "t-0") !== undefined).toBe(holds);
-    expect(dataPartialHold(data, "other")).toBeUndefined();
+    expect(held(data, "t-0") !== undefined).toBe(holds);
+    expect(held(data, "other")).toBeUndefined();
   });
 
   it("says which signals are wrong, and how", () => {
-    expect(dataPartialHold(find("osiu").data, "t-0")).toEqual({
-      hold: "data_partial",
+    expect(held(find("osiu").data, "t-0")).toEqual({
+      guard: "data_partial",
+      target: "t-0",
       detail: "only 1 of 4 signals are usable, 50 % are wanted (s-1 stale, s-2 invalid, s-3 unreachable)",
     });
   });
@@ -57,8 +65,9 @@ describe("the fleet's completeness", () => {
   it("holds every target when most of what was seen of late is gone, however politely", () => {
     const { seen } = find(full);
     const { data } = find("ommm ommm ommm", MINUTE, seen);
-    expect(dataPartialHold(data, "t-2")).toEqual({
-      hold: "data_partial",
+    expect(held(data, "t-2")).toEqual({
+      guard: "data_partial",
+      target: "t-2",
       detail: "only 3 of 12 series seen within 15 min have a value, 50 % are wanted",
     });
     expect(find("oomm oomm oomm", MINUTE, seen).data.fleet).toBeUndefined();

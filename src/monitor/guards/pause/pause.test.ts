@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contextOf, guardSettings, machine, stored, subjectOf } from "../testbed.ts";
-import { applyCalendar, freshGuards, gate, resumeGuards } from "./index.ts";
-import { createPause, pauseHold } from "./pause.ts";
+import { factsOf, guardSettings, machine, questionOf, stored } from "../guards.testkit.ts";
+import { admission, applyCalendar, freshGuards, resumeGuards } from "../index.ts";
+import { createPause, pauseFinding } from "./index.ts";
 
 const HOUR = 3_600_000;
 const settings = guardSettings();
@@ -12,11 +12,15 @@ describe("pause", () => {
     const host = machine();
     const pause = createPause({ by: "ana", reason: "incident\n42" }, host.now());
     const state = { ...freshGuards(host.bootId), pause };
-    const look = () => gate(state, subjectOf(), contextOf(host.now()));
-    expect(look().hold).toEqual({ hold: "paused", detail: "by ana since 2025-10-09T08:53:20Z: incident 42" });
+    const look = () => admission(questionOf(), factsOf(host.now(), { state })).blocked;
+    expect(look()).toEqual({
+      guard: "paused",
+      target: "product-api",
+      detail: "by ana since 2025-10-09T08:53:20Z: incident 42",
+    });
     host.wait(365 * 24 * HOUR);
-    expect(look().open).toBe(false);
-    expect(pauseHold(undefined, host.now())).toBeUndefined();
+    expect(look()?.guard).toBe("paused");
+    expect(pauseFinding(undefined, host.now())).toBeUndefined();
   });
 
   it("with an end is over on time by the monotonic clock, whatever the other one does", () => {
@@ -29,9 +33,9 @@ describe("pause", () => {
           const pause = createPause({ by: "ana", reason: "r", forMs }, host.now());
           host.wait(forMs - 1);
           host.setWall(jump);
-          expect(pauseHold(pause, host.now())?.untilMs).toBe(host.now().wallMs + 1);
+          expect(pauseFinding(pause, host.now())?.untilMs).toBe(host.now().wallMs + 1);
           host.wait(1);
-          expect(pauseHold(pause, host.now())).toBeUndefined();
+          expect(pauseFinding(pause, host.now())).toBeUndefined();
         },
       ),
     );

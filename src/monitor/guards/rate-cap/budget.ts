@@ -28,15 +28,20 @@ export function rateCap(budget: Budget, places = 1): Finding | undefined {
   const lost = lostUntil > now.monoMs;
   const inWindow = placesInWindow(budget);
   if (inWindow.length + places <= cap.actions && !lost) return undefined;
+  const of = scope === undefined ? "over all targets" : `on ${scope}`;
+  const window = formatDuration(cap.windowMs);
+  if (places > cap.actions)
+    return {
+      detail: `${places} actions at once are more than the ${cap.actions} allowed ${of} within ${window}`,
+    };
   // They are free again when so many are left as are allowed less those asked for.
   const blocking = inWindow[inWindow.length + places - 1 - cap.actions] ?? Number.NEGATIVE_INFINITY;
   const untilMonoMs = Math.max(blocking + cap.windowMs, lost ? lostUntil : 0);
-  const of = scope === undefined ? "over all targets" : `on ${scope}`;
   const count =
     lost && inWindow.length < cap.actions ? "earlier actions are not known, so all" : inWindow.length;
   return {
     untilMs: now.wallMs + (untilMonoMs - now.monoMs),
-    detail: `${count} of ${cap.actions} actions ${of} within ${formatDuration(cap.windowMs)} are used up`,
+    detail: `${count} of ${cap.actions} actions ${of} within ${window} are used up`,
   };
 }
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contextOf, guardSettings, machine, stored, subjectOf } from "../testbed.ts";
-import { countStart, freshGuards, gate, resumeGuards } from "./index.ts";
-import { startupHold } from "./startup.ts";
+import { factsOf, guardSettings, machine, questionOf, stored } from "../guards.testkit.ts";
+import { admission, countStart, freshGuards, resumeGuards } from "../index.ts";
+import { startupFinding } from "./index.ts";
 
 const MINUTE = 60_000;
 const settings = guardSettings();
@@ -17,7 +17,7 @@ function starting(pausesMs: readonly number[], how: "restart" | "reboot" = "rest
     state = resumeGuards(stored(state), { settings, now: host.now(), bootId: host.bootId });
     state = countStart(state, host.now());
   }
-  const held = () => gate(state, subjectOf(), contextOf(host.now())).hold;
+  const held = () => admission(questionOf(), factsOf(host.now(), { state })).blocked;
   return { host, state, held };
 }
 
@@ -25,7 +25,7 @@ describe("start-up hold", () => {
   it("does not hold after one start, or two", () => {
     expect(starting([]).held()).toBeUndefined();
     expect(starting([MINUTE]).held()).toBeUndefined();
-    expect(startupHold([], settings.startup, { wallMs: 0, monoMs: 0 })).toBeUndefined();
+    expect(startupFinding([], settings.startup, { wallMs: 0, monoMs: 0 })).toBeUndefined();
   });
 
   it.each(["restart", "reboot"] as const)(
@@ -33,7 +33,8 @@ describe("start-up hold", () => {
     (how) => {
       const { host, held } = starting([MINUTE, MINUTE], how);
       expect(held()).toEqual({
-        hold: "startup_hold",
+        guard: "startup_hold",
+        target: "product-api",
         untilMs: host.now().wallMs + 5 * MINUTE,
         detail: "3 starts within 10 min: it acts again after 5 min without another",
       });
@@ -57,7 +58,7 @@ describe("start-up hold", () => {
       state = resumeGuards(stored(state), { settings, now: host.now(), bootId: host.bootId });
       state = countStart(state, host.now());
     }
-    expect(gate(state, subjectOf(), contextOf(host.now())).hold?.hold).toBe("startup_hold");
+    expect(admission(questionOf(), factsOf(host.now(), { state })).blocked?.guard).toBe("startup_hold");
   });
 
   it("in any crash loop nothing acts until it has run quietly, and the memory stays small", () => {

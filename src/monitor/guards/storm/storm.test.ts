@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { guardSettings, stored } from "../testbed.ts";
-import { advanceStorm, CALM, resumeStorm, type StormState, stormHold } from "./storm.ts";
+import type { StormState } from "../guard.ts";
+import { guardSettings, stored } from "../guards.testkit.ts";
+import { advanceStorm, CALM, resumeStorm, stormFinding } from "./index.ts";
 
 const MINUTE = 60_000;
 const { storm: settings } = guardSettings();
@@ -21,8 +22,7 @@ describe("storm hold", () => {
     expect(see(CALM, "+++-------", 0).active).toBe(false);
     expect(see(CALM, "++++------", 0).active).toBe(true);
     const storm = see(CALM, "++++------", 0);
-    expect(stormHold(storm, settings, at(0))).toEqual({
-      hold: "storm_hold",
+    expect(stormFinding(storm, settings, at(0))).toEqual({
       detail: "4 of 10 targets are unwell, it ends when at most 15 % are for 5 min",
     });
   });
@@ -56,7 +56,7 @@ describe("storm hold", () => {
     let state = see(CALM, "+++-", 0);
     for (let n = 1; n < 120; n++) state = see(state, n % 2 === 0 ? "+++-" : "????", n * MINUTE);
     expect(state.active).toBe(true);
-    expect(stormHold(state, settings, at(119 * MINUTE))?.untilMs).toBeUndefined();
+    expect(stormFinding(state, settings, at(119 * MINUTE))?.untilMs).toBeUndefined();
   });
 
   it("goes on while nothing is known of those that were at risk", () => {
@@ -71,12 +71,12 @@ describe("storm hold", () => {
     let state = see(CALM, "+++-", 0);
     for (let n = 1; n <= 5; n++) state = see(state, "----", n * MINUTE);
     // The turns themselves have just left the window: calm begins now.
-    expect(stormHold(state, settings, at(5 * MINUTE))).toMatchObject({
+    expect(stormFinding(state, settings, at(5 * MINUTE))).toMatchObject({
       untilMs: at(10 * MINUTE).wallMs,
       detail: expect.stringContaining("0 of 4"),
     });
     state = see(state, "+---", 9 * MINUTE);
-    expect(stormHold(state, settings, at(9 * MINUTE))?.untilMs).toBeUndefined();
+    expect(stormFinding(state, settings, at(9 * MINUTE))?.untilMs).toBeUndefined();
     for (let n = 10; n < 19; n++) {
       state = see(state, "----", n * MINUTE);
       expect(state.active, `minute ${n}`).toBe(true);

@@ -19,7 +19,13 @@ function feed(
 const calm = (over: Partial<Decision> = {}) =>
   decisionOf({ act: false, reason: "below_slo", trigger: undefined, inRisk: false, ...over });
 const held = (over: Partial<Decision> = {}) =>
-  decisionOf({ act: false, reason: "cooldown_active", untilMs: T0 + 300_000, ...over });
+  decisionOf({
+    act: false,
+    reason: "cooldown_active",
+    because: "the target is in cooldown",
+    untilMs: T0 + 300_000,
+    ...over,
+  });
 
 describe("the log of decisions", () => {
   it("has one entry for as long as a decision stays, with its newest words", () => {

@@ -1,8 +1,10 @@
+import { type LoopState, makeState } from "../cycle/state.ts";
+import { settingsOf } from "../cycle/testbed.ts";
 import type { GuardSettings } from "../kernel/guards.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Escalation, Try } from "../kernel/verification.ts";
-import type { GateSubject } from "./guard.ts";
-import type { GateContext } from "./index.ts";
+import type { ActionMark, Facts, GuardState, Party, Question, TargetMemory } from "./guard.ts";
+import { freshGuards, NOBODY } from "./index.ts";
 
 /** A machine with two clocks, of which the wall one may be set and the monotonic one starts anew at a reboot. */
 export interface Machine {
@@ -67,20 +69,58 @@ export function guardSettings(over: Partial<GuardSettings> = {}): GuardSettings 
   };
 }
 
-export function subjectOf(target = "product-api", over: Partial<GateSubject> = {}): GateSubject {
+export function partyOf(name: string, over: Partial<Party> = {}): Party {
+  return { name, cooldownMs: 5 * MINUTE, ...over };
+}
+
+/** The first step of a run by which `target` heals itself, unless more is said. */
+export function questionOf(target = "product-api", over: Partial<Question> = {}): Question {
+  const party = partyOf(target);
   return {
-    target,
+    asker: party,
+    callees: [party],
     signal: "p95_latency",
     action: "mitigate",
-    undo: false,
+    cause: "trend",
     shadow: false,
-    cooldownMs: 5 * MINUTE,
+    run: "r-1",
+    continues: false,
+    waiting: NOBODY,
     ...over,
   };
 }
 
-export function contextOf(now: Instant, over: Partial<GateContext> = {}): GateContext {
-  return { settings: guardSettings(), past: () => undefined, now, ...over };
+/** Nothing was ever done to it. */
+export const UNTOUCHED: TargetMemory = {
+  lastActionMonoMs: undefined,
+  lastShadowMonoMs: undefined,
+  unresolved: false,
+};
+
+export function factsOf(now: Instant, over: Partial<Facts> = {}): Facts {
+  return {
+    state: freshGuards("boot-1"),
+    settings: guardSettings(),
+    past: () => undefined,
+    memory: () => UNTOUCHED,
+    now,
+    ...over,
+  };
+}
+
+let marks = 0;
+
+/** A run by which `target` healed itself, of an id of its own. */
+export function markOf(target: string, over: Partial<ActionMark> = {}): ActionMark {
+  marks += 1;
+  return { run: `mark-${marks}`, asker: target, targets: [target], monoMs: 0, shadow: false, ...over };
+}
+
+/** The state of a loop of which only the guards matter: `admit` asks it, and takes the places in the budgets. */
+export function loopOf(guards: GuardState, settings: GuardSettings = guardSettings()): LoopState {
+  const state = makeState(settingsOf({ guards: settings }));
+  state.admit.guards = guards;
+  return state;
 }
 
 export function tryOf(over: Partial<Try> = {}): Try {
