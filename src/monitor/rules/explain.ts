@@ -42,24 +42,22 @@ const EVIDENCE: Readonly<Record<Trigger, (d: Decision) => string>> = {
 };
 
 /** Why nothing asks for an action, or nothing could be decided. */
-const NOT_ASKED: Readonly<Record<Exclude<Hold, keyof typeof BLOCKED>, (d: Decision) => string>> =
-  {
-    predictor_off: () => "no predictor is on for this signal",
-    insufficient_samples: () => "too few samples for a forecast yet",
-    r2_below_min: (d) => `the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
-    below_slo: within,
-    weak_probability: (d) => `at risk, but probability ${prob(d)} is too low to act (forecast ${seen(d)})`,
-    no_excess_expected: within,
-    explained_by_traffic: (d) => `the rise to ${seen(d)} goes along with more traffic`,
-    awaiting_cycles: () => "still learning how far this signal swings by itself",
-    awaiting_confirmation: (d) =>
-      `probability ${prob(d)} has to last for a second cycle (forecast ${seen(d)})`,
-    data_missing: () => "no data",
-    data_stale: () => "the data is stale",
-    data_invalid: () => "the data cannot be trusted",
-    data_unreachable: () => "no source answered",
-    settling: () => "waiting for samples from after the last action",
-  };
+const NOT_ASKED: Readonly<Record<Exclude<Hold, keyof typeof BLOCKED>, (d: Decision) => string>> = {
+  predictor_off: () => "no predictor is on for this signal",
+  insufficient_samples: () => "too few samples for a forecast yet",
+  r2_below_min: (d) => `the fit explains too little (R² ${r2(d)}) to trust forecast ${seen(d)}`,
+  below_slo: within,
+  weak_probability: (d) => `at risk, but probability ${prob(d)} is too low to act (forecast ${seen(d)})`,
+  no_excess_expected: within,
+  explained_by_traffic: (d) => `the rise to ${seen(d)} goes along with more traffic`,
+  awaiting_cycles: () => "still learning how far this signal swings by itself",
+  awaiting_confirmation: (d) => `probability ${prob(d)} has to last for a second cycle (forecast ${seen(d)})`,
+  data_missing: () => "no data",
+  data_stale: () => "the data is stale",
+  data_invalid: () => "the data cannot be trusted",
+  data_unreachable: () => "no source answered",
+  settling: () => "waiting for samples from after the last action",
+};
 
 /** What blocks an action that was asked for, beside the guards: the second half of a sentence. */
 const BLOCKED = {
