@@ -1,5 +1,5 @@
 import type { RequestListener, Server, ServerResponse } from "node:http";
-import { createBoundedServer } from "../../common/security/bounded-server.ts";
+import { createBoundedServer, drainServer } from "../../common/security/bounded-server.ts";
 
 /** Servers whose handler comes later; until then they answer 503. */
 export interface ServerSlot {
@@ -51,25 +51,12 @@ export async function stopServer(options: {
   readonly slot: ServerSlot;
   readonly drainMs: number;
 }): Promise<number> {
-  const { all, inFlight } = options.slot;
-  const closed = Promise.all(
-    all.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
-  );
-  for (const response of inFlight) {
-    if (!response.headersSent) response.setHeader("connection", "close");
-    // A connection that is kept alive would hold the server open after its answer.
-    response.once("close", () =>
-      setImmediate(() => {
-        for (const server of all) server.closeIdleConnections();
-      }),
-    );
-  }
+  const { slot, drainMs } = options;
   let cutOff = 0;
-  const timer = setTimeout(() => {
-    cutOff = inFlight.size;
-    for (const server of all) server.closeAllConnections();
-  }, options.drainMs);
-  await closed;
-  clearTimeout(timer);
+  const cut = setTimeout(() => {
+    cutOff = slot.inFlight.size;
+  }, drainMs);
+  await Promise.all(slot.all.map((server) => drainServer(server, drainMs)));
+  clearTimeout(cut);
   return cutOff;
 }
