@@ -1,4 +1,5 @@
 import { retryAfterMs } from "../../../common/net/retry-after.ts";
+import { oneLine } from "../../kernel/text.ts";
 import type { Answer, Reply } from "./call.ts";
 import type { Verdict } from "./outcome.ts";
 
@@ -112,7 +113,7 @@ export function summary(reply: Reply): string {
   if (reply.kind === "lost") return `sent, answer lost: ${reply.detail}`;
   const said = reply.json?.error;
   if (typeof said !== "string") return `HTTP ${reply.status}`;
-  return `HTTP ${reply.status}: ${said.replaceAll(/[\s\p{Cc}]+/gu, " ").slice(0, 200)}`;
+  return `HTTP ${reply.status}: ${oneLine(said)}`;
 }
 
 /** True for what may come out otherwise another time. */

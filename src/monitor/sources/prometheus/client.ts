@@ -21,7 +21,7 @@ export type QueryAnswer =
   | { readonly ok: false; readonly status: "unreachable" | "invalid"; readonly detail: string };
 
 /** Evaluation times of a range query, milliseconds since the epoch. */
-export interface QueryRange {
+interface QueryRange {
   readonly fromMs: number;
   readonly toMs: number;
   readonly stepMs: number;

@@ -7,7 +7,7 @@ import {
 } from "../../../common/net/exchange.ts";
 
 /** Why there is no answer to read. `retryable`: the far side may well answer a second time. */
-export interface Unanswered {
+interface Unanswered {
   readonly ok: false;
   readonly status: "unreachable" | "invalid";
   readonly detail: string;
