@@ -168,9 +168,9 @@ describe("explain", () => {
 
   it("says of every guard what it is for, and names one that does not say it", () => {
     for (const { name, docs } of GUARDS)
-      expect(explain({ ...BASE, ...blocked(name) })).toBe(`holding: a rule would act, but ${docs}`);
+      expect(explain({ ...BASE, ...blocked(name) })).toBe(`blocked: an action is asked for, but ${docs}`);
     expect(explain({ ...BASE, ...blocked("elsewhere") })).toBe(
-      "holding: a rule would act, but the guard elsewhere holds",
+      "blocked: an action is asked for, but elsewhere",
     );
   });
 

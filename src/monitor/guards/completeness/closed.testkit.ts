@@ -3,7 +3,7 @@ import type { Target } from "../../kernel/target.ts";
 import { type Closing, type ClosingWorld, LONG_MS, reconfigureGuards, saying } from "../closing.testkit.ts";
 
 /** Most signals of the target are stale; of one that is not under watch itself, most series of the fleet vanish. */
-export const close: Closing = async (world, who) => {
+const close: Closing = async (world, who) => {
   const own = world.loop.settings.targets.find(({ name }) => name === who);
   const completeness = { targetShare: 0.5, fleetShare: 0.5, minSeries: 2, memoryMs: LONG_MS };
   reconfigureGuards(world, { completeness });
@@ -37,3 +37,5 @@ async function breakData(
   broken = true;
   await cycle();
 }
+
+export const closings = { data_partial: close };

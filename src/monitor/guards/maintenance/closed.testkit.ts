@@ -1,7 +1,7 @@
 import { type Closing, LONG_MS, reconfigureGuards, SAID } from "../closing.testkit.ts";
 
 /** A maintenance window of the target opens with a reload of the configuration. */
-export const close: Closing = (world, who) => {
+const close: Closing = (world, who) => {
   const { wallMs } = world.time.clock.now();
   const { maintenance } = world.loop.settings.guards;
   const window = {
@@ -10,3 +10,5 @@ export const close: Closing = (world, who) => {
   };
   reconfigureGuards(world, { maintenance: [...maintenance, window] });
 };
+
+export const closings = { maintenance_window: close };

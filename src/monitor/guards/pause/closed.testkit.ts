@@ -1,6 +1,8 @@
 import { type Closing, SAID } from "../closing.testkit.ts";
 
 /** A person pauses all acting. */
-export const close: Closing = ({ loop }) => {
+const close: Closing = ({ loop }) => {
   loop.controls.pause(SAID);
 };
+
+export const closings = { paused: close };

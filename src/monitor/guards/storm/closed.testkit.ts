@@ -2,7 +2,7 @@ import { targetOf } from "../../cycle/testbed.ts";
 import { type Closing, LONG_MS, reconfigureGuards, saying } from "../closing.testkit.ts";
 
 /** As many targets again, which only watch, turn at risk at once, and stay so. */
-export const close: Closing = async (world) => {
+const close: Closing = async (world) => {
   const { loop, time, cycle } = world;
   const { targets } = loop.settings;
   const many = Math.max(3, targets.length);
@@ -19,3 +19,5 @@ export const close: Closing = async (world) => {
   for (let n = 0; n < 20 && !loop.controls.guards.storm.active; n += 1) await cycle();
   if (!loop.controls.guards.storm.active) throw new Error("no storm has begun");
 };
+
+export const closings = { storm_hold: close };

@@ -2,7 +2,7 @@ import { StoreError } from "../../kernel/store.ts";
 import { actOn, type Closing, calleeOf } from "../closing.testkit.ts";
 
 /** The disk does not take the outcome of an action, however often it is tried: nobody can tell of it later. */
-export const close: Closing = async ({ store, fleet, ...world }, who) => {
+const close: Closing = async ({ store, fleet, ...world }, who) => {
   const recordOutcome = store.recordOutcome.bind(store);
   let open: string | undefined;
   Object.assign(store, {
@@ -16,3 +16,5 @@ export const close: Closing = async ({ store, fleet, ...world }, who) => {
   const before = fleet.answer;
   fleet.answer = (call) => (call.intent.id === open ? "refused" : before(call));
 };
+
+export const closings = { intent_unresolved: close };
