@@ -6,6 +6,8 @@ import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import { type RunningMonitor, startMonitor } from "../../src/monitor/app/monitor.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/monitor/config/bindings.ts";
 import { trendSettings } from "../../src/monitor/forecast/settings.ts";
+import { GUARD_NAMES } from "../../src/monitor/guards/index.ts";
+import { OUTCOME_STATUSES } from "../../src/monitor/kernel/action.ts";
 import { createMetricsReporter } from "../../src/monitor/report/metrics.ts";
 import { temporaryDirectory } from "../../src/services/kit/kit.testkit.ts";
 import { services, startServiceFromEnv } from "../../src/services/registry.ts";
@@ -169,11 +171,12 @@ function plain(text: string): string {
 
 test("docs/decision.md explains exactly the reasons of the domain", () => {
   const source = read("src/monitor/kernel/decision.ts");
-  const declared = ["LinearTrigger", "TrendTrigger", "Quiet", "GuardHold", "Hold"].flatMap((type) => {
+  const declared = ["LinearTrigger", "TrendTrigger", "Quiet", "Hold"].flatMap((type) => {
     const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
     if (union === undefined) throw new Error(`no type ${type}`);
     return [...union.matchAll(/"(\w+)"/g)].map((m) => m[1] as string);
   });
+  declared.push(...GUARD_NAMES);
   expect(declared.length).toBeGreaterThan(15);
   const text = read("docs/decision.md");
   const listed = [...rows(section(text, "Rules that act")), ...rows(section(text, "Reasons to hold"))];
@@ -188,14 +191,16 @@ test("docs/logs.md lists only messages that the program has, and every one of th
   const sources = globSync("src/**/*.ts", { cwd: root, exclude: ["**/*.test.ts"] })
     .map((path) => read(path))
     .join("\n");
-  const outcomes = /type OutcomeStatus =([^;]+);/.exec(read("src/monitor/kernel/action.ts"))?.[1] ?? "";
-  const built = [...outcomes.matchAll(/"(\w+)"/g)].map((m) => `mitigation ${m[1]}`);
+  const built = OUTCOME_STATUSES.map((status) => `mitigation ${status}`);
   const messages = rawRows(read("docs/logs.md"))
     .flatMap(([message]) => codes(message))
     .filter((message) => message.includes(" "));
   expect(messages.length).toBeGreaterThan(20);
   for (const message of messages)
-    expect(built.includes(message) || sources.includes(`"${message}"`), message).toBe(true);
+    expect(
+      built.includes(message as (typeof built)[number]) || sources.includes(`"${message}"`),
+      message,
+    ).toBe(true);
   for (const message of ["prediction cycle", "mitigation executed", "manual mitigation executed"])
     expect(messages).toContain(message);
 });
