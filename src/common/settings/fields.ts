@@ -52,6 +52,12 @@ export function number(spec: { min: number; max: number; unit: string; integer?:
     );
 }
 
+/** A whole number. */
+export const count = (min: number, max: number, unit: string) => number({ min, max, unit, integer: true });
+
+/** Of a window that slides, seconds. */
+export const window = () => seconds(1, 86_400);
+
 export const seconds = (min: number, max: number) => number({ min, max, unit: "seconds" });
 
 export const share = () => number({ min: 0, max: 1, unit: "a share" });

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { metaOf } from "./walk.ts";
 
 type Camel<K> = K extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : K;
-type InternalKey<K> = K extends `${infer A}_seconds` ? `${Camel<A>}Ms` : Camel<K>;
+export type InternalKey<K> = K extends `${infer A}_seconds` ? `${Camel<A>}Ms` : Camel<K>;
 
 /**
  * Settings as code has them: `window_seconds: 60` of the file is `windowMs: 60_000`, `min_r2` is `minR2`. Only the keys
@@ -47,7 +47,8 @@ function convert(schema: z.core.$ZodType, value: unknown): unknown {
   );
 }
 
-function internalKey(key: string): string {
+/** Name of a key in code. */
+export function internalKey(key: string): string {
   const name = key.endsWith(SECONDS) ? `${key.slice(0, -SECONDS.length)}_ms` : key;
   return name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,4 +1,5 @@
 import { actionPlugins } from "../actions/index.ts";
+import { GUARDS } from "../guards/index.ts";
 import type { MetricSpec, Plugin } from "../kernel/plugin.ts";
 import { NOTIFIED } from "../notify/fan-out.ts";
 import { notifierPlugins } from "../notify/index.ts";
@@ -11,14 +12,17 @@ export const pluginsBySection = {
   signals: signalPlugins,
   sources: sourcePlugins,
   actions: actionPlugins,
+  guards: GUARDS,
   notify: notifierPlugins,
   store: storePlugins,
 } as const satisfies Readonly<Record<string, readonly Plugin[]>>;
 
-/** What plug-ins register. */
+const { guards: _measuredByReports, ...measuredByThemselves } = pluginsBySection;
+
+/** What plug-ins register; the metrics of guards are set from the report of a cycle. */
 export const pluginMetrics: readonly MetricSpec[] = [
-  ...Object.values(pluginsBySection).flatMap((plugins: readonly Plugin[]) =>
-    plugins.flatMap((p) => p.metrics),
+  ...Object.values(measuredByThemselves).flatMap((plugins: readonly Plugin[]) =>
+    plugins.flatMap(({ metrics }) => metrics),
   ),
   NOTIFIED,
 ];

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { guardSettings } from "../guards/guards.testkit.ts";
+import { exitShareOf } from "../guards/storm/index.ts";
 import { verificationSettings } from "../verify/testbed.ts";
 import { bindings } from "./bindings.ts";
 import { loadConfig } from "./load.ts";
@@ -51,7 +52,7 @@ describe("guards", () => {
   });
 
   it("take half of the entry share as the exit share of a storm", () => {
-    expect(load("guards: {storm: {share: 0.5}}").guards.storm.exitShare).toBe(0.25);
+    expect(exitShareOf(load("guards: {storm: {share: 0.5}}").guards.storm)).toBe(0.25);
   });
 
   it("know weekly windows, single ones and silences", () => {

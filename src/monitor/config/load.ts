@@ -4,6 +4,7 @@ import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import { parseListenAddress } from "../../common/settings/fields.ts";
 import { toInternal } from "../../common/settings/internal.ts";
 import { keysAt } from "../../common/settings/walk.ts";
+import type { GuardSettings } from "../guards/index.ts";
 import { sourcePlugins } from "../sources/index.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { playbooksInForce } from "./containment.ts";
@@ -187,16 +188,10 @@ function resolve(from: {
     admin,
     actions,
     targets,
-    web: {
-      ...ofWeb,
-      ...(listenAddress === undefined ? { host: "0.0.0.0" } : parseListenAddress(listenAddress)),
-    },
+    web: { ...ofWeb, host: "0.0.0.0", ...(listenAddress && parseListenAddress(listenAddress)) },
     sources: resolveSources(sources, rest.cycleIntervalMs),
-    guards: {
-      ...guards,
-      storm: { ...guards.storm, exitShare: guards.storm.exitShare ?? guards.storm.share / 2 },
-    },
-  } as Config;
+    guards: guards as GuardSettings,
+  };
 }
 
 /** What depends on the cycle where nothing is said. */

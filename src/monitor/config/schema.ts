@@ -2,8 +2,10 @@ import { z } from "zod";
 import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
 import {
   baseUrl,
+  count,
   flag,
   listenAddress,
+  NO_SETTINGS,
   number,
   seconds,
   setting,
@@ -11,18 +13,24 @@ import {
   text,
 } from "../../common/settings/fields.ts";
 import { actionPlugins } from "../actions/index.ts";
+import { GUARDS } from "../guards/index.ts";
 import { notifierPlugins } from "../notify/index.ts";
 import { signalPlugins } from "../signals/index.ts";
 import { sourcePlugins } from "../sources/index.ts";
 import type { SourcePlugin } from "../sources/shared/context.ts";
 import { storePlugins } from "../store/index.ts";
 import { constantsSchema } from "./constants.ts";
-import { guardsSchema, verificationSchema } from "./guards.ts";
 import { playbooksSchema } from "./playbooks.ts";
-import { settingsOf } from "./plugins.ts";
+import { sectionOf, settingsOf } from "./plugins.ts";
 import { targetSchema } from "./targets.ts";
+import { verificationSchema } from "./verification.ts";
 
-const whole = (min: number, max: number, unit: string) => number({ min, max, unit, integer: true });
+const guardSections = Object.fromEntries(
+  GUARDS.filter(({ settings }) => settings !== NO_SETTINGS).map((guard) => [
+    sectionOf(guard),
+    guard.settings as z.ZodType,
+  ]),
+);
 
 const admin = z
   .strictObject({
@@ -41,7 +49,7 @@ const admin = z
 
 const web = z
   .strictObject({
-    port: setting(whole(0, 65_535, "a TCP port").default(9105), "the monitor's HTTP port", {
+    port: setting(count(0, 65_535, "a TCP port").default(9105), "the monitor's HTTP port", {
       env: "PREDICT_METRICS_PORT",
     }),
     listen_address: setting(listenAddress().optional(), "address to listen on; overrides the port", {
@@ -77,7 +85,7 @@ const log = z
       env: "LOG_FILE",
     }),
     file_max_bytes: setting(
-      whole(0, 2 ** 40, "bytes; 0: no limit").default(50_000_000),
+      count(0, 2 ** 40, "bytes; 0: no limit").default(50_000_000),
       "size at which the log file is put aside as FILE.1; 0: never",
       { env: "LOG_FILE_MAX_BYTES" },
     ),
@@ -97,14 +105,14 @@ function kindsOf(plugins: readonly { readonly kind: string }[], what: string) {
 const sources = z
   .strictObject({
     order: setting(kindsOf(sourcePlugins, "source"), "metric sources, preferred first"),
-    rate_window_seconds: setting(whole(2, 7200, "seconds").optional(), "window of rates", {
+    rate_window_seconds: setting(count(2, 7200, "seconds").optional(), "window of rates", {
       shownDefault: "60, at least 2 cycles",
     }),
     max_sample_age_seconds: setting(seconds(1, 86_400).optional(), "older samples are stale", {
       shownDefault: "3 cycles, at least 60",
     }),
     max_response_bytes: setting(
-      whole(1024, 2 ** 30, "bytes").default(33_554_432),
+      count(1024, 2 ** 30, "bytes").default(33_554_432),
       "larger answers of a source are refused",
     ),
     ...settingsOf<SourcePlugin>(sourcePlugins, ({ kind, settings }) =>
@@ -149,7 +157,7 @@ const predict = z
         .default("default"),
       "how readily the trend predictor triggers",
     ),
-    window_samples: setting(whole(5, 1000, "samples").default(20), "samples the line is fitted to"),
+    window_samples: setting(count(5, 1000, "samples").default(20), "samples the line is fitted to"),
     constants: constantsSchema,
   })
   .prefault({});
@@ -176,7 +184,7 @@ const store = z
       "where the journal is kept",
     ),
     max_entries: setting(
-      whole(1, 10_000_000, "entries").default(100_000),
+      count(1, 10_000_000, "entries").default(100_000),
       "finished entries of the journal that are kept at most",
     ),
     max_age_seconds: setting(
@@ -189,7 +197,7 @@ const store = z
 
 /** The configuration file. Every key has a default, so that an empty file is a valid one. */
 export const fileSchema = z.strictObject({
-  cycle_interval_seconds: setting(whole(1, 3600, "seconds").default(30), "seconds from cycle to cycle", {
+  cycle_interval_seconds: setting(count(1, 3600, "seconds").default(30), "seconds from cycle to cycle", {
     env: "CYCLE_INTERVAL_SECONDS",
   }),
   auto_heal: setting(flag().default(true), "1 acts; 0 is shadow mode: decide and log, never call", {
@@ -221,7 +229,7 @@ export const fileSchema = z.strictObject({
       ),
     })
     .prefault({}),
-  guards: guardsSchema,
+  guards: z.strictObject(guardSections).prefault({}),
   verification: verificationSchema,
   notify,
   targets: z.array(targetSchema).min(1, "must list at least one target").optional(),

@@ -1,6 +1,6 @@
 import type { Internal } from "../../common/settings/internal.ts";
+import type { GuardSettings } from "../guards/index.ts";
 import type { Playbook } from "../kernel/containment.ts";
-import type { GuardSettings } from "../kernel/guards.ts";
 import type { Target } from "../kernel/target.ts";
 import type { sourcePlugins } from "../sources/index.ts";
 import type { fileSchema } from "./schema.ts";

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { measuredAs } from "../guards/guard.ts";
+import { BUDGET_LEFT } from "../guards/rate-cap/index.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
 import { bedOf, gatewaySource } from "./execute/testbed.ts";
 import { GUARDS, scriptedSource, VERIFICATION, virtualTime, worldOf } from "./testbed.ts";
@@ -98,7 +100,7 @@ describe("budgets after a restart", () => {
     expect(second.loop.controls.guards.actions).toEqual([
       { run: expect.any(String), asker: "gateway", targets: ["gateway"], monoMs: startedMs, shadow: false },
     ]);
-    expect((await second.cycle()).guards.budgets).toContainEqual({ scope: "target:gateway", left: 1 });
+    expect(measuredAs((await second.cycle()).guards, BUDGET_LEFT).get("target:gateway")).toBe(1);
     disk.crash();
     const inner = open();
     const undos = inner.recent(9).filter(({ intent }) => intent.origin?.undoes !== undefined);

@@ -100,7 +100,7 @@ export async function execute(input: {
       work.push(began.rest);
       return undefined;
     }
-    const because = GUARDS.find(({ name }) => name === began.guard)?.docs;
+    const because = GUARDS.find(({ kind }) => kind === began.guard)?.docs.summary;
     return {
       reason: began.guard,
       detail: began.detail,

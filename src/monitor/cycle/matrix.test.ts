@@ -97,7 +97,7 @@ function bed(kind = "mitigate", shadow: readonly string[] = []) {
 
 const CAUSES = ["person", "alert", "forecast"] as const;
 
-describe.each(GUARDS)("closing $name", ({ name, looksAt }) => {
+describe.each(GUARDS)("closing $kind", ({ kind: name, looksAt }) => {
   for (const who of ["shop", "cache", "workload"])
     describe(`for ${who}`, () => {
       it.each(CAUSES.flatMap((cause) => KINDS.map((kind) => ({ cause, kind }))))(
@@ -145,6 +145,6 @@ describe("where nothing is closed", () => {
   );
 
   it("there is one closing for each guard", () => {
-    expect(Object.keys(CLOSINGS).toSorted()).toEqual(GUARDS.map(({ name }) => name).toSorted());
+    expect(Object.keys(CLOSINGS).toSorted()).toEqual(GUARDS.map(({ kind }) => kind).toSorted());
   });
 });

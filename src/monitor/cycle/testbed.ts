@@ -1,5 +1,5 @@
+import type { GuardSettings } from "../guards/index.ts";
 import type { Action, InstanceOutcome, InstanceStatus, Intent, Outcome } from "../kernel/action.ts";
-import type { GuardSettings } from "../kernel/guards.ts";
 import type { HistorySample, MetricSource, Observation } from "../kernel/observation.ts";
 import type { Signal } from "../kernel/signal.ts";
 import type { Store } from "../kernel/store.ts";

@@ -21,6 +21,7 @@ import {
   applyCalendar,
   freshGuards,
   GUARD_NAMES,
+  type GuardSettings,
   guardReport,
   lostGuards,
   resumeGuards,
@@ -106,7 +107,7 @@ describe("admission", () => {
     const { facts } = besieged();
     const undo = questionOf("product-api", { cause: "undo", run: "undone" });
     expect(admission(undo, facts)).toEqual({ blocked: undefined, all: [] });
-    const loop = loopOf(facts.state, facts.settings);
+    const loop = loopOf(facts.state, facts.settings as GuardSettings);
     expect(admit(loop, undo, facts.now)).toBeUndefined();
     expect(admit(loop, undo, facts.now)).toBeUndefined();
     expect(loop.admit.guards.actions).toEqual(facts.state.actions);
@@ -127,7 +128,7 @@ describe("resumeGuards", () => {
 
   it("after a reboot opens nothing: what was closed by the past still is", () => {
     const { facts, host } = besieged();
-    const { settings } = facts;
+    const settings = facts.settings as GuardSettings;
     host.reboot(1000);
     const now = host.now();
     let state = resumeGuards(stored(facts.state), { settings, now, bootId: host.bootId });
@@ -184,22 +185,25 @@ describe("guardReport", () => {
     const calm = guardReport([partyOf("a")], { ...factsOf(now), shadow: false });
     expect(calm).toEqual({
       holding: [],
-      budgets: [
-        { scope: "fleet", left: 10 },
-        { scope: "target:a", left: 4 },
+      measured: [
+        { name: "predict_paused", labels: {}, value: 0 },
+        { name: "predict_storm", labels: {}, value: 0 },
+        { name: "predict_escalated", labels: { target: "a" }, value: 0 },
+        { name: "predict_budget_left", labels: { scope: "target:a" }, value: 4 },
+        { name: "predict_budget_left", labels: { scope: "fleet" }, value: 10 },
       ],
-      escalated: [{ target: "a", escalated: false }],
-      paused: false,
-      storm: false,
     });
     const busy = guardReport([partyOf("product-api")], { ...besieged().facts, shadow: false });
     expect(busy).toMatchObject({
       holding: GUARD_NAMES,
-      paused: true,
-      storm: true,
-      escalated: [{ escalated: true }],
     });
-    expect(busy.budgets.map((b) => b.left)).toEqual([0, 0]);
+    expect(busy.measured.map(({ name, value }) => [name, value])).toEqual([
+      ["predict_paused", 1],
+      ["predict_storm", 1],
+      ["predict_escalated", 1],
+      ["predict_budget_left", 0],
+      ["predict_budget_left", 0],
+    ]);
   });
 
   it("names what admission says of any target", () => {

@@ -2,9 +2,9 @@ import type { Fleet, Said, World } from "../cycle/testbed.ts";
 import { observed } from "../cycle/testbed.ts";
 import type { LoopSettings } from "../cycle/types.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
-import type { GuardSettings } from "../kernel/guards.ts";
 import type { MetricSource } from "../kernel/observation.ts";
 import type { Series } from "../kernel/target.ts";
+import type { GuardSettings } from "./index.ts";
 
 /** A world on ports in memory, as `worldOf` makes it, and the sources that its loop was made with. */
 export interface ClosingWorld extends World {

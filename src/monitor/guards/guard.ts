@@ -1,7 +1,8 @@
 import type { ActionTarget } from "../kernel/containment.ts";
 import type { Cause, GuardName } from "../kernel/decision.ts";
-import type { GuardSettings, Matcher, Pause, Silence } from "../kernel/guards.ts";
+import type { Matcher, Pause, Silence } from "../kernel/guards.ts";
 import type { Unusable } from "../kernel/observation.ts";
+import type { Plugin, PluginDocs } from "../kernel/plugin.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Escalation, Try, VerificationOutcome } from "../kernel/verification.ts";
 import type { Latch } from "./calendar/latch.ts";
@@ -69,7 +70,7 @@ export interface TargetMemory {
 /** What the guards know: plain data, and look-ups in it. */
 export interface Facts {
   readonly state: GuardState;
-  readonly settings: GuardSettings;
+  readonly settings: SettingsBySection;
   readonly past: (target: string) => TargetPast | undefined;
   readonly memory: (target: string) => TargetMemory;
   readonly now: Instant;
@@ -78,28 +79,49 @@ export interface Facts {
 /** What one cycle shows the guards. */
 export interface Cycle {
   readonly targets: readonly ObservedTarget[];
-  readonly settings: GuardSettings;
+  readonly settings: SettingsBySection;
   readonly now: Instant;
 }
 
 /** Found by one guard; who it is about is added by `admission`. */
 export type Finding = Omit<Blocked, "guard" | "target">;
 
-/** One guard: a folder of this room, and a line in `GUARDS`. Every function is pure. */
-export interface Guard {
-  readonly name: GuardName;
+/** Settings of guards by section, as code names it: `target_cap` of the file is `targetCap`. */
+export type SettingsBySection = Readonly<Record<string, unknown>>;
+
+/** One value of a metric that a guard declares. */
+export interface Measurement {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** One guard: a folder of this room, and an entry of `GUARDS`. Every function is pure. */
+export interface Guard<Settings = unknown> extends Plugin<Settings> {
+  /** Its name: a reason, and the label of metrics. */
+  readonly kind: GuardName;
+  readonly docs: PluginDocs & {
+    /** Why it holds: reads after "blocked: …, but". */
+    readonly summary: string;
+  };
+  /** Key of its settings below `guards`, where that is not its kind. */
+  readonly section?: string;
   /** Whose state it looks at. */
   readonly looksAt: readonly ("asker" | "callee" | "fleet")[];
   /** `run`: asked when a run begins, whose later steps have passed it; `step`: asked at every step. */
   readonly asked: "run" | "step";
-  /** Why it holds, in words: reads after "blocked: …, but". */
-  readonly docs: string;
   /** @param party the asker or a callee; the asker where it looks at the fleet. */
-  readonly check: (party: Party, question: Question, facts: Facts) => Finding | undefined;
+  check(party: Party, question: Question, facts: Facts, settings: Settings): Finding | undefined;
   /** One cycle of what it remembers, before anything is asked. */
-  readonly advance?: (state: GuardState, cycle: Cycle) => GuardState;
+  advance?(state: GuardState, cycle: Cycle, settings: Settings): GuardState;
   /** What it remembers, carried over to another boot, whose monotonic clock has another origin. */
-  readonly resume?: (state: GuardState, context: { settings: GuardSettings; now: Instant }) => GuardState;
+  resume?(state: GuardState, now: Instant, settings: Settings): GuardState;
+  /** What its metrics show; a gauge that is left out has no value. @param targets under watch. */
+  measure?(
+    targets: readonly Party[],
+    facts: Facts & { readonly shadow: boolean },
+    settings: Settings,
+  ): readonly Measurement[];
 }
 
 /** The places of a run in the budgets, counted from its first intent. */
@@ -204,12 +226,14 @@ export interface GuardReport {
   readonly holding: readonly GuardName[];
   /** What they blocked in this cycle: the first guard of each. */
   readonly blocked: readonly BlockedAction[];
-  /** Actions left in the window: scope `fleet` or `target:NAME`. */
-  readonly budgets: readonly { readonly scope: string; readonly left: number }[];
+  /** Their metrics. */
+  readonly measured: readonly Measurement[];
   /** Verifications that ended in this cycle. */
   readonly verifications: readonly { readonly target: string; readonly outcome: VerificationOutcome }[];
-  /** Every target under watch, and whether it is escalated. */
-  readonly escalated: readonly { readonly target: string; readonly escalated: boolean }[];
-  readonly paused: boolean;
-  readonly storm: boolean;
+}
+
+/** The values of one metric of the guards, by its label; `""` where it has none. */
+export function measuredAs({ measured }: Pick<GuardReport, "measured">, name: string): Map<string, number> {
+  const found = measured.filter((m) => m.name === name);
+  return new Map(found.map(({ labels, value }) => [Object.values(labels)[0] ?? "", value]));
 }

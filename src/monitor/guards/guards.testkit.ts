@@ -1,9 +1,9 @@
 import { type LoopState, makeState } from "../cycle/state.ts";
 import { settingsOf } from "../cycle/testbed.ts";
-import type { GuardSettings } from "../kernel/guards.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Escalation, Try } from "../kernel/verification.ts";
 import type { ActionMark, Facts, GuardState, Party, Question, TargetMemory } from "./guard.ts";
+import type { GuardSettings } from "./index.ts";
 import { freshGuards, NOBODY } from "./index.ts";
 
 /** A machine with two clocks, of which the wall one may be set and the monotonic one starts anew at a reboot. */
@@ -59,7 +59,7 @@ export function guardSettings(over: Partial<GuardSettings> = {}): GuardSettings 
   return {
     targetCap: { actions: 4, windowMs: 60 * MINUTE },
     fleetCap: { actions: 10, windowMs: 10 * MINUTE },
-    storm: { share: 0.3, minTargets: 3, windowMs: 5 * MINUTE, exitShare: 0.15, calmMs: 5 * MINUTE },
+    storm: { share: 0.3, minTargets: 3, windowMs: 5 * MINUTE, exitShare: undefined, calmMs: 5 * MINUTE },
     startup: { starts: 3, windowMs: 10 * MINUTE, quietMs: 5 * MINUTE },
     completeness: { targetShare: 0.5, fleetShare: 0.5, minSeries: 8, memoryMs: 15 * MINUTE },
     backoff: { factor: 2, maxMs: 60 * MINUTE },

@@ -1,5 +1,5 @@
+import { type Internal, type InternalKey, internalKey } from "../../common/settings/internal.ts";
 import type { GuardName } from "../kernel/decision.ts";
-import type { GuardSettings } from "../kernel/guards.ts";
 import type { Instant } from "../kernel/time.ts";
 import { backoff } from "./backoff/index.ts";
 import { advanceCalendar } from "./calendar/calendar.ts";
@@ -17,10 +17,10 @@ import type {
   GuardState,
   Party,
   Question,
+  SettingsBySection,
 } from "./guard.ts";
 import { maintenance } from "./maintenance/index.ts";
-import { isOver, paused, pauseFinding } from "./pause/index.ts";
-import { budgetLeft } from "./rate-cap/budget.ts";
+import { isOver, paused } from "./pause/index.ts";
 import { fleetCap, targetCap } from "./rate-cap/index.ts";
 import { silenced } from "./silence/index.ts";
 import { recordStart, startup } from "./startup/index.ts";
@@ -31,7 +31,7 @@ import { unresolved } from "./unresolved/index.ts";
  * Every guard, in the order in which they are asked: what is under way; what a person said; then what the monitor is not
  * fit to judge; then the target's own past; then the budgets.
  */
-export const GUARDS: readonly Guard[] = [
+const ALL = [
   unresolved,
   cooldown,
   paused,
@@ -44,9 +44,21 @@ export const GUARDS: readonly Guard[] = [
   backoff,
   targetCap,
   fleetCap,
-];
+] as const;
 
-export const GUARD_NAMES: readonly GuardName[] = GUARDS.map(({ name }) => name);
+export const GUARDS: readonly Guard[] = ALL;
+
+export const GUARD_NAMES: readonly GuardName[] = GUARDS.map(({ kind }) => kind);
+
+type Configured = Extract<(typeof ALL)[number], { readonly section: string }>;
+
+/** What the configuration says of guards. */
+export type GuardSettings = {
+  readonly [G in Configured as InternalKey<G["section"]>]: Internal<G["settings"]>;
+};
+
+const KEYS = new Map(GUARDS.map((guard) => [guard, internalKey(guard.section ?? guard.kind)]));
+const ownOf = (guard: Guard, settings: SettingsBySection) => settings[KEYS.get(guard) ?? ""];
 
 /** Nobody else wants to act. */
 export const NOBODY: Question["waiting"] = { most: 0, targets: () => [] };
@@ -63,8 +75,8 @@ export function admission(question: Question, facts: Facts): Admission {
 
 function blockedBy(guard: Guard, question: Question, facts: Facts): Blocked | undefined {
   for (const party of partiesOf(guard, question)) {
-    const found = guard.check(party, question, facts);
-    if (found !== undefined) return { guard: guard.name, target: party.name, ...found };
+    const found = guard.check(party, question, facts, ownOf(guard, facts.settings));
+    if (found !== undefined) return { guard: guard.kind, target: party.name, ...found };
   }
   return undefined;
 }
@@ -100,11 +112,13 @@ export function freshGuards(bootId: string): GuardState {
  */
 export function resumeGuards(
   state: GuardState,
-  context: { settings: GuardSettings; now: Instant; bootId: string },
+  { settings, now, bootId }: { settings: SettingsBySection; now: Instant; bootId: string },
 ): GuardState {
-  const { bootId } = context;
   if (state.bootId === bootId) return state;
-  return GUARDS.reduce((next, guard) => guard.resume?.(next, context) ?? next, { ...state, bootId });
+  return GUARDS.reduce((next, guard) => guard.resume?.(next, now, ownOf(guard, settings)) ?? next, {
+    ...state,
+    bootId,
+  });
 }
 
 /** State in place of one that could not be read: budgets count as used up for one window. */
@@ -123,13 +137,23 @@ export function withActions(state: GuardState, actions: readonly ActionMark[]): 
 }
 
 /** One cycle of what each guard remembers. Call it before anything is asked. */
-export function advanceGuards(state: GuardState, cycle: Cycle): GuardState {
-  const next = GUARDS.reduce((before, guard) => guard.advance?.(before, cycle) ?? before, state);
+export function advanceGuards(
+  state: GuardState,
+  cycle: Cycle & { readonly settings: GuardSettings },
+): GuardState {
+  const next = GUARDS.reduce(
+    (before, guard) => guard.advance?.(before, cycle, ownOf(guard, cycle.settings)) ?? before,
+    state,
+  );
   return applyCalendar(next, cycle.settings, cycle.now);
 }
 
 /** The part of `advanceGuards` that a new pause or silence needs to hold at once. */
-export function applyCalendar(state: GuardState, settings: GuardSettings, now: Instant): GuardState {
+export function applyCalendar(
+  state: GuardState,
+  settings: Pick<GuardSettings, "silences" | "maintenance">,
+  now: Instant,
+): GuardState {
   const { pause, ...rest } = state;
   const silences = [...settings.silences, ...state.silences];
   const { latches, calendar } = advanceCalendar({
@@ -150,18 +174,8 @@ export function applyCalendar(state: GuardState, settings: GuardSettings, now: I
 export function guardReport(
   targets: readonly Party[],
   facts: Facts & { readonly shadow: boolean },
-): Pick<GuardReport, "holding" | "budgets" | "escalated" | "paused" | "storm"> {
-  const { state, settings, past, now, shadow } = facts;
-  const cap = (scope: string | undefined) => ({
-    scope: scope === undefined ? "fleet" : `target:${scope}`,
-    left: budgetLeft({
-      state,
-      cap: scope === undefined ? settings.fleetCap : settings.targetCap,
-      scope,
-      shadow,
-      now,
-    }),
-  });
+): Pick<GuardReport, "holding" | "measured"> {
+  const { state, now, shadow } = facts;
   // Whatever the signal and the action: a calendar hold on one of them is found by its pattern.
   const any = targets.map(
     (target): Question => ({
@@ -176,17 +190,14 @@ export function guardReport(
       waiting: NOBODY,
     }),
   );
-  const inCalendar = ({ name }: Guard) =>
+  const inCalendar = (guard: Guard) =>
     state.calendar.some(
-      (c) => (c.kind === "silence" ? silenced : maintenance).name === name && c.untilMonoMs > now.monoMs,
+      (c) => (c.kind === "silence" ? silenced : maintenance) === guard && c.untilMonoMs > now.monoMs,
     );
   return {
     holding: GUARDS.filter(
       (guard) => inCalendar(guard) || any.some((one) => blockedBy(guard, one, facts) !== undefined),
-    ).map(({ name }) => name),
-    budgets: [cap(undefined), ...targets.map((t) => cap(t.name))],
-    escalated: targets.map(({ name }) => ({ target: name, escalated: past(name)?.escalation !== undefined })),
-    paused: pauseFinding(state.pause, now) !== undefined,
-    storm: state.storm.active,
+    ).map(({ kind }) => kind),
+    measured: GUARDS.flatMap((guard) => guard.measure?.(targets, facts, ownOf(guard, facts.settings)) ?? []),
   };
 }

@@ -74,7 +74,7 @@ const CLOSE: Readonly<Record<GuardName, Close>> = {
   },
 };
 
-const close = ({ name }: Guard, who: string, facts = OPEN) => (CLOSE[name] as Close)(facts, who);
+const close = ({ kind }: Guard, who: string, facts = OPEN) => (CLOSE[kind] as Close)(facts, who);
 
 /** A playbook of `shop` that calls two others. */
 const ACROSS = questionOf("shop", { callees: [partyOf("cache"), partyOf("gateway")] });
@@ -83,14 +83,14 @@ const ROLES = [
   { role: "callee", who: "gateway" },
 ] as const;
 
-describe.each(GUARDS)("the guard $name", (guard) => {
+describe.each(GUARDS)("the guard $kind", (guard) => {
   it.each(ROLES)(
     "closed for the $role holds, and names whom, exactly where it looks at the $role",
     ({ role, who }) => {
       const { all } = admission(ACROSS, close(guard, who));
       const fleet = guard.looksAt.includes("fleet");
       if (!fleet && !guard.looksAt.includes(role)) expect(all).toEqual([]);
-      else expect(all).toMatchObject([{ guard: guard.name, target: fleet ? "shop" : who }]);
+      else expect(all).toMatchObject([{ guard: guard.kind, target: fleet ? "shop" : who }]);
     },
   );
 
@@ -115,11 +115,11 @@ describe.each(GUARDS)("the guard $name", (guard) => {
 
   it("holds whatever asks but an undo", () => {
     for (const cause of ["alert", "person", "pre_timeout", "level"] as const)
-      expect(admission({ ...ACROSS, cause }, close(guard, "shop")).blocked?.guard).toBe(guard.name);
+      expect(admission({ ...ACROSS, cause }, close(guard, "shop")).blocked?.guard).toBe(guard.kind);
   });
 
   it("says what it is for in one line", () => {
-    expect(guard.docs).toMatch(/^[a-z][^\n]*[^\s.]$/);
+    expect(guard.docs.summary).toMatch(/^[a-z][^\n]*[^\s.]$/);
   });
 });
 
@@ -136,10 +136,10 @@ describe("several guards at once", () => {
         const facts = closed.reduce((before, guard) => close(guard, who, before), OPEN);
         const { all, blocked } = admission({ ...ACROSS, continues }, facts);
         const wanted = GUARDS.filter((g) => closed.includes(g) && !(continues && g.asked === "run"));
-        expect(all.map((b) => b.guard)).toEqual(wanted.map(({ name }) => name));
+        expect(all.map((b) => b.guard)).toEqual(wanted.map(({ kind }) => kind));
         expect(blocked).toBe(all[0]);
         for (const { target, guard } of all)
-          expect(target).toBe(GUARDS.find((g) => g.name === guard)?.looksAt.includes("fleet") ? "shop" : who);
+          expect(target).toBe(GUARDS.find((g) => g.kind === guard)?.looksAt.includes("fleet") ? "shop" : who);
       }),
       { numRuns: 500 },
     );
@@ -148,19 +148,19 @@ describe("several guards at once", () => {
   it("of one kind on the asker and on what it calls are told of the asker", () => {
     for (const guard of GUARDS) {
       const both = close(guard, "shop", close(guard, "gateway"));
-      expect(admission(ACROSS, both).all).toMatchObject([{ guard: guard.name, target: "shop" }]);
+      expect(admission(ACROSS, both).all).toMatchObject([{ guard: guard.kind, target: "shop" }]);
     }
   });
 
   it("hold the fleet, or the one that asks as well as what it calls", () => {
     const fleet = GUARDS.filter(({ looksAt }) => looksAt.includes("fleet"));
-    expect(fleet.map(({ name }) => name)).toEqual(["paused", "startup_hold", "storm_hold", "rate_cap_fleet"]);
+    expect(fleet.map(({ kind }) => kind)).toEqual(["paused", "startup_hold", "storm_hold", "rate_cap_fleet"]);
     for (const { looksAt } of GUARDS.filter((guard) => !fleet.includes(guard)))
       expect(looksAt).toEqual(["asker", "callee"]);
   });
 
   it("are asked at every step, but for those that the run's own first step closes", () => {
-    expect(GUARDS.filter(({ asked }) => asked === "run").map(({ name }) => name)).toEqual([
+    expect(GUARDS.filter(({ asked }) => asked === "run").map(({ kind }) => kind)).toEqual([
       "intent_unresolved",
       "cooldown_active",
       "backoff_active",
@@ -170,7 +170,7 @@ describe("several guards at once", () => {
   });
 
   it("have names of their own", () => {
-    expect(new Set(GUARDS.map(({ name }) => name)).size).toBe(GUARDS.length);
-    expect(Object.keys(CLOSE)).toEqual(GUARDS.map(({ name }) => name));
+    expect(new Set(GUARDS.map(({ kind }) => kind)).size).toBe(GUARDS.length);
+    expect(Object.keys(CLOSE)).toEqual(GUARDS.map(({ kind }) => kind));
   });
 });

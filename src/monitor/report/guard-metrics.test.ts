@@ -4,17 +4,17 @@ import type { GuardReport } from "../guards/guard.ts";
 import { GUARD_NAMES } from "../guards/index.ts";
 import { createGuardMetrics } from "./guard-metrics.ts";
 
+const budgets = (...left: readonly (readonly [string, number])[]) =>
+  left.map(([scope, value]) => ({ name: "predict_budget_left", labels: { scope }, value }));
+const escalated = (value: number) => ({ name: "predict_escalated", labels: { target: "shop" }, value });
+const paused = (value: number) => ({ name: "predict_paused", labels: {}, value });
+const storm = (value: number) => ({ name: "predict_storm", labels: {}, value });
+
 const CALM: GuardReport = {
   holding: [],
   blocked: [],
-  budgets: [
-    { scope: "fleet", left: 10 },
-    { scope: "target:shop", left: 4 },
-  ],
+  measured: [...budgets(["fleet", 10], ["target:shop", 4]), escalated(0), paused(0), storm(0)],
   verifications: [],
-  escalated: [{ target: "shop", escalated: false }],
-  paused: false,
-  storm: false,
 };
 
 function setup() {
@@ -30,21 +30,18 @@ function setup() {
 describe("metrics of the guards", () => {
   it("show what holds now, and count what was blocked", async () => {
     const { metrics, series } = setup();
-    const storm: GuardReport = {
+    const stormy: GuardReport = {
       ...CALM,
       holding: ["storm_hold", "escalated"],
       blocked: [
         { guard: "storm_hold", target: "shop", signal: "memory" },
         { guard: "storm_hold", target: "other", signal: "memory" },
       ],
-      budgets: [{ scope: "fleet", left: 0 }],
+      measured: [...budgets(["fleet", 0]), escalated(1), paused(1), storm(1)],
       verifications: [{ target: "shop", outcome: "ineffective" }],
-      escalated: [{ target: "shop", escalated: true }],
-      paused: true,
-      storm: true,
     };
-    metrics.record(storm);
-    metrics.record(storm);
+    metrics.record(stormy);
+    metrics.record(stormy);
     expect(await series("predict_guard_holding")).toHaveLength(GUARD_NAMES.length);
     expect(await series("predict_guard_holding")).toContain('predict_guard_holding{guard="storm_hold"} 1');
     expect(await series("predict_guard_holding")).toContain('predict_guard_holding{guard="paused"} 0');
@@ -62,8 +59,8 @@ describe("metrics of the guards", () => {
 
   it("follow the newest cycle: what is over is 0, what is gone has no series", async () => {
     const { metrics, series } = setup();
-    metrics.record({ ...CALM, holding: ["paused"], paused: true, storm: true });
-    metrics.record({ ...CALM, budgets: [{ scope: "fleet", left: 9 }], escalated: [] });
+    metrics.record({ ...CALM, holding: ["paused"], measured: [escalated(1), paused(1), storm(1)] });
+    metrics.record({ ...CALM, measured: [...budgets(["fleet", 9]), paused(0), storm(0)] });
     expect(await series("predict_guard_holding")).toContain('predict_guard_holding{guard="paused"} 0');
     expect(await series("predict_budget_left")).toEqual(['predict_budget_left{scope="fleet"} 9']);
     expect(await series("predict_escalated")).toEqual([]);

@@ -1,5 +1,7 @@
 import type { Controls } from "../cycle/controls.ts";
 import type { TickReport } from "../cycle/types.ts";
+import { measuredAs } from "../guards/guard.ts";
+import { BUDGET_LEFT } from "../guards/rate-cap/index.ts";
 import type { Pause, Silence } from "../kernel/guards.ts";
 import type { Try } from "../kernel/verification.ts";
 import { iso, isoOrNull } from "./json.ts";
@@ -16,7 +18,10 @@ export function guardStatus(latest: TickReport | undefined, { guards }: Known) {
     blocked: (latest?.guards.blocked ?? []).map(({ guard, target, signal }) => ({
       ...{ guard, target, metric: signal },
     })),
-    budgets: latest?.guards.budgets ?? [],
+    budgets: [...measuredAs(latest?.guards ?? { measured: [] }, BUDGET_LEFT)].map(([scope, left]) => ({
+      scope,
+      left,
+    })),
     paused: pause === undefined ? null : pauseFields(pause),
     silences: silences.map(silenceFields),
     calendar: calendar.map(({ kind, target, signal, action, detail }) => ({

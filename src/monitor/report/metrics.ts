@@ -59,7 +59,7 @@ function instruments(registry: Registry) {
   return {
     since: gauge(
       "predict_since_last_mitigation_seconds",
-      "Seconds since the last mitigation of the target.",
+      "Seconds since the last mitigation of the target; none before the first.",
       ["target"],
     ),
     sourceUp: gauge(
@@ -69,25 +69,26 @@ function instruments(registry: Registry) {
     ),
     cycles: counter("predict_cycles_total", "Prediction cycles completed."),
     decisions: counter("predict_decisions_total", "Decisions by reason.", ["reason"]),
-    mitigations: counter("predict_mitigations_total", "Mitigations by outcome.", [
-      "target",
-      "signal",
-      "outcome",
-    ]),
+    mitigations: counter(
+      "predict_mitigations_total",
+      "Mitigations; `outcome`: `applied`, `partial`, `refused`, `failed`, `unknown`, `expired`, `dropped` or `shadow`. Each counts once, at its end.",
+      ["target", "signal", "outcome"],
+    ),
     undone: counter(
       "predict_containment_undone_total",
-      "Actions that took back an earlier one, by outcome.",
+      "Actions that took back an earlier one, by outcome: they are no mitigations.",
       ["target", "action", "outcome"],
     ),
     playbooks: counter(
       "predict_playbook_decisions_total",
-      "Decisions on playbooks that an alert or a forecast asked for, by reason.",
+      "Decisions on playbooks that an alert or a forecast asked for, one a cycle.",
       ["playbook", "reason"],
     ),
-    observations: counter("predict_observations_total", "Observations by source and status.", [
-      "source",
-      "status",
-    ]),
+    observations: counter(
+      "predict_observations_total",
+      "Observations; `status`: `ok`, `missing`, `stale`, `invalid`, `unreachable`.",
+      ["source", "status"],
+    ),
     notices: counter("predict_notices_total", "Events a person should know of.", ["event"]),
     duration: new Histogram({
       name: "predict_cycle_duration_seconds",

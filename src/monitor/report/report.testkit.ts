@@ -76,11 +76,8 @@ export function reportOf(over: Partial<TickReport> = {}): TickReport {
     guards: {
       holding: [],
       blocked: [],
-      budgets: [],
+      measured: [],
       verifications: [],
-      escalated: [],
-      paused: false,
-      storm: false,
     },
     verified: [],
     sources: [

@@ -14,7 +14,7 @@ export function createScoreMetrics(registry: Registry): { record(scores: readonl
   const m = {
     mape: gauge(
       "predict_forecast_mape_ratio",
-      "Rolling mean absolute percentage error of the forecasts, as a share.",
+      "Rolling mean absolute percentage error of the forecasts, as a share; half-life 6 h, as of all rolling figures.",
     ),
     coverage: gauge("predict_interval_coverage_ratio", "Rolling share of outcomes inside the interval."),
     nominal: gauge(
@@ -24,25 +24,37 @@ export function createScoreMetrics(registry: Registry): { record(scores: readonl
     brier: gauge("predict_probability_brier_score", "Rolling mean squared error of the probability."),
     ece: gauge(
       "predict_probability_calibration_error",
-      "Rolling calibration error of the probability over its deciles.",
+      "Rolling mean distance between the probability said and the share seen, over the deciles.",
     ),
-    said: gauge("predict_calibration_forecast_mean", "Mean probability said, by decile.", ["decile"]),
+    said: gauge("predict_calibration_forecast_mean", "Mean probability said, by decile, 1 to 10.", [
+      "decile",
+    ]),
     seen: gauge("predict_calibration_observed_ratio", "Share of forecasts that came true, by decile.", [
       "decile",
     ]),
     count: gauge("predict_calibration_forecasts", "Forecasts in the decile, the older counting less.", [
       "decile",
     ]),
-    forecasts: gauge("predict_forecasts", "Forecasts since the start, by what became of them.", ["fate"]),
-    alarms: gauge("predict_alarms", "Alarms since the start, by what became of them.", ["fate"]),
-    breaches: gauge(
-      "predict_breaches",
-      "Excursions above the SLO since the start, by whether they were foretold.",
+    forecasts: gauge(
+      "predict_forecasts",
+      "Forecasts since the start: `scored`, `unscored` (no sample), `voided` (an action came between), `thinned`.",
       ["fate"],
     ),
-    lead: gauge("predict_alarm_lead_seconds", "Lead of the last true alarms before the breach.", [
-      "statistic",
-    ]),
+    alarms: gauge(
+      "predict_alarms",
+      "Alarms since the start: `true`, `false`, `late`, `unknowable` (acted on).",
+      ["fate"],
+    ),
+    breaches: gauge(
+      "predict_breaches",
+      "Excursions above the SLO since the start: `announced`, `unannounced`, `unknowable`.",
+      ["fate"],
+    ),
+    lead: gauge(
+      "predict_alarm_lead_seconds",
+      "`mean` and `median` lead of the last 64 true alarms before the breach.",
+      ["statistic"],
+    ),
     poor: gauge("predict_predictor_miscalibrated", "1 while the recent calibration of the predictor is bad."),
   };
   return {

@@ -18,7 +18,10 @@ export function createSeriesMetrics(registry: Registry): { record(decisions: rea
       "predict_forecast",
       "Forecast of the deciding predictor at the horizon, in the signal's unit.",
     ),
-    probability: gauge("predict_probability", "Probability that the deciding predictor gives, 0 to 1."),
+    probability: gauge(
+      "predict_probability",
+      "Probability that the deciding predictor gives, 0 to 1; for the linear one 0 at the SLO to 1 at the hard limit.",
+    ),
     r2: gauge("predict_r2", "Coefficient of determination of the linear predictor's fit, 0 to 1."),
     risk: gauge("predict_in_risk_state", "1 while the series is in its risk state (hysteresis)."),
     slo: gauge("predict_slo", "Service level objective of the signal, in its unit."),

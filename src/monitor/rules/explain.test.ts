@@ -75,7 +75,7 @@ const SURE: Verdict = {
 
 /** A decision that a guard blocks, with what the guard is for. */
 const blocked = (guard: string) => {
-  const because = GUARDS.find(({ name }) => name === guard)?.docs;
+  const because = GUARDS.find(({ kind }) => kind === guard)?.docs.summary;
   return { reason: guard, ...(because === undefined ? {} : { because }) };
 };
 
@@ -167,8 +167,10 @@ describe("explain", () => {
   });
 
   it("says of every guard what it is for, and names one that does not say it", () => {
-    for (const { name, docs } of GUARDS)
-      expect(explain({ ...BASE, ...blocked(name) })).toBe(`blocked: an action is asked for, but ${docs}`);
+    for (const { kind, docs } of GUARDS)
+      expect(explain({ ...BASE, ...blocked(kind) })).toBe(
+        `blocked: an action is asked for, but ${docs.summary}`,
+      );
     expect(explain({ ...BASE, ...blocked("elsewhere") })).toBe(
       "blocked: an action is asked for, but elsewhere",
     );

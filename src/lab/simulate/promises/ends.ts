@@ -1,4 +1,5 @@
 import type { TickReport } from "../../../monitor/cycle/types.ts";
+import { measuredAs } from "../../../monitor/guards/guard.ts";
 import type { SignalName } from "../scenario.ts";
 import type { Checker } from "../world/facts.ts";
 import { clockText, type Sight } from "./kit.ts";
@@ -23,9 +24,13 @@ export function endsChecker({ world, main }: Sight): Checker {
     call: ({ intent, atMs }) => void lastCall.set(intent.target, atMs),
     cycle({ site, report, atMs }) {
       if (site !== main()) return;
-      if (report.guards.storm) stormMs = atMs;
+      if (measuredAs(report.guards, "predict_storm").get("") === 1) stormMs = atMs;
       newest = report;
-      escalated = new Set(report.guards.escalated.filter((e) => e.escalated).map((e) => e.target));
+      escalated = new Set(
+        [...measuredAs(report.guards, "predict_escalated")].flatMap(([target, is]) =>
+          is === 1 ? [target] : [],
+        ),
+      );
     },
     end() {
       const site = main();

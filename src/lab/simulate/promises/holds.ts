@@ -1,3 +1,4 @@
+import { exitShareOf } from "../../../monitor/guards/storm/index.ts";
 import type { Run } from "../../../monitor/playbooks/run.ts";
 import type { CallFact, Checker, CycleFact, SiteView, ToldFact } from "../world/facts.ts";
 import type { Site } from "../world/site.ts";
@@ -96,7 +97,8 @@ export class HoldsChecker extends Watcher implements Checker {
    * undefined: it need not.
    */
   #weather({ site, report, beganMs: atMs }: CycleFact): string | undefined {
-    const { share, minTargets, windowMs, exitShare, calmMs } = site.settings.guards.storm;
+    const { share, minTargets, windowMs, calmMs } = site.settings.guards.storm;
+    const exitShare = exitShareOf(site.settings.guards.storm);
     const w = this.#weathers.get(site.name) ?? this.#fresh();
     this.#weathers.set(site.name, w);
     const now = new Map<string, boolean | undefined>();

@@ -1,3 +1,4 @@
+import { measuredAs } from "../../../monitor/guards/guard.ts";
 import type { Checker, CycleFact, IntentFact, SiteView, ToldFact } from "../world/facts.ts";
 import { PerSeries } from "../world/per-series.ts";
 import { clockText, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
@@ -167,12 +168,12 @@ export class VerifiesChecker extends Watcher implements Checker {
 
   #paged({ site, report, atMs, beganMs }: CycleFact): void {
     const cycleMs = site.settings.cycleMs;
-    for (const { target, escalated } of report.guards.escalated) {
+    for (const [target, escalated] of measuredAs(report.guards, "predict_escalated")) {
       const past = this.#pasts.of(site, target);
       const reachable = this.sight.world.faults.find("pager_down") === undefined && site.wentOnMs < beganMs;
       const page = this.sight.world.pages.get(target);
       const told = page !== undefined && page.atMs >= atMs - 3 * cycleMs;
-      past.cyclesUntold = escalated && reachable && !told ? past.cyclesUntold + 1 : 0;
+      past.cyclesUntold = escalated === 1 && reachable && !told ? past.cyclesUntold + 1 : 0;
       if (past.cyclesUntold > PAGE_CYCLES)
         this.broken(
           `${site.name} has escalated ${target} and has told nobody for ${past.cyclesUntold} cycles`,

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { measuredAs } from "../../guards/guard.ts";
+import { BUDGET_LEFT } from "../../guards/rate-cap/index.ts";
 import type { Store } from "../../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
 import { CYCLE_MS, GUARDS, settingsOf, steep, targetOf, virtualTime } from "../testbed.ts";
@@ -128,7 +130,7 @@ describe("a run that an alert started and a stop kept from its first step", () =
     const { guards } = await second.cycle();
     expect(second.effects()).toEqual(["limit"]);
     const { actions } = second.loop.settings.guards.fleetCap;
-    expect(guards.budgets).toContainEqual({ scope: "fleet", left: actions - 1 });
+    expect(measuredAs(guards, BUDGET_LEFT).get("fleet")).toBe(actions - 1);
   });
 });
 
@@ -143,10 +145,7 @@ describe("a run that an alert started and a full disk kept from its first step",
     const guards = { ...GUARDS, fleetCap: cap, targetCap: cap };
     const store = createMemoryStore({ disk, clock: time.clock });
     const bed = bedOf({ store, time, settings: { targets: [GATEWAY], playbooks: [told], guards } });
-    const fleetLeft = async () => {
-      const { budgets } = (await bed.cycle()).guards;
-      return budgets.find(({ scope }) => scope === "fleet")?.left;
-    };
+    const fleetLeft = async () => measuredAs((await bed.cycle()).guards, BUDGET_LEFT).get("fleet");
     return { disk, bed, fleetLeft };
   };
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { measuredAs } from "../../guards/guard.ts";
 import type { EscalationAlert, Escalator } from "../../kernel/verification.ts";
 import { createMemoryDisk, createMemoryStore, type MemoryDisk } from "../../store/memory/index.ts";
 import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/testbed.ts";
@@ -70,7 +71,7 @@ describe("after an action", () => {
     expect(w.told.notices.filter((n) => n.event === "target escalated")).toHaveLength(1);
     const last = w.told.cycles.at(-1);
     expect(last?.decisions[0]).toMatchObject({ act: false, reason: "escalated" });
-    expect(last?.guards.escalated).toEqual([{ target: "product-api", escalated: true }]);
+    expect(last && [...measuredAs(last.guards, "predict_escalated")]).toEqual([["product-api", 1]]);
   });
 
   it("that was refused counts as one that did not help", async () => {
@@ -333,7 +334,8 @@ describe("a storm", () => {
     });
     await w.cycles(20);
     expect(w.fleet.calls).toEqual([]);
-    expect(w.told.cycles.at(-1)?.guards.storm).toBe(true);
+    const newest = w.told.cycles.at(-1);
+    expect(newest && measuredAs(newest.guards, "predict_storm").get("")).toBe(1);
     expect(w.told.cycles.at(-1)?.decisions.map((d) => d.reason)).toContain("storm_hold");
   });
 });

@@ -1,9 +1,23 @@
-import type { BackoffSettings } from "../../kernel/guards.ts";
+import { z } from "zod";
+import { number, seconds, setting } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import { formatDuration } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import { unhelpfulInARow } from "../../kernel/tries.ts";
 import type { Try } from "../../kernel/verification.ts";
 import type { Finding, Guard } from "../guard.ts";
+
+const settings = z
+  .strictObject({
+    factor: setting(
+      number({ min: 1, max: 10, unit: "a factor" }).default(2),
+      "the cooldown is multiplied by this for each action that did not help",
+    ),
+    max_seconds: setting(seconds(0, 86_400).default(3600), "longest pause after actions that did not help"),
+  })
+  .prefault({});
+
+type BackoffSettings = Internal<typeof settings>;
 
 /** Longest exponent: beyond it every factor has reached its cap. */
 const MAX_EXPONENT = 30;
@@ -35,11 +49,14 @@ export function backoffFinding(input: {
   };
 }
 
-export const backoff: Guard = {
-  name: "backoff_active",
+export const backoff = {
+  kind: "backoff_active",
   looksAt: ["asker", "callee"],
   asked: "run",
-  docs: "the last actions did not help, so the cooldown is longer",
-  check: ({ name, cooldownMs }, _, { past, settings, now }) =>
-    backoffFinding({ tries: past(name)?.tries ?? [], cooldownMs, settings: settings.backoff, now }),
-};
+  docs: { summary: "the last actions did not help, so the cooldown is longer" },
+  section: "backoff",
+  settings,
+  metrics: [],
+  check: ({ name, cooldownMs }, _, { past, now }, settings) =>
+    backoffFinding({ tries: past(name)?.tries ?? [], cooldownMs, settings, now }),
+} as const satisfies Guard<BackoffSettings>;

@@ -1,8 +1,27 @@
-import type { CompletenessSettings } from "../../kernel/guards.ts";
+import { z } from "zod";
+import { count, setting, share, window } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import { seriesKey } from "../../kernel/target.ts";
 import { formatDuration, percent } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { DataFindings, Finding, Guard, GuardState, ObservedSignal, ObservedTarget } from "../guard.ts";
+
+const settings = z
+  .strictObject({
+    target_share: setting(share().default(0.5), "least share of a target's signals that must be usable"),
+    fleet_share: setting(
+      share().default(0.5),
+      "least share of the series seen of late that must have a value",
+    ),
+    min_series: setting(
+      count(1, 100_000, "series").default(8),
+      "below so many series guards.completeness.fleet_share says nothing",
+    ),
+    memory_seconds: setting(window().default(900), "how long a series is expected after it was last seen"),
+  })
+  .prefault({});
+
+type CompletenessSettings = Internal<typeof settings>;
 
 type Memory = Pick<GuardState, "seen">;
 
@@ -57,21 +76,24 @@ function describeTarget(
 }
 
 /** Holds a target on too small a part of its own data, and every target on too small a part of the fleet's. */
-export const completeness: Guard = {
-  name: "data_partial",
+export const completeness = {
+  kind: "data_partial",
   looksAt: ["asker", "callee"],
   asked: "step",
-  docs: "too much of the data is missing",
+  docs: { summary: "too much of the data is missing" },
+  section: "completeness",
+  settings,
+  metrics: [],
   check(party, _, { state }): Finding | undefined {
     const detail = state.data.fleet ?? state.data.targets[party.name];
     return detail === undefined ? undefined : { detail };
   },
-  advance: (state, { targets, settings, now }) => ({
+  advance: (state, { targets, now }, settings) => ({
     ...state,
-    ...findCompleteness({ state, targets, settings: settings.completeness, now }),
+    ...findCompleteness({ state, targets, settings, now }),
   }),
   resume: (state) => ({ ...state, seen: {}, data: { targets: {} } }),
-};
+} as const satisfies Guard<CompletenessSettings>;
 
 /** Noted anew only every tenth of the memory, so that not every cycle copies the whole of it. */
 function remember(

@@ -1,3 +1,4 @@
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import { cooldownLeftMs } from "../../kernel/cooldown.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { Guard, Party, TargetMemory } from "../guard.ts";
@@ -10,10 +11,12 @@ export function targetCooldownMs(party: Party, memory: TargetMemory, shadow: boo
 
 /** At most one action of a target per cooldown: of the one that asks, and of everything that is called. */
 export const cooldown: Guard = {
-  name: "cooldown_active",
+  kind: "cooldown_active",
   looksAt: ["asker", "callee"],
   asked: "run",
-  docs: "the target is in cooldown",
+  docs: { summary: "the target is in cooldown" },
+  settings: NO_SETTINGS,
+  metrics: [],
   check(party, { shadow }, { memory, now }) {
     const leftMs = targetCooldownMs(party, memory(party.name), shadow, now);
     if (leftMs <= 0) return undefined;

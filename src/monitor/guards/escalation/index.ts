@@ -1,3 +1,4 @@
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import { isoUtc, oneLine } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { Escalation } from "../../kernel/verification.ts";
@@ -16,10 +17,22 @@ export function escalationFinding(escalation: Escalation | undefined, now: Insta
   return { detail: `since ${isoUtc(since.wallMs)}, ${why}; ${who}` };
 }
 
+const WAITING = "predict_escalated";
+
 export const escalated: Guard = {
-  name: "escalated",
+  kind: "escalated",
   looksAt: ["asker", "callee"],
   asked: "step",
-  docs: "the target waits for a person",
+  docs: { summary: "the target waits for a person" },
+  settings: NO_SETTINGS,
+  metrics: [
+    { name: WAITING, type: "gauge", labels: ["target"], help: "1 while the target waits for a person." },
+  ],
   check: ({ name }, _, { past, now }) => escalationFinding(past(name)?.escalation, now),
+  measure: (targets, { past }) =>
+    targets.map(({ name }) => ({
+      name: WAITING,
+      labels: { target: name },
+      value: past(name)?.escalation === undefined ? 0 : 1,
+    })),
 };

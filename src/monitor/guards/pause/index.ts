@@ -1,3 +1,4 @@
+import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import type { Pause } from "../../kernel/guards.ts";
 import { isoUtc, oneLine } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
@@ -41,16 +42,23 @@ export function resumePause(pause: Pause | undefined, now: Instant): Pause | und
   return leftMs <= 0 ? undefined : { ...pause, untilMonoMs: now.monoMs + leftMs };
 }
 
+const PAUSED = "predict_paused";
+
 /** Holds every action while a person has paused the monitor. */
 export const paused: Guard = {
-  name: "paused",
+  kind: "paused",
   looksAt: ["fleet"],
   asked: "step",
-  docs: "acting is paused",
+  docs: { summary: "acting is paused" },
+  settings: NO_SETTINGS,
+  metrics: [{ name: PAUSED, type: "gauge", labels: [], help: "1 while a person has paused all acting." }],
   check: (_, __, { state, now }) => pauseFinding(state.pause, now),
-  resume(state, { now }) {
+  resume(state, now) {
     const { pause: before, ...rest } = state;
     const pause = resumePause(before, now);
     return pause === undefined ? rest : { ...rest, pause };
   },
+  measure: (_, { state, now }) => [
+    { name: PAUSED, labels: {}, value: pauseFinding(state.pause, now) === undefined ? 0 : 1 },
+  ],
 };

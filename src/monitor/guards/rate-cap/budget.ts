@@ -1,7 +1,12 @@
-import type { CapSettings } from "../../kernel/guards.ts";
 import { formatDuration } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { ActionMark, Finding, GuardState, Question } from "../guard.ts";
+
+/** At most `actions` within any window of `windowMs`, counted from their intents. */
+export interface CapSettings {
+  readonly actions: number;
+  readonly windowMs: number;
+}
 
 type Counted = Pick<GuardState, "actions" | "lostMonoMs">;
 

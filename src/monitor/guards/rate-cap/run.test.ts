@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { admit, releaseRun } from "../../cycle/admit.ts";
 import { getOrCreateTargetState } from "../../cycle/execute/state.ts";
-import type { CapSettings } from "../../kernel/guards.ts";
 import type { Question } from "../guard.ts";
 import { guardSettings, loopOf, partyOf, questionOf } from "../guards.testkit.ts";
 import { freshGuards } from "../index.ts";
+import type { CapSettings } from "./budget.ts";
 import { budgetLeft } from "./budget.ts";
 
 const MINUTE = 60_000;

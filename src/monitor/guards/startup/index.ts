@@ -1,7 +1,19 @@
-import type { StartupSettings } from "../../kernel/guards.ts";
+import { z } from "zod";
+import { count, setting, window } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import { formatDuration } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { Finding, Guard, StartMark } from "../guard.ts";
+
+const settings = z
+  .strictObject({
+    starts: setting(count(2, 100, "starts").default(3), "so many starts within the window are a crash loop"),
+    window_seconds: setting(window().default(600), "window of guards.startup.starts"),
+    quiet_seconds: setting(window().default(300), "a crash loop is over so long after the last start"),
+  })
+  .prefault({});
+
+type StartupSettings = Internal<typeof settings>;
 
 /** Starts kept: more than any crash loop needs. */
 const MAX_STARTS = 100;
@@ -42,14 +54,14 @@ export function resumeStarts(starts: readonly StartMark[], keepMs: number, now: 
     .map((s) => ({ wallMs: s.wallMs, monoMs: now.monoMs }));
 }
 
-export const startup: Guard = {
-  name: "startup_hold",
+export const startup = {
+  kind: "startup_hold",
   looksAt: ["fleet"],
   asked: "step",
-  docs: "the monitor has restarted too often",
-  check: (_, __, { state, settings, now }) => startupFinding(state.starts, settings.startup, now),
-  resume: (state, { settings, now }) => ({
-    ...state,
-    starts: resumeStarts(state.starts, settings.startup.windowMs, now),
-  }),
-};
+  docs: { summary: "the monitor has restarted too often" },
+  section: "startup",
+  settings,
+  metrics: [],
+  check: (_, __, { state, now }, settings) => startupFinding(state.starts, settings, now),
+  resume: (state, now, { windowMs }) => ({ ...state, starts: resumeStarts(state.starts, windowMs, now) }),
+} as const satisfies Guard<StartupSettings>;

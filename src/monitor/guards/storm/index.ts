@@ -1,8 +1,38 @@
-import type { StormSettings } from "../../kernel/guards.ts";
+import { z } from "zod";
+import { count, setting, share, window } from "../../../common/settings/fields.ts";
+import type { Internal } from "../../../common/settings/internal.ts";
 import { formatDuration, percent } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
 import type { Finding, Guard, ObservedTarget, StormState } from "../guard.ts";
 import { sameList, sameParts } from "../same.ts";
+
+const settings = z
+  .strictObject({
+    share: setting(
+      share().default(0.3),
+      "more than this share of the targets turning at risk within the window is a storm",
+    ),
+    min_targets: setting(count(2, 10_000, "targets").default(3), "fewer targets at risk are no storm"),
+    window_seconds: setting(window().default(300), "window within which targets turn at risk in a storm"),
+    exit_share: setting(share().optional(), "a storm ends when at most this share of the targets is unwell", {
+      shownDefault: "half of guards.storm.share",
+    }),
+    calm_seconds: setting(window().default(300), "for so long it must be calm before a storm ends"),
+  })
+  .refine(({ share, exit_share: exit = 0 }) => exit <= share, {
+    path: ["exit_share"],
+    error: ({ input }) => {
+      const { share, exit_share } = input as { share: number; exit_share: number };
+      return `must not be above guards.storm.share: exit_share ${exit_share}, share ${share}`;
+    },
+  })
+  .prefault({});
+
+type StormSettings = Internal<typeof settings>;
+
+/** A storm ends when at most this share is unwell. */
+export const exitShareOf = ({ share, exitShare = share / 2 }: Pick<StormSettings, "share" | "exitShare">) =>
+  exitShare;
 
 export const CALM: StormState = {
   active: false,
@@ -54,7 +84,7 @@ export function advanceStorm(input: {
       : { active: false, ...counted };
   }
   const { sinceMs, sinceMonoMs } = state;
-  if (share(unwellCount) > settings.exitShare) return { active: true, sinceMs, sinceMonoMs, ...counted };
+  if (share(unwellCount) > exitShareOf(settings)) return { active: true, sinceMs, sinceMonoMs, ...counted };
   const calmSinceMonoMs = state.calmSinceMonoMs ?? now.monoMs;
   if (now.monoMs - calmSinceMonoMs >= settings.calmMs) return { active: false, ...counted };
   return { active: true, sinceMs, sinceMonoMs, calmSinceMonoMs, ...counted };
@@ -64,7 +94,7 @@ export function advanceStorm(input: {
 export function stormFinding(state: StormState, settings: StormSettings, now: Instant): Finding | undefined {
   if (!state.active) return undefined;
   const calmSince = state.calmSinceMonoMs;
-  const counts = `${state.unwellCount} of ${state.total} targets are unwell, it ends when at most ${percent(settings.exitShare)} are for ${formatDuration(settings.calmMs)}`;
+  const counts = `${state.unwellCount} of ${state.total} targets are unwell, it ends when at most ${percent(exitShareOf(settings))} are for ${formatDuration(settings.calmMs)}`;
   return {
     ...(calmSince === undefined ? {} : { untilMs: now.wallMs + (calmSince + settings.calmMs - now.monoMs) }),
     detail:
@@ -82,15 +112,23 @@ export function resumeStorm(state: StormState, now: Instant): StormState {
   };
 }
 
-export const storm: Guard = {
-  name: "storm_hold",
+const STORM = "predict_storm";
+
+export const storm = {
+  kind: "storm_hold",
   looksAt: ["fleet"],
   asked: "step",
-  docs: "too many targets are at risk at once",
-  check: (_, __, { state, settings, now }) => stormFinding(state.storm, settings.storm, now),
-  advance: (state, { targets, settings, now }) => ({
+  docs: { summary: "too many targets are at risk at once" },
+  section: "storm",
+  settings,
+  metrics: [
+    { name: STORM, type: "gauge", labels: [], help: "1 while too many targets turned at risk at once." },
+  ],
+  check: (_, __, { state, now }, settings) => stormFinding(state.storm, settings, now),
+  advance: (state, { targets, now }, settings) => ({
     ...state,
-    storm: advanceStorm({ state: state.storm, targets, settings: settings.storm, now }),
+    storm: advanceStorm({ state: state.storm, targets, settings, now }),
   }),
-  resume: (state, { now }) => ({ ...state, storm: resumeStorm(state.storm, now) }),
-};
+  measure: (_, { state }) => [{ name: STORM, labels: {}, value: state.storm.active ? 1 : 0 }],
+  resume: (state, now) => ({ ...state, storm: resumeStorm(state.storm, now) }),
+} as const satisfies Guard<StormSettings>;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { StormState } from "../guard.ts";
 import { guardSettings, stored } from "../guards.testkit.ts";
-import { advanceStorm, CALM, resumeStorm, stormFinding } from "./index.ts";
+import { advanceStorm, CALM, exitShareOf, resumeStorm, stormFinding } from "./index.ts";
 
 const MINUTE = 60_000;
 const { storm: settings } = guardSettings();
@@ -117,7 +117,7 @@ describe("storm hold", () => {
             if (c === "+") sick.add(n);
             if (c === "-") sick.delete(n);
           }
-          if (sick.size / 8 > settings.exitShare) aboveAt = monoMs;
+          if (sick.size / 8 > exitShareOf(settings)) aboveAt = monoMs;
           const next = see(stored(state), picture.join(""), monoMs);
           if (state.active && !next.active) expect(monoMs - aboveAt).toBeGreaterThanOrEqual(settings.calmMs);
           if (!state.active && next.active) {
