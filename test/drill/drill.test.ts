@@ -8,8 +8,7 @@ import { modelDrift } from "../../src/lab/drill/drills/model-drift.ts";
 import { figuresOf } from "../../src/lab/drill/figures.ts";
 import { paceOf } from "../../src/lab/drill/pace.ts";
 import { runDrill } from "../../src/lab/drill/run/run.ts";
-import { descendantsOf, isAlive, spawnHelius } from "../e2e/kit/process.ts";
-import { waitFor } from "../setup/ports.ts";
+import { descendantsOf, isAlive } from "../e2e/kit/process.ts";
 import { requireServer } from "../setup/require-server.ts";
 
 // Two drills as they are, on real processes, with less quiet and a shorter watch.
@@ -88,25 +87,3 @@ test("latency is foreseen without Prometheus, drift is contained with it, and no
 function isService(pid: number): boolean {
   return isAlive(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("main.ts\0service");
 }
-
-test("Ctrl-C in the middle ends everything and leaves nothing behind", async () => {
-  const drill = spawnHelius({
-    args: ["drill", "memory-leak", "--heal=on"],
-    cwd: folder,
-    env: { TMPDIR: folder },
-  });
-  try {
-    await waitFor(() => drill.stderr().includes("quiet"), { what: "the quiet phase", timeoutMs: 60_000 });
-    const children = descendantsOf(drill.pid);
-    expect(children.length).toBeGreaterThanOrEqual(2);
-    expect(readdirSync(folder)).toHaveLength(1);
-    const { code } = await drill.end("SIGINT", 20_000);
-    expect(code).toBe(130);
-    expect(drill.stderr()).toContain("interrupted, everything is stopped");
-    expect(children.filter(isAlive)).toEqual([]);
-    expect(readdirSync(folder)).toEqual([]);
-  } finally {
-    for (const pid of descendantsOf(drill.pid)) process.kill(pid, "SIGKILL");
-    await drill.destroy();
-  }
-});

@@ -4,6 +4,7 @@ import { SCENARIOS } from "./run.ts";
 
 const names = Object.keys(SCENARIOS).filter((name) => !name.startsWith("kill-"));
 
-describe("faults around real processes", { timeout: 900_000 }, () => {
+// Side by side: each on a stage of its own, and mostly waiting.
+describe("faults around real processes", { timeout: 900_000, concurrent: true }, () => {
   test.for(names)("%s", keepsItsPromises);
 });

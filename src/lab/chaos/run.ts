@@ -50,15 +50,15 @@ export function verdictOf({ violations }: Summary): string {
 }
 
 /**
- * A slow recovery breaks a promise only where the machine was free to be quick: with more processes waiting than cores,
- * it says as much of the others.
+ * A slow recovery breaks a promise only where the machine was free to be quick: with more processes waiting than cores in
+ * the last minute, it says as much of the others.
  */
 function sumUp({ recoveriesMs, violations, ...rest }: Findings): Summary {
   if (recoveriesMs.length === 0) return { ...rest, violations, recovery: undefined };
   const sorted = [...recoveriesMs].sort((a, b) => a - b);
   const late = sorted.filter((ms) => ms > LIMIT_MS).length;
   const longestMs = sorted.at(-1) ?? 0;
-  const idle = (loadavg()[1] ?? 0) <= 2 * availableParallelism();
+  const idle = (loadavg()[0] ?? 0) <= 2 * availableParallelism();
   const slow =
     late > 0 && idle
       ? [`${late} recoveries took longer than ${LIMIT_MS} ms, up to ${longestMs.toFixed(0)}`]
