@@ -31,7 +31,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   "cli/drill.ts": { rooms: ["cli", "lab"], packages: ["node:*"] },
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
   "common/settings": { rooms: [], packages: ["zod"] },
-  "common/security": { rooms: ["common/net"], packages: ["node:*"] },
+  "common/security": { rooms: ["common/net"], packages: ["node:*", "ipaddr.js"] },
   "common/text": { rooms: [], packages: [] },
   "common/telemetry": { rooms: [], packages: ["node:*", "pino", "pino-pretty", "prom-client"] },
   "monitor/kernel": { rooms: [], packages: [] },

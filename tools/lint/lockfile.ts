@@ -20,6 +20,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const file = process.argv[2] ?? fileURLToPath(new URL("../../package-lock.json", import.meta.url));
   const weak = withoutHash(readFileSync(file, "utf8"));
   for (const path of weak)
-    console.error(`${file}: ${path} has no sha512 hash; add what "npm view NAME@VERSION dist.integrity" says`);
+    console.error(
+      `${file}: ${path} has no sha512 hash; add what "npm view NAME@VERSION dist.integrity" says`,
+    );
   if (weak.length > 0) process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createGate, type RefusalEvent } from "./gate.ts";
-import { addressKey, Lockout } from "./lockout.ts";
+import { addressKey, isLoopback, Lockout } from "./lockout.ts";
 import { createTokenSet } from "./tokens.ts";
 
 function gate() {
@@ -40,14 +40,10 @@ describe("Lockout", () => {
     expect(lockout.failed("a", nowMs).lockedMs).toBe(30_000);
   });
 
-  test("failures spread thinly lock nobody out, and a success starts anew", () => {
+  test("failures spread thinly lock nobody out", () => {
     const lockout = new Lockout();
     for (let n = 0; n < 100; n += 1) expect(lockout.failed("a", n * 60_000).lockedMs).toBe(0);
-    for (let n = 0; n < 100; n += 1) {
-      for (let m = 0; m < 9; m += 1) expect(lockout.failed("b", n).lockedMs).toBe(0);
-      lockout.succeeded("b");
-    }
-    expect(lockout.lockedOut(0)).toBe(0);
+    expect(lockout.locked(0)).toEqual([]);
   });
 
   test("whatever others do, an address that never failed may try, and memory is bounded", () => {
@@ -55,7 +51,7 @@ describe("Lockout", () => {
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.nat(20_000)), { maxLength: 400 }),
         (history) => {
-          const lockout = new Lockout({ maxAddresses: 16 });
+          const lockout = new Lockout({ maxKeys: 16 });
           let nowMs = 0;
           for (const [who, stepMs] of history) {
             nowMs += stepMs;
@@ -90,6 +86,7 @@ describe("Lockout", () => {
   test.each([
     ["127.0.0.1", "127.0.0.1"],
     ["::ffff:10.1.2.3", "10.1.2.3"],
+    ["::FFFF:0a01:0203", "10.1.2.3"],
     ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
     ["2001:0DB8:1:2::9", "2001:db8:1:2::/64"],
     ["fe80::1%eth0", "fe80:0:0:0::/64"],
@@ -100,20 +97,45 @@ describe("Lockout", () => {
   ])("%s counts as %s", (address, key) => {
     expect(addressKey(address)).toBe(key);
     expect(addressKey(key)).toBe(key);
+    expect(isLoopback(address)).toBe(["127.0.0.1", "::1"].includes(address));
   });
 });
 
 describe("createGate", () => {
-  test("lets the right token in, refuses others with the reason, locks out without looking", () => {
+  test("one wrong token again and again is told to wait; other wrong ones of the address are not", () => {
     const it = gate();
-    expect(it.try("a", "right", 0)).toEqual({ kind: "accepted" });
-    expect(it.try("a", undefined, 0)).toEqual({ kind: "refused", reason: "missing" });
-    for (let n = 1; n < 10; n += 1)
-      expect(it.try("a", "wrong", n)).toEqual({ kind: "refused", reason: "wrong" });
-    expect(it.try("a", "right", 10)).toEqual({ kind: "locked_out", waitSeconds: 30 });
+    for (let n = 0; n < 10; n += 1)
+      expect(it.try("a", "old", n)).toEqual({ kind: "refused", reason: "wrong" });
+    expect(it.try("a", "old", 10)).toEqual({ kind: "locked_out", waitSeconds: 30 });
     expect(it.lockedOut(10)).toBe(1);
-    expect(it.try("b", "right", 10)).toEqual({ kind: "accepted" });
-    expect(it.try("a", "right", 9 + 30_000)).toEqual({ kind: "accepted" });
+    expect(it.try("a", "other", 10)).toEqual({ kind: "refused", reason: "wrong" });
+    expect(it.try("b", "old", 10)).toEqual({ kind: "refused", reason: "wrong" });
+    expect(it.try("a", "old", 9 + 30_000)).toEqual({ kind: "refused", reason: "wrong" });
+  });
+
+  test("ten different wrong tokens of an address: every further wrong one waits, the right one never", () => {
+    const it = gate();
+    for (let n = 0; n < 10; n += 1)
+      expect(it.try("a", `guess ${n}`, n)).toEqual({ kind: "refused", reason: "wrong" });
+    for (let n = 10; n < 1_000; n += 1) {
+      expect(it.try("a", `guess ${n}`, n).kind).toBe("locked_out");
+      expect(it.try("a", "right", n)).toEqual({ kind: "accepted" });
+    }
+    // A right one is no help to who guesses.
+    expect(it.try("a", "guess", 1_000).kind).toBe("locked_out");
+    expect(it.lockedOut(1_000)).toBe(1);
+    expect(it.try("b", "guess", 1_000)).toEqual({ kind: "refused", reason: "wrong" });
+  });
+
+  test("missing is not wrong: it counts towards no lockout, however often", () => {
+    const it = gate();
+    for (let n = 0; n < 500; n += 1)
+      expect(it.try("a", undefined, n)).toEqual({ kind: "refused", reason: "missing" });
+    expect(it.lockedOut(500)).toBe(0);
+    expect(it.try("a", "wrong", 500)).toEqual({ kind: "refused", reason: "wrong" });
+    it.flush(20_000);
+    expect(it.events.reduce((sum, event) => sum + event.count, 0)).toBe(501);
+    expect(it.events).toHaveLength(2);
   });
 
   test("tells of the first refusal, then of the lockout, then of its end, and counts each refusal once", () => {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { addressKey, Lockout, type LockoutRules } from "./lockout.ts";
 import type { TokenSet } from "./tokens.ts";
 
@@ -6,7 +7,7 @@ type Verdict =
   | { readonly kind: "accepted" }
   /** 401. */
   | { readonly kind: "refused"; readonly reason: "missing" | "wrong" }
-  /** 429; the token was not looked at. */
+  /** 429: wrong once more, after too many wrong ones. */
   | { readonly kind: "locked_out"; readonly waitSeconds: number };
 
 /**
@@ -21,7 +22,7 @@ export type RefusalEvent =
       readonly count: number;
       readonly waitSeconds: number;
     }
-  /** `count` knocked while they were locked out. */
+  /** `count` wrong ones came while it lasted. */
   | { readonly kind: "lockout_ended"; readonly address: string; readonly count: number };
 
 export interface Gate {
@@ -53,9 +54,11 @@ interface Tally {
 }
 
 /**
- * Lets callers with a valid token in and makes guessing slow: see `Lockout`. Who is locked out is not looked at, so
- * that an attacker cannot tell a right guess from a wrong one. `onRefusal` gets the first refusal of an address at
- * once, then its lockouts and sums: a flood makes few events.
+ * Lets callers with a valid token in, always. Wrong ones are counted by credential and address, and the different ones of
+ * an address together: after ten of either, what is wrong is told to wait (see `Lockout`). Nobody can so keep out who has
+ * the right one, from the same address or another; what makes guessing hopeless is the length of the token. A missing
+ * token is not a wrong one. `onRefusal` gets the first refusal of an address at once, then its lockouts and sums: a flood
+ * makes few events.
  */
 export function createGate(options: {
   readonly tokens: TokenSet;
@@ -65,27 +68,34 @@ export function createGate(options: {
   const { tokens } = options;
   const lockout = new Lockout(options.rules);
   const audit = createAudit(options.onRefusal ?? (() => {}));
+  /** Counts one wrong token; answers how long to wait if it began a lockout, or 0. */
+  const failed = (name: string, credential: string, nowMs: number): number => {
+    const another = !lockout.knows(credential);
+    const { lockedMs } = lockout.failed(credential, nowMs);
+    return Math.max(lockedMs, another ? lockout.failed(name, nowMs).lockedMs : 0);
+  };
   return {
     check({ token, address, nowMs }) {
+      if (tokens.accepts(token)) return { kind: "accepted" };
       const name = addressKey(address);
-      const waitMs = lockout.waitMs(name, nowMs);
+      if (token === undefined) {
+        audit.note(name, "missing", nowMs);
+        return { kind: "refused", reason: "missing" };
+      }
+      const credential = `${name} ${createHash("sha256").update(token).digest("base64").slice(0, 16)}`;
+      const waitMs = Math.max(lockout.waitMs(name, nowMs), lockout.waitMs(credential, nowMs));
       if (waitMs > 0) {
         audit.note(name, "locked out", nowMs);
         return { kind: "locked_out", waitSeconds: Math.ceil(waitMs / 1_000) };
       }
-      if (tokens.accepts(token)) {
-        lockout.succeeded(name);
-        return { kind: "accepted" };
-      }
-      const reason = token === undefined ? "missing" : "wrong";
-      audit.note(name, reason, nowMs);
-      const { lockedMs } = lockout.failed(name, nowMs);
+      audit.note(name, "wrong", nowMs);
+      const lockedMs = failed(name, credential, nowMs);
       if (lockedMs > 0) audit.lockedOut(name, lockedMs, nowMs);
-      return { kind: "refused", reason };
+      return { kind: "refused", reason: "wrong" };
     },
     turnedAway: ({ address, reason, nowMs }) => audit.note(addressKey(address), reason, nowMs),
     flush: (nowMs) => audit.flush(nowMs),
-    lockedOut: (nowMs) => lockout.lockedOut(nowMs),
+    lockedOut: (nowMs) => new Set(lockout.locked(nowMs).map((key) => key.split(" ", 1)[0])).size,
   };
 }
 

@@ -1,17 +1,17 @@
-import { isIPv6 } from "node:net";
+import ipaddr from "ipaddr.js";
 
 /** How patient a lockout is; every time in milliseconds. */
 export interface LockoutRules {
-  /** Failures of one address, without `pauseMs` of peace between any two, that lock it out. */
+  /** Failures of one key, without `pauseMs` of peace between any two, that lock it out. */
   readonly maxFailures: number;
   readonly pauseMs: number;
   /** Length of the first lockout; each further one is twice as long. */
   readonly firstLockMs: number;
   readonly maxLockMs: number;
-  /** After so long without a failure an address starts anew. */
+  /** After so long without a failure a key starts anew. */
   readonly forgetMs: number;
-  /** At most so many addresses are remembered; those that failed longest ago go first. */
-  readonly maxAddresses: number;
+  /** At most so many keys are remembered; those that failed longest ago go first. */
+  readonly maxKeys: number;
 }
 
 const LOCKOUT_RULES: LockoutRules = {
@@ -20,7 +20,7 @@ const LOCKOUT_RULES: LockoutRules = {
   firstLockMs: 30_000,
   maxLockMs: 900_000,
   forgetMs: 3_600_000,
-  maxAddresses: 10_000,
+  maxKeys: 20_000,
 };
 
 interface Entry {
@@ -32,8 +32,8 @@ interface Entry {
 }
 
 /**
- * Counts refused credentials by address, so that guessing is slow: 10 failures without a minute of peace lock an
- * address out for 30 s, then 60 s, up to 15 minutes. Other addresses are never affected, and memory is bounded. `nowMs` is monotonic.
+ * Counts failures by key: 10 without a minute of peace lock a key out for 30 s, then 60 s, up to 15 minutes. Other keys
+ * are never affected, and memory is bounded. `nowMs` is monotonic.
  */
 export class Lockout {
   readonly #entries = new Map<string, Entry>();
@@ -43,16 +43,20 @@ export class Lockout {
     this.#rules = { ...LOCKOUT_RULES, ...rules };
   }
 
-  /** Milliseconds this address must still wait; 0: it may try. What it presents meanwhile must not be looked at. */
-  waitMs(address: string, nowMs: number): number {
-    const entry = this.#entries.get(addressKey(address));
+  /** Milliseconds this key must still wait; 0: none. */
+  waitMs(key: string, nowMs: number): number {
+    const entry = this.#entries.get(key);
     return entry === undefined ? 0 : Math.max(0, entry.lockedUntilMs - nowMs);
   }
 
-  /** Notes a refused credential. Answers how many there were in a row, and the lockout that it began, or 0. */
-  failed(address: string, nowMs: number): { readonly failures: number; readonly lockedMs: number } {
-    const { maxFailures, pauseMs, firstLockMs, maxLockMs, forgetMs, maxAddresses } = this.#rules;
-    const key = addressKey(address);
+  /** Whether this key has failed lately. */
+  knows(key: string): boolean {
+    return this.#entries.has(key);
+  }
+
+  /** Notes a failure. Answers how many there were in a row, and the lockout that it began, or 0. */
+  failed(key: string, nowMs: number): { readonly failures: number; readonly lockedMs: number } {
+    const { maxFailures, pauseMs, firstLockMs, maxLockMs, forgetMs, maxKeys } = this.#rules;
     const old = this.#entries.get(key);
     const kept = old !== undefined && nowMs - old.lastFailureMs < forgetMs ? old : undefined;
     const entry = kept ?? fresh(nowMs);
@@ -70,26 +74,26 @@ export class Lockout {
     // Set again, so that the order of the map is that of the last failures.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
-    if (this.#entries.size > maxAddresses) {
-      const oldest = this.#entries.keys().next().value;
-      if (oldest !== undefined) this.#entries.delete(oldest);
-    }
+    if (this.#entries.size > maxKeys) this.#forgetOldest(Math.ceil(maxKeys / 10));
     return { failures, lockedMs };
   }
 
-  /** Notes an accepted credential: the address starts anew. */
-  succeeded(address: string): void {
-    this.#entries.delete(addressKey(address));
+  /** Several at once: a map that loses its first entry again and again takes ever longer to find the next. */
+  #forgetOldest(count: number): void {
+    let left = count;
+    for (const key of this.#entries.keys()) {
+      if (left === 0) return;
+      this.#entries.delete(key);
+      left -= 1;
+    }
   }
 
-  /** Addresses locked out now. */
-  lockedOut(nowMs: number): number {
-    let count = 0;
-    for (const entry of this.#entries.values()) if (entry.lockedUntilMs > nowMs) count += 1;
-    return count;
+  /** Keys locked out now. */
+  locked(nowMs: number): string[] {
+    return [...this.#entries].flatMap(([key, { lockedUntilMs }]) => (lockedUntilMs > nowMs ? [key] : []));
   }
 
-  /** Addresses remembered. */
+  /** Keys remembered. */
   get size(): number {
     return this.#entries.size;
   }
@@ -101,14 +105,14 @@ function fresh(nowMs: number): Entry {
 
 /** One name for what one attacker can easily vary: an IPv6 address counts as its /64 network, a mapped one as IPv4. */
 export function addressKey(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const bare = address.split("%", 1)[0] ?? address;
-  if (!isIPv6(bare)) return address;
-  const [head = "", tail] = bare.split("::", 2);
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? [] : Array.from({ length: 8 - left.length - right.length }, () => "0");
-  const groups = [...left, ...zeros, ...right].slice(0, 4);
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
+  const network = parsed.parts.slice(0, 4).map((part) => part.toString(16));
+  return `${network.join(":")}::/64`;
+}
+
+/** Whether it is of this machine's loopback. */
+export function isLoopback(address: string): boolean {
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback";
 }

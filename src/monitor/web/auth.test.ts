@@ -72,10 +72,10 @@ describe("a caller without a valid token", () => {
     expect(head).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it("who guesses is locked out, also with the right token; what needs none goes on", async () => {
+  it("who guesses is told to wait; the right token of the same address goes on, and so does what needs none", async () => {
     const { api, server, call } = await start();
     for (let n = 0; n < 10; n += 1) expect((await call({ authorization: `Bearer ${n}` })).status).toBe(401);
-    const locked = await call({ authorization: `Bearer ${TOKEN}` });
+    const locked = await call({ authorization: "Bearer 10" });
     expect(locked.status).toBe(429);
     expect(Number(locked.headers.get("retry-after"))).toBeGreaterThan(25);
     expect(locked.json.error).toMatch(/^too many wrong tokens from this address; wait \d+ s$/);
@@ -84,12 +84,22 @@ describe("a caller without a valid token", () => {
     const page = await (await fetch(`${server.url}/metrics`)).text();
     expect(page).toContain("predict_api_addresses_locked_out 1\n");
     expect(page).toContain('predict_api_calls_refused_total{reason="locked_out"} 1\n');
+    expect((await call({ authorization: `Bearer ${TOKEN}` })).status).toBe(200);
     expect((await fetch(`${server.url}/api/v1/status`)).status).toBe(200);
+  });
+
+  it("bare calls, as many as there are, lock nobody out", async () => {
+    const { server, call } = await start();
+    for (let n = 0; n < 40; n += 1) expect((await call({})).status).toBe(401);
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain(
+      "predict_api_addresses_locked_out 0\n",
+    );
+    expect((await call({ authorization: "Bearer wrong" })).status).toBe(401);
   });
 });
 
 describe("the door by itself", () => {
-  it("lets an address in again when its lockout is over, and tells of its end", async () => {
+  it("looks at an address's wrong tokens again when its lockout is over, and tells of its end", async () => {
     let nowMs = 0;
     const events: RefusalEvent[] = [];
     const registry = new Registry();
@@ -110,11 +120,11 @@ describe("the door by itself", () => {
       (await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-admin-token": token } })).status;
     for (let n = 0; n < 10; n += 1) await call("wrong");
     nowMs = 29_999;
-    expect(await call(TOKEN)).toBe(429);
-    nowMs = 30_000;
-    expect(await call(TOKEN)).toBe(200);
+    expect([await call("wrong"), await call(TOKEN)]).toEqual([429, 200]);
+    nowMs = 60_000;
+    expect([await call("wrong"), await call(TOKEN)]).toEqual([401, 200]);
     auth.stop();
-    expect(events.at(-1)).toEqual({ kind: "lockout_ended", address: "127.0.0.1", count: 1 });
+    expect(events.at(-1)).toEqual({ kind: "lockout_ended", address: "127.0.0.1", count: 2 });
   });
 });
 

@@ -6,7 +6,7 @@ import { ApiError } from "./errors.ts";
 
 /** The door to every call that tells the monitor something. */
 export interface Auth {
-  /** 401 without a valid token, 429 for an address that presented too many wrong ones. Stands before the body is read. */
+  /** 401 without a valid token, 429 for a wrong one after too many. Stands before the body is read. */
   readonly require: RequestHandler;
   stop(): void;
 }

@@ -2,6 +2,7 @@ import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
+import { isLoopback } from "../../common/security/lockout.ts";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { type CallNames, describeCall } from "./call-names.ts";
 import type { ServiceClock } from "./clock.ts";
@@ -23,7 +24,7 @@ export class AccessError extends HttpError {}
 const FLUSH_MS = 5_000;
 
 export interface AdminAccess {
-  /** 403 from elsewhere, 401 without a valid token, 429 for an address that presented too many wrong ones. */
+  /** 403 from elsewhere, 401 without a valid token, 429 for a wrong one after too many. */
   readonly require: RequestHandler;
   stop(): void;
 }
@@ -150,7 +151,7 @@ function tell(logger: Logger, event: RefusalEvent, call: string): void {
 function isLocal(request: Request): boolean {
   const forwarded = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
   if (forwarded.some((name) => request.headers[name] !== undefined)) return false;
-  return /^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/.test(addressOf(request));
+  return isLoopback(addressOf(request));
 }
 
 export function addressOf(request: Request): string {
