@@ -21,7 +21,7 @@ const own: readonly Flag[] = [
   flag("guards", "all", "all: as the monitor; per-target: without guards across the fleet"),
   flag("labels", "", "CSV target,signal,onset,breach to judge the actions by; breach empty: never"),
   { ...flag("compare", "false", "set the usual rules beside it, in the same table"), kind: "boolean" },
-  flag("plot", "", "also draw the series, forecasts and actions into this SVG file"),
+  flag("plot", "", "also draw the series, forecasts and actions into this HTML page"),
 ];
 const flags = [...own, configFileFlag, ...configFlags];
 const DEFAULT_FILE = "config/helius.yml";
@@ -67,6 +67,8 @@ ${describeFlags(flags)}`,
     const plot = file(values, "plot");
     if (plot !== undefined && !existsSync(dirname(plot)))
       throw new UsageError(`--plot: there is no folder ${dirname(plot)}`);
+    if (plot !== undefined && !/\.html?$/.test(plot))
+      throw new UsageError(`--plot writes an HTML page: name it FILE.html, not ${plot}`);
     try {
       const result = await runReplay(options).finally(() => options.onProgress && wipe());
       await print(renderReport(result, output));

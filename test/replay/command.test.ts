@@ -113,7 +113,7 @@ targets:
   });
 
   test("the examples: labels, comparison, table and plot", async () => {
-    const plot = join(folder, "plot.svg");
+    const plot = join(folder, "plot.html");
     const base = [
       "--input",
       `${EXAMPLES}replay.csv`,
@@ -132,7 +132,9 @@ targets:
     ])
       expect(table.stdout).toMatch(new RegExp(`^${name} +all +5 +\\d+ +4 +\\d`, "m"));
     expect(table.stdout).toMatch(/5 series, 2390 samples, \d+ actions?, [\d.]+ s\n$/);
-    expect(readFileSync(plot, "utf8")).toMatch(/^<svg [\s\S]*search \/ p95_latency, ms[\s\S]*<\/svg>\n$/);
+    expect(readFileSync(plot, "utf8")).toMatch(
+      /^<!doctype html>[\s\S]*"target":"search","metric":"p95_latency"[\s\S]*<\/html>\n$/,
+    );
 
     const json = linesOf(await run([...base, "--output", "json"]));
     const scores = json.filter((line) => line.type === "score");

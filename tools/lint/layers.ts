@@ -97,7 +97,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: ["node:*", "express", "prom-client", "zod"],
   },
   // It runs in the browser, where only its own files are: the others are there for their types.
-  "monitor/web/page": { rooms: ["monitor/report/wire.ts"], packages: ["uplot"] },
+  "monitor/web/page": { rooms: ["monitor/report/wire.ts", "monitor/replay"], packages: ["uplot"] },
   "monitor/app": { rooms: ["monitor/*", "common/*"], packages: ["node:*", "pino", "prom-client", "undici"] },
   // Both start `main.ts` as a process of its own.
   services: { rooms: ["common/*", "main.ts"], packages: ["*"] },

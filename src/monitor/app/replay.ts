@@ -25,12 +25,13 @@ import {
   summaryLine,
 } from "../replay/output/json.ts";
 import { actionTable, scoreTable, summaryText } from "../replay/output/table.ts";
-import { renderSvg } from "../replay/plot/svg.ts";
+import { plotOf } from "../replay/plot/panels.ts";
 import { createTracer, type Trace } from "../replay/plot/trace.ts";
 import { score, type TimedAction } from "../replay/score.ts";
 import { type CommonSettings, inferTargets } from "../replay/targets.ts";
 import { signalPlugins } from "../signals/index.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
+import { plotPage } from "../web/assets.ts";
 import { type PrometheusRange, readPrometheusHistory } from "./replay-prometheus.ts";
 import { loopSettings } from "./wiring.ts";
 
@@ -257,7 +258,7 @@ export function renderReport(result: ReplayResult, output: "json" | "table"): st
   return `${parts.join("\n")}\n`;
 }
 
-/** The plot of a replay that was run with `trace`. */
+/** The page with the charts of a replay that was run with `trace`. */
 export function renderPlot(result: ReplayResult): string {
-  return renderSvg({ ...result, trace: result.trace ?? new Map() });
+  return plotPage(plotOf({ ...result, trace: result.trace ?? new Map() }));
 }

@@ -8,13 +8,13 @@ export function createGuardMetrics(registry: Registry): { record(report: GuardRe
   const registers = [registry];
   const holding = new Gauge({
     name: "predict_guard_holding",
-    help: "1 while the guard holds at least one target, whether or not something wants to act.",
+    help: "1 while the guard blocks at least one target, whether or not something wants to act.",
     labelNames: ["guard"],
     registers,
   });
   const holds = new Counter({
     name: "predict_guard_holds_total",
-    help: "Decisions that the guard held back, as the first one.",
+    help: "Decisions that the guard blocked, as the first one.",
     labelNames: ["guard"],
     registers,
   });

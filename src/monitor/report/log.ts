@@ -100,7 +100,7 @@ function cycleFields(report: TickReport): Record<string, unknown> {
     ...(top === undefined ? {} : seriesFields(top)),
     series: report.decisions.length,
     signals: ordered.slice(0, MAX_LISTED).map(seriesFields),
-    ...(report.guards.holding.length > 0 ? { guards_holding: report.guards.holding } : {}),
+    ...(report.guards.holding.length > 0 ? { guards_active: report.guards.holding } : {}),
     ...(report.playbooks.length > 0 ? { playbooks: report.playbooks.map(playbookFields) } : {}),
     ...(ordered.length > MAX_LISTED ? { signals_omitted: ordered.length - MAX_LISTED } : {}),
   };
@@ -120,7 +120,7 @@ export function playbookFields(d: PlaybookDecision) {
   };
 }
 
-/** Acting first, then what was held back, then what is in risk, then by probability. */
+/** Acting first, then what is blocked, then what is in risk, then by probability. */
 export function rank(d: Decision): number {
   return (d.act ? 100 : 0) + (d.trigger === undefined ? 0 : 10) + (d.inRisk ? 5 : 0) + urgency(d);
 }

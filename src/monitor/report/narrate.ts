@@ -4,8 +4,8 @@ import { formatNumber } from "../kernel/text.ts";
 import { explain } from "../rules/explain.ts";
 import { rank } from "./log.ts";
 
-/** A cycle with nothing new is told only this often, milliseconds. */
-const QUIET_MS = 20_000;
+/** A cycle with nothing new is written only this often, milliseconds. */
+const UNCHANGED_MS = 20_000;
 
 /**
  * The monitor's story for a person at a terminal: one short line when the most urgent series changes its reason,
@@ -19,16 +19,16 @@ export function createNarrator(options: {
 }): Reporter {
   const paint = (code: number, text: string) => (options.colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   const say = (mark: string, text: string) => options.write(`${clockTime(options.now())}  ${mark}  ${text}`);
-  let told = "";
-  let toldAt = Number.NEGATIVE_INFINITY;
+  let shown = "";
+  let shownAt = Number.NEGATIVE_INFINITY;
   return {
     cycle(report) {
       const top = mostUrgent(report);
       if (top === undefined) return;
       const key = `${top.target} ${top.signal} ${top.reason}`;
-      if (key === told && options.now() - toldAt < QUIET_MS) return;
-      told = key;
-      toldAt = options.now();
+      if (key === shown && options.now() - shownAt < UNCHANGED_MS) return;
+      shown = key;
+      shownAt = options.now();
       const alert = top.inRisk || top.trigger !== undefined;
       say(alert ? paint(33, "watch") : paint(32, "calm "), `${numbers(top)}  ${explain(top)}`);
     },

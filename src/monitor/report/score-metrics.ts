@@ -5,13 +5,19 @@ const OF = ["predictor", "signal"];
 
 /** How good the forecasts have been: one gauge a figure, absent while nothing is known. */
 export function createScoreMetrics(registry: Registry): { record(scores: readonly PredictorScore[]): void } {
-  const all: Gauge[] = [];
-  const gauge = (name: string, help: string, more: string[] = []) => {
-    const made = new Gauge({ name, help, labelNames: [...OF, ...more], registers: [registry] });
-    all.push(made);
-    return made;
+  const gauges = gaugesOn(registry);
+  return {
+    record(scores) {
+      for (const gauge of Object.values(gauges)) gauge.reset();
+      for (const score of scores) recordOne(gauges, score);
+    },
   };
-  const m = {
+}
+
+function gaugesOn(registry: Registry) {
+  const gauge = (name: string, help: string, more: string[] = []) =>
+    new Gauge({ name, help, labelNames: [...OF, ...more], registers: [registry] });
+  return {
     mape: gauge(
       "predict_forecast_mape_ratio",
       "Rolling mean absolute percentage error of the forecasts, as a share; half-life 6 h, as of all rolling figures.",
@@ -57,32 +63,12 @@ export function createScoreMetrics(registry: Registry): { record(scores: readonl
     ),
     poor: gauge("predict_predictor_miscalibrated", "1 while the recent calibration of the predictor is bad."),
   };
-  return {
-    record(scores) {
-      for (const g of all) g.reset();
-      for (const s of scores) recordOne(m, s);
-    },
-  };
 }
 
-type Gauges = Record<
-  | "mape"
-  | "coverage"
-  | "nominal"
-  | "brier"
-  | "ece"
-  | "said"
-  | "seen"
-  | "count"
-  | "forecasts"
-  | "alarms"
-  | "breaches"
-  | "lead"
-  | "poor",
-  Gauge
->;
-
-function recordOne(m: Gauges, { predictor, signal, summary: s, judgement }: PredictorScore): void {
+function recordOne(
+  m: ReturnType<typeof gaugesOn>,
+  { predictor, signal, summary: s, judgement }: PredictorScore,
+): void {
   const of = { predictor, signal };
   const set = (g: Gauge, value: number | undefined, more: Record<string, string> = {}) => {
     if (value !== undefined && Number.isFinite(value)) g.set({ ...of, ...more }, value);

@@ -113,11 +113,11 @@ describe("explain", () => {
     [{ reason: "level", current: undefined }, /^acting: .* \(unknown now\) and stays so$/],
     [
       { reason: "trend", verdicts: [SURE] },
-      /^acting: forecast to reach 450 \(90 %: 380 to 520\), over the SLO 300, probability 0\.93 of exceeding 330 \(acts from 0\.90\)$/,
+      /^acting: likely to exceed 330, SLO 300 \(forecast 450, 90 %: 380 to 520\), probability 0\.93 \(acts from 0\.90\)$/,
     ],
     [
       { reason: "trend", verdicts: [{ ...SURE, required: undefined, forecast: { ...FORECAST, low: 380 } }] },
-      /^acting: forecast to reach 450, over the SLO 300, probability 0\.93$/,
+      /^acting: likely to exceed 330, SLO 300 \(forecast 450\), probability 0\.93$/,
     ],
     [
       { reason: "below_slo", verdicts: [{ ...SURE, miscalibrated: "4 of 10 intervals missed" }] },

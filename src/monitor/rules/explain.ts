@@ -13,7 +13,7 @@ export const CAUSE_WORDS: Readonly<Record<Cause, string>> = {
   pre_timeout: "forecast close to the limit",
   strong: "forecast over the SLO",
   confirmed: "forecast over the SLO twice",
-  trend: "trend over the SLO",
+  trend: "likely over the SLO",
   level: "over the SLO",
   envelope: "peaks and troughs climb",
   alert: "an alert",
@@ -26,9 +26,12 @@ const ASKED: Readonly<Record<Trigger, (d: Decision) => string>> = {
   pre_timeout: (d) => `${reaches(d)}, close to the hard limit ${formatNumber(d.limit)}`,
   strong: exceeds,
   confirmed: exceeds,
-  trend: exceeds,
+  // The probability decides, of a level of its own: the forecast itself may still lie within the SLO.
+  trend: (d) =>
+    `likely to exceed ${formatNumber(namedVerdict(d)?.margin ?? d.slo)}, SLO ${formatNumber(d.slo)} (forecast ${seen(d)}${interval(d)})`,
   level: (d) => `the SLO ${formatNumber(d.slo)} is exceeded (${formatNumber(d.current ?? Number.NaN)} now)`,
-  envelope: (d) => `peaks and troughs both climb, ${exceeds(d)}`,
+  envelope: (d) =>
+    `peaks and troughs both climb towards ${seen(d)} (SLO ${formatNumber(d.slo)}${interval(d)})`,
 };
 
 /** What else speaks for acting, where a decision acts. */
@@ -36,7 +39,7 @@ const EVIDENCE: Readonly<Record<Trigger, (d: Decision) => string>> = {
   pre_timeout: () => "",
   strong: (d) => `, probability ${prob(d)}`,
   confirmed: (d) => `, probability ${prob(d)} in two cycles in a row`,
-  trend: (d) => `, ${odds(d)}`,
+  trend: odds,
   level: () => " and stays so",
   envelope: () => "",
 };
@@ -109,11 +112,11 @@ function exceeds(d: Decision): string {
 }
 
 function reaches(d: Decision): string {
-  return `forecast to reach ${seen(d)}${interval(d)}`;
+  return `forecast to reach ${seen(d)}`;
 }
 
 function within(d: Decision): string {
-  return `forecast ${seen(d)}${interval(d)} stays within the SLO ${formatNumber(d.slo)}`;
+  return `forecast ${seen(d)} stays within the SLO ${formatNumber(d.slo)}${interval(d)}`;
 }
 
 function detail(d: Decision): string {
@@ -128,14 +131,13 @@ function seen(d: Decision): string {
 function interval(d: Decision): string {
   const forecast = namedVerdict(d)?.forecast;
   if (forecast?.low === undefined || forecast.high === undefined) return "";
-  return ` (90 %: ${formatNumber(forecast.low)} to ${formatNumber(forecast.high)})`;
+  return `, 90 %: ${formatNumber(forecast.low)} to ${formatNumber(forecast.high)}`;
 }
 
-/** The trend predictor's own gate: how sure it is, of which level, and how sure it has to be. */
+/** How sure the trend predictor is, and how sure it has to be. */
 function odds(d: Decision): string {
-  const v = namedVerdict(d);
-  if (v?.margin === undefined || v.required === undefined) return `probability ${prob(d)}`;
-  return `probability ${prob(d)} of exceeding ${formatNumber(v.margin)} (acts from ${v.required.toFixed(2)})`;
+  const required = namedVerdict(d)?.required;
+  return `, probability ${prob(d)}${required === undefined ? "" : ` (acts from ${required.toFixed(2)})`}`;
 }
 
 function prob(d: Decision): string {

@@ -4,7 +4,8 @@ import { createRequire, stripTypeScriptTypes } from "node:module";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { Express, RequestHandler } from "express";
+import type { Express } from "express";
+import { route } from "./route.ts";
 
 /** A file of the status page, ready to be sent. */
 interface Asset {
@@ -23,7 +24,7 @@ const CHART = dirname(createRequire(import.meta.url).resolve("uplot"));
  * compressed once, and checked for changes by the browser with an ETag, so that a new version of the monitor is a new
  * page at once.
  */
-export function routeAssets(app: Express, only: (allowed: string) => RequestHandler): void {
+export function routeAssets(app: Express): void {
   const files = new Map<string, Asset>();
   const add = (path: string, plain: Buffer) =>
     files.set(path, {
@@ -37,17 +38,50 @@ export function routeAssets(app: Express, only: (allowed: string) => RequestHand
       add(name === "index.html" ? "/" : `/page/${name}`.replace(/ts$/, "js"), pageText(name));
   add("/page/uplot.js", readFileSync(join(CHART, "uPlot.iife.min.js")));
   add("/page/uplot.css", readFileSync(join(CHART, "uPlot.min.css")));
-  for (const [path, asset] of files)
-    app
-      .route(path)
-      .get((request, response) => {
-        const { etag, plain, packed } = asset;
-        response.set({ "cache-control": "no-cache", etag }).vary("accept-encoding").type(asset.type);
+  for (const [path, { type, etag, plain, packed }] of files)
+    route(app, path, {
+      get: (request, response) => {
+        response.set({ "cache-control": "no-cache", etag }).vary("accept-encoding").type(type);
         if (request.headers["if-none-match"]?.includes(etag) === true) response.status(304).end();
         else if (request.acceptsEncodings("gzip") !== "gzip") response.send(plain);
         else response.set("content-encoding", "gzip").send(packed);
-      })
-      .all(only("GET, HEAD"));
+      },
+    });
+}
+
+/**
+ * The page of a replay in one file that needs nothing else: its data, and everything that draws them.
+ * @param data is read by `page/plot.ts`
+ */
+export function plotPage(data: object): string {
+  const read = (name: string) => readFileSync(join(CHART, name), "utf8");
+  const json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Replay</title>
+<style>${read("uPlot.min.css")}${pageText("page.css")}</style>
+<body>
+<script id="data" type="application/json">${json}</script>
+<script>${read("uPlot.iife.min.js")}</script>
+<script>const modules = {};
+${joined("plot")}</script>
+</html>
+`;
+}
+
+/** A script of the page after all that it imports, each in a scope of its own that gives what it exports. */
+function joined(name: string, done = new Set<string>()): string {
+  done.add(name);
+  const text = pageText(`${name}.ts`).toString();
+  const needed = [...text.matchAll(/from "\.\/([\w-]+)\.js"/g)].map(([, other]) => other as string);
+  const before = needed.map((other) => (done.has(other) ? "" : joined(other, done)));
+  const exported = [...text.matchAll(/^export (?:async )?\w+ (\w+)/gm)].map(([, own]) => own);
+  const body = text
+    .replaceAll(/^import (\{[^}]*\}) from "\.\/([\w-]+)\.js";/gm, 'const $1 = modules["$2"];')
+    .replaceAll(/^export /gm, "");
+  return `${before.join("")}modules["${name}"] = (() => {\n${body}\nreturn { ${exported.join(", ")} };\n})();\n`;
 }
 
 /** A file of the page as a browser takes it: scripts without their types, importing each other as they are served. */

@@ -6,40 +6,20 @@ const compress = promisify(gzip);
 
 /** What is shorter gains nothing, bytes. */
 const MIN_BYTES = 1024;
+/** Quick rather than small: it is done again and again while the monitor watches. */
+const QUICK = { level: constants.Z_BEST_SPEED + 2 };
 
-/**
- * Sends a JSON text, compressed where the client takes that. A text that is sent again is compressed once: `memory`
- * remembers the last one.
- */
-export async function sendJson(
-  request: Request,
-  response: Response,
-  text: string,
-  memory?: JsonMemory,
-): Promise<void> {
-  response.type("json").vary("accept-encoding");
-  if (text.length < MIN_BYTES || request.acceptsEncodings("gzip") !== "gzip") {
-    response.send(text);
-    return;
-  }
-  if (memory === undefined || memory.text !== text) {
-    // Quick rather than small: it is done again and again while the monitor watches.
-    const packed = compress(text, { level: constants.Z_BEST_SPEED + 2 });
-    if (memory === undefined) {
-      response.set("content-encoding", "gzip").send(await packed);
+/** Sends JSON texts, compressed where the client takes that. A text that is sent again is compressed once. */
+export function jsonSender(): (request: Request, response: Response, text: string) => Promise<void> {
+  let last = { text: "", packed: Promise.resolve(Buffer.alloc(0)) };
+  return async (request, response, text) => {
+    response.type("json").vary("accept-encoding");
+    if (text.length < MIN_BYTES || request.acceptsEncodings("gzip") !== "gzip") {
+      response.send(text);
       return;
     }
-    memory.text = text;
-    memory.packed = packed;
-  }
-  response.set("content-encoding", "gzip").send(await memory.packed);
-}
-
-export interface JsonMemory {
-  text: string;
-  packed: Promise<Buffer>;
-}
-
-export function createJsonMemory(): JsonMemory {
-  return { text: "", packed: Promise.resolve(Buffer.alloc(0)) };
+    if (last.text !== text) last = { text, packed: compress(text, QUICK) };
+    const packed = await last.packed;
+    response.set("content-encoding", "gzip").send(packed);
+  };
 }

@@ -3,6 +3,7 @@ import type { Pause, Silence } from "../report/wire.ts";
 import { readAcknowledge, readPause, readRequest, readSaid, readSilence } from "./controls-input.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
+import { noParameters, route } from "./route.ts";
 
 /** Who says so, and why. */
 export interface Said {
@@ -53,77 +54,63 @@ const MAX_BODY_BYTES = 16_384;
 
 /**
  * The endpoints through which people steer the monitor: pause, resume, silences, acknowledge. What changes something is
- * behind `guard`, which checks the token before the body is read.
+ * behind `door`, which checks the token before the body is read.
  */
-export function routeControls(
-  app: Express,
-  options: {
-    readonly controls: ControlsApi;
-    readonly guard: RequestHandler;
-    readonly noParameters: RequestHandler;
-    readonly only: (allowed: string) => RequestHandler;
-  },
-): void {
-  const { controls, guard, noParameters, only } = options;
-  const door = [guard, noParameters, jsonBody(MAX_BODY_BYTES)];
-  app
-    .route("/api/v1/pause")
-    .post(...door, (request, response) => {
+export function routeControls(app: Express, controls: ControlsApi, door: readonly RequestHandler[]): void {
+  const behind = (handle: RequestHandler<Record<string, string>>) =>
+    [...door, jsonBody(MAX_BODY_BYTES), handle] as RequestHandler[];
+  route(app, "/api/v1/pause", {
+    post: behind((request, response) => {
       const { for_seconds, ...said } = readPause(request.body);
       answer(response, controls.pause({ ...said, forMs: toMs(for_seconds) }), (paused) => ({ paused }));
-    })
-    .all(only("POST"));
-  app
-    .route("/api/v1/resume")
-    .post(...door, (request, response) => {
+    }),
+  });
+  route(app, "/api/v1/resume", {
+    post: behind((request, response) => {
       const done = controls.resume(readSaid(request.body));
       if (!done.result) throw new ApiError(409, "acting is not paused");
       answer(response, done, () => ({ paused: null }));
-    })
-    .all(only("POST"));
-  app
-    .route("/api/v1/silences")
-    .get(noParameters, (_request, response) => {
-      response.json({ status: "success", data: { silences: controls.silences() } });
-    })
-    .post(...door, (request, response) => {
+    }),
+  });
+  const silences: RequestHandler = (_request, response) =>
+    void response.json({ status: "success", data: { silences: controls.silences() } });
+  route(app, "/api/v1/silences", {
+    get: [noParameters, silences],
+    post: behind((request, response) => {
       const done = controls.silence(readSilence(request.body, controls.nowMs()));
       if (done.result === undefined)
-        throw new ApiError(409, "as many silences as are kept are in force or to come; lift one first");
+        throw new ApiError(409, "as many silences as are kept are in force or to come; end one first");
       response.status(201);
       answer(response, done, (silence) => ({ silence }));
-    })
-    .all(only("GET, HEAD, POST"));
-  app
-    .route("/api/v1/silences/:id")
-    .delete(...door, (request, response) => {
-      const { id } = request.params;
+    }),
+  });
+  route(app, "/api/v1/silences/:id", {
+    delete: behind((request, response) => {
+      const { id = "" } = request.params;
       const done = controls.liftSilence(id, readSaid(request.body));
       if (done.result === "configured")
         throw new ApiError(409, "this silence is of the configuration: change it there, and reload");
       if (done.result === "unknown") throw new ApiError(404, "there is no silence of this id");
       answer(response, done, () => ({ lifted: id }));
-    })
-    .all(only("DELETE"));
-  app
-    .route("/api/v1/escalations/:target/acknowledge")
-    .post(...door, (request, response) => {
-      const { target } = request.params;
+    }),
+  });
+  route(app, "/api/v1/escalations/:target/acknowledge", {
+    post: behind((request, response) => {
+      const { target = "" } = request.params;
       const { for_seconds, ...asked } = readAcknowledge(request.body);
       const done = controls.acknowledge({ ...asked, target, forMs: toMs(for_seconds) });
       if (!done.result) throw new ApiError(404, "this target is not escalated");
       answer(response, done, () => ({ target, resume: asked.resume }));
-    })
-    .all(only("POST"));
-  app
-    .route("/api/v1/actions")
-    .post(...door, (request, response) => {
+    }),
+  });
+  route(app, "/api/v1/actions", {
+    post: behind((request, response) => {
       const asked = controls.request(readRequest(request.body));
       if (asked === undefined)
         throw new ApiError(404, "there is no such target, or no such playbook, under watch");
       response.status(202).json({ status: "success", data: { request: asked } });
-    })
-    .all(only("POST"));
+    }),
+  });
 }
 
 /** What was done, and plainly whether it outlives a restart. */

@@ -1,9 +1,10 @@
-import type { Express, RequestHandler } from "express";
+import type { Express, Request, RequestHandler, Response } from "express";
 import { z } from "zod";
 import { type Replay, SENSITIVITIES, type Sensitivity } from "../report/wire.ts";
 import { readBody } from "./controls-input.ts";
 import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
+import { route } from "./route.ts";
 
 export interface ReplayAsked {
   readonly settings: readonly Sensitivity[];
@@ -26,6 +27,7 @@ export class ReplayFailedError extends Error {
   override readonly name = "ReplayFailedError";
 }
 
+const MAX_BODY_BYTES = 4096;
 const MAX_HOURS = 24;
 const ASKED = z.strictObject({
   sensitivity: z
@@ -43,30 +45,19 @@ function HOURS(): string {
 }
 
 /** `POST /api/v1/replay`: behind the token, because it costs a core while it runs. */
-export function routeReplay(
-  app: Express,
-  options: {
-    readonly api: ReplayApi;
-    readonly guard: RequestHandler;
-    readonly noParameters: RequestHandler;
-    readonly only: (allowed: string) => RequestHandler;
-  },
-): void {
-  const { api, guard, noParameters, only } = options;
-  app
-    .route("/api/v1/replay")
-    .post(guard, noParameters, jsonBody(4096), async (request, response) => {
-      const { sensitivity, hours } = readBody(ASKED, request.body);
-      const settings = sensitivity === undefined ? SENSITIVITIES : [sensitivity];
-      try {
-        const data = await api.replay({ settings, spanMs: hours * 3_600_000 });
-        response.json({ status: "success", data });
-      } catch (error) {
-        if (error instanceof ReplayBusyError)
-          throw new ApiError(409, error.message, { headers: { "retry-after": "5" } });
-        if (error instanceof ReplayFailedError) throw new ApiError(503, error.message);
-        throw error;
-      }
-    })
-    .all(only("POST"));
+export function routeReplay(app: Express, api: ReplayApi, door: readonly RequestHandler[]): void {
+  const replay = async (request: Request, response: Response) => {
+    const { sensitivity, hours } = readBody(ASKED, request.body);
+    const settings = sensitivity === undefined ? SENSITIVITIES : [sensitivity];
+    try {
+      const data = await api.replay({ settings, spanMs: hours * 3_600_000 });
+      response.json({ status: "success", data });
+    } catch (error) {
+      if (error instanceof ReplayBusyError)
+        throw new ApiError(409, error.message, { headers: { "retry-after": "5" } });
+      if (error instanceof ReplayFailedError) throw new ApiError(503, error.message);
+      throw error;
+    }
+  };
+  route(app, "/api/v1/replay", { post: [...door, jsonBody(MAX_BODY_BYTES), replay] });
 }

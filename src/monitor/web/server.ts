@@ -9,11 +9,12 @@ import { pace, sharedText } from "../../common/telemetry/shared-text.ts";
 import { type AlertsApi, alertWebhook } from "./alerts.ts";
 import { routeAssets } from "./assets.ts";
 import { type Auth, createAuth } from "./auth.ts";
-import { createJsonMemory, sendJson } from "./compressed.ts";
+import { jsonSender } from "./compressed.ts";
 import { type ControlsApi, routeControls } from "./controls.ts";
 import { ApiError } from "./errors.ts";
 import { type EventStream, eventStream } from "./events.ts";
 import { type ReplayApi, routeReplay } from "./replay.ts";
+import { noParameters, route } from "./route.ts";
 import { type PageApi, routeViews } from "./views.ts";
 
 /** What the endpoints need of the monitor. */
@@ -100,42 +101,32 @@ function routes(api: MonitorApi, auth: Auth, events: EventStream): Express {
     });
     next();
   });
-  app
-    .route("/-/healthy")
-    .get((_req, res) => verdict(res, api.unhealthy(), "Helius Self-Heal is Healthy."))
-    .all(only("GET, HEAD"));
-  app
-    .route("/-/ready")
-    .get((_req, res) => verdict(res, api.unready(), "Helius Self-Heal is Ready."))
-    .all(only("GET, HEAD"));
+  const probe = (wrong: () => string | undefined, well: string) => (_req: Request, res: Response) =>
+    verdict(res, wrong(), well);
+  route(app, "/-/healthy", { get: probe(() => api.unhealthy(), "Helius Self-Heal is Healthy.") });
+  route(app, "/-/ready", { get: probe(() => api.unready(), "Helius Self-Heal is Ready.") });
   const mayReload = pace({ perSecond: RELOADS_PER_SECOND, monoMs });
-  const reload = (_req: Request, res: Response) => handleReload(api, res, mayReload);
-  app.route("/-/reload").post(noParameters, reload).put(noParameters, reload).all(only("POST, PUT"));
+  const reload = [noParameters, (_req: Request, res: Response) => handleReload(api, res, mayReload)];
+  route(app, "/-/reload", { post: reload, put: reload });
   const metrics = sharedText({ render: () => api.registry.metrics(), perSecond: METRICS_PER_SECOND, monoMs });
-  app
-    .route("/metrics")
-    .get(async (_req, res) => {
-      res.type(api.registry.contentType).send(await metrics());
-    })
-    .all(only("GET, HEAD"));
+  route(app, "/metrics", {
+    get: async (_req, res) => void res.type(api.registry.contentType).send(await metrics()),
+  });
   const status = sharedText({
     render: () => JSON.stringify({ status: "success", data: api.status() }),
     perSecond: STATUS_PER_SECOND,
     monoMs,
   });
-  const memory = createJsonMemory();
-  app
-    .route("/api/v1/status")
-    .get(noParameters, async (req, res) => sendJson(req, res, await status(), memory))
-    .all(only("GET, HEAD"));
-  app
-    .route("/api/v1/alerts/webhook")
-    .post(auth.require, noParameters, ...alertWebhook(api, api.registry))
-    .all(only("POST"));
-  routeControls(app, { controls: api.controls, guard: auth.require, noParameters, only });
-  routeViews(app, { page: api.page, events: events.handle, noParameters, only });
-  routeReplay(app, { api: api.replay, guard: auth.require, noParameters, only });
-  routeAssets(app, only);
+  const send = jsonSender();
+  route(app, "/api/v1/status", {
+    get: [noParameters, async (req, res) => send(req, res, await status())],
+  });
+  const door = [auth.require, noParameters];
+  route(app, "/api/v1/alerts/webhook", { post: [...door, ...alertWebhook(api, api.registry)] });
+  routeControls(app, api.controls, door);
+  routeViews(app, api.page, events);
+  routeReplay(app, api.replay, door);
+  routeAssets(app);
   app.use(
     (req, res) =>
       void res.status(404).json({ status: "error", error: `nothing at ${printable(req.path, 200)}` }),
@@ -159,17 +150,6 @@ function verdict(res: Response, wrong: string | undefined, well: string): void {
     .send(`${wrong ?? well}\n`);
 }
 
-/** 400 naming a parameter where none is known: one that were ignored would be taken for one that works. */
-function noParameters(req: Request, res: Response, next: NextFunction): void {
-  const at = req.originalUrl.indexOf("?");
-  const [name] = at < 0 ? [] : [...new URLSearchParams(req.originalUrl.slice(at + 1)).keys()];
-  if (name === undefined) next();
-  else
-    res
-      .status(400)
-      .json({ status: "error", error: `unknown parameter "${printable(name, 60)}"; there is none here` });
-}
-
 async function handleReload(api: MonitorApi, res: Response, mayReload: () => boolean): Promise<void> {
   if (!api.lifecycle) {
     res
@@ -191,13 +171,4 @@ async function handleReload(api: MonitorApi, res: Response, mayReload: () => boo
     .status(wrong === undefined ? 200 : 500)
     .type("text")
     .send(wrong === undefined ? "" : `failed to reload config: ${wrong}\n`);
-}
-
-function only(allowed: string) {
-  return (_req: Request, res: Response): void => {
-    res
-      .status(405)
-      .set("allow", allowed)
-      .json({ status: "error", error: `use ${allowed}` });
-  };
 }

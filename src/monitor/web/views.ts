@@ -1,10 +1,11 @@
-import type { Express, NextFunction, Request, RequestHandler, Response } from "express";
+import type { Express, NextFunction, Request, Response } from "express";
 import { printable } from "../../common/security/text.ts";
 import { pace, sharedText } from "../../common/telemetry/shared-text.ts";
 import type { Decisions, Fleet, State, TargetPast } from "../report/wire.ts";
-import { createJsonMemory, sendJson } from "./compressed.ts";
+import { jsonSender } from "./compressed.ts";
 import { ApiError } from "./errors.ts";
-import type { EventSource } from "./events.ts";
+import type { EventSource, EventStream } from "./events.ts";
+import { noParameters, queryOf, route } from "./route.ts";
 
 export interface SeriesQuery {
   readonly target: string;
@@ -41,84 +42,63 @@ const MAX_LIMIT = 500;
 const monoMs = () => performance.now();
 
 /** The endpoints behind the status page: fleet, series, decisions, events. They only show; no token is wanted. */
-export function routeViews(
-  app: Express,
-  options: {
-    readonly page: PageApi;
-    readonly events: RequestHandler;
-    readonly noParameters: RequestHandler;
-    readonly only: (allowed: string) => RequestHandler;
-  },
-): void {
-  const { page, noParameters, only } = options;
+export function routeViews(app: Express, page: PageApi, events: EventStream): void {
   const fleet = sharedText({
     render: () => JSON.stringify({ status: "success", data: page.fleet() }),
     perSecond: FLEETS_PER_SECOND,
     monoMs,
   });
-  const memory = createJsonMemory();
+  const sendFleet = jsonSender();
+  const send = jsonSender();
   const mayAsk = pace({ perSecond: VIEWS_PER_SECOND, monoMs });
-  const paced = (_request: Request, response: Response, next: NextFunction) => {
-    if (mayAsk()) next();
-    else {
-      response.set("retry-after", "1");
-      next(new ApiError(429, `more than ${VIEWS_PER_SECOND} such questions a second`));
-    }
-  };
-  app
-    .route("/api/v1/fleet")
-    .get(noParameters, async (request, response) => sendJson(request, response, await fleet(), memory))
-    .all(only("GET, HEAD"));
-  app
-    .route("/api/v1/series")
-    .get(paced, async (request, response) => {
-      const asked = parametersOf(request, ["target", "signal", "after"]);
-      const { target, signal } = asked;
-      if (target === undefined || target === "") throw wrong("target", "must name a target");
-      const data = page.series({ target, signal, after: number(asked, "after", { min: -1 }) ?? -1 });
-      if (data === undefined)
-        throw new ApiError(
-          404,
-          `nothing is known of ${[target, signal]
-            .map((part) => printable(part ?? "", 80))
-            .join(" ")
-            .trim()}`,
-        );
-      await sendJson(request, response, JSON.stringify({ status: "success", data }));
-    })
-    .all(only("GET, HEAD"));
-  app
-    .route("/api/v1/decisions")
-    .get(paced, async (request, response) => {
-      const asked = parametersOf(request, ["target", "signal", "reason", "state", "before", "limit"]);
-      const { target, signal, reason } = asked;
-      const data = page.decisions({
-        ...{ target, signal, reason },
-        states: statesOf(asked, page.states),
-        before: number(asked, "before", { min: 1 }),
-        limit: number(asked, "limit", { min: 1, max: MAX_LIMIT }) ?? DEFAULT_LIMIT,
+  const view = (answer: (request: Request) => object) => (request: Request, response: Response) => {
+    if (!mayAsk())
+      throw new ApiError(429, `more than ${VIEWS_PER_SECOND} such questions a second`, {
+        headers: { "retry-after": "1" },
       });
-      await sendJson(request, response, JSON.stringify({ status: "success", data }));
-    })
-    .all(only("GET, HEAD"));
-  app
-    .route("/api/v1/events")
-    .head(only("GET"))
-    .get((request, _response, next) => {
-      parametersOf(request, ["after"]);
-      next();
-    }, options.events)
-    .all(only("GET"));
+    return send(request, response, JSON.stringify({ status: "success", data: answer(request) }));
+  };
+  route(app, "/api/v1/fleet", {
+    get: [noParameters, async (request, response) => sendFleet(request, response, await fleet())],
+  });
+  route(app, "/api/v1/series", { get: view((request) => seriesAsked(page, request)) });
+  route(app, "/api/v1/decisions", { get: view((request) => decisionsAsked(page, request)) });
+  const check = (request: Request, _response: Response, next: NextFunction) => {
+    parametersOf(request, ["after"]);
+    next();
+  };
+  // A head of it would hold a place of those who follow.
+  const head = (_request: Request, _response: Response, next: NextFunction) => next();
+  route(app, "/api/v1/events", { head, get: [check, events.handle] });
+}
+
+function seriesAsked(page: PageApi, request: Request): TargetPast {
+  const asked = parametersOf(request, ["target", "signal", "after"]);
+  const { target, signal } = asked;
+  if (target === undefined || target === "") throw wrong("target", "must name a target");
+  const found = page.series({ target, signal, after: number(asked, "after", { min: -1 }) ?? -1 });
+  if (found !== undefined) return found;
+  const names = [target, signal ?? ""].map((part) => printable(part, 80)).join(" ");
+  throw new ApiError(404, `nothing is known of ${names.trim()}`);
+}
+
+function decisionsAsked(page: PageApi, request: Request): Decisions {
+  const asked = parametersOf(request, ["target", "signal", "reason", "state", "before", "limit"]);
+  const { target, signal, reason } = asked;
+  return page.decisions({
+    ...{ target, signal, reason },
+    states: statesOf(asked, page.states),
+    before: number(asked, "before", { min: 1 }),
+    limit: number(asked, "limit", { min: 1, max: MAX_LIMIT }) ?? DEFAULT_LIMIT,
+  });
 }
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 
 /** Each parameter at most once, and none that is not known: one that were ignored would be taken for one that works. */
 function parametersOf(request: Request, known: readonly string[]): Parameters {
-  const at = request.originalUrl.indexOf("?");
-  const given = new URLSearchParams(at < 0 ? "" : request.originalUrl.slice(at + 1));
   const found: Record<string, string> = {};
-  for (const [name, value] of given) {
+  for (const [name, value] of queryOf(request)) {
     if (!known.includes(name))
       throw new ApiError(400, `unknown parameter "${printable(name, 60)}"; known are ${known.join(", ")}`);
     if (found[name] !== undefined) throw wrong(name, "must be given once");

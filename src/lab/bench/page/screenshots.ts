@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { createWorld, quickConfig, TOKEN } from "../../../../test/e2e/kit/world.ts";
 import { openBrowser, visit } from "../../../../test/page/browser.ts";
 import { ensureServers } from "../../../../test/setup/servers.ts";
+import { renderPlot, runReplay } from "../../../monitor/app/replay.ts";
 import { progress } from "../progress.ts";
 import { startFleet } from "./fleet.ts";
 
@@ -16,6 +17,18 @@ const PHONE = {
   hasTouch: true,
   colorScheme: "dark" as const,
 };
+
+/** The page that `helius replay --plot` makes of the example. */
+async function examplePlot(): Promise<string> {
+  const example = (name: string) => join(IMAGES, `../examples/${name}.csv`);
+  const result = await runReplay({
+    config: { file: undefined, env: {}, flags: {} },
+    source: { kind: "csv", path: example("replay") },
+    ...{ guards: "all", labelsFile: example("replay-labels"), compare: false, trace: true },
+    stop: new AbortController().signal,
+  });
+  return renderPlot(result);
+}
 
 const { found, missing } = await ensureServers(["chromium"]);
 if (found.chromium === undefined) {
@@ -37,7 +50,7 @@ try {
   };
   await wait(200, "calm");
   fleet.ramp("search-01", 14);
-  await wait(45, "a ramp that is foreseen and healed");
+  await wait(45, "a ramp that is forecast and healed");
   const silenced = await fetch(`${monitor.url}/api/v1/silences`, {
     method: "POST",
     headers: { authorization: `Bearer ${TOKEN}`, "content-type": "application/json" },
@@ -50,7 +63,7 @@ try {
   fleet.ramp("reports-02", 25);
   fleet.ramp("search-01", 14);
   fleet.ramp("mail-01", 4);
-  await wait(30, "ramps that are held, and one that begins");
+  await wait(30, "ramps that are blocked, and one that begins");
   const browser = await openBrowser(found.chromium);
   world.onEnd(() => browser.close());
   const shoot = async (name: string, address: string, context: typeof DESK | typeof PHONE) => {
@@ -64,6 +77,10 @@ try {
     await page.screenshot({ path: join(IMAGES, name) });
     await close();
   };
+  const plot = await browser.newPage({ ...DESK, viewport: { width: 1280, height: 1100 } });
+  await plot.setContent(await examplePlot());
+  await plot.locator(".plot canvas").nth(4).waitFor();
+  await plot.screenshot({ path: join(IMAGES, "replay.png") });
   await shoot("status-page.png", "", DESK);
   await shoot("status-page-target.png", "target/search-01", DESK);
   await shoot("status-page-phone.png", "", PHONE);

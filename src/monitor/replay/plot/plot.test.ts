@@ -1,32 +1,12 @@
+import { Script } from "node:vm";
 import { describe, expect, test } from "vitest";
 import type { Decision, Forecast } from "../../kernel/decision.ts";
+import { plotPage } from "../../web/assets.ts";
 import type { ReplayedAction } from "../engine/engine.ts";
 import { readLabels } from "../input/labels.ts";
-import { showTime } from "../output/time.ts";
 import { historyOf, ramp, targetNamed } from "../replay.testkit.ts";
-import { timeTicks, valueTicks } from "./axis.ts";
-import { renderSvg } from "./svg.ts";
+import { MOST_PANELS, plotOf } from "./panels.ts";
 import { createTracer } from "./trace.ts";
-
-const MOST_PANELS = 24;
-
-/** Names of the elements, checked for balance, with their attributes. */
-function elements(svg: string): { name: string; attributes: string }[] {
-  const open: string[] = [];
-  const found: { name: string; attributes: string }[] = [];
-  for (const [, close, name = "", attributes = "", alone] of svg.matchAll(
-    /<(\/?)([a-zA-Z]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g,
-  )) {
-    if (close === "/") expect(open.pop()).toBe(name);
-    else {
-      found.push({ name, attributes });
-      if (alone !== "/") open.push(name);
-    }
-  }
-  expect(open).toEqual([]);
-  expect(svg.replace(/<\/?[a-zA-Z]+(?:\s+[\w:-]+="[^"<]*")*\s*\/?>/g, "")).not.toMatch(/[<>]/);
-  return found;
-}
 
 function decisionOf(target: string, forecast: Partial<Forecast> & { low?: number; high?: number }): Decision {
   const full = { predictor: "linear", value: 1, slopePerSecond: 0, r2: 1, sampleCount: 9, ...forecast };
@@ -62,81 +42,77 @@ const action = (target: string, atS: number): ReplayedAction => ({
   probability: 0.73,
 });
 
-describe("renderSvg", () => {
+describe("plotOf", () => {
   const samples = ramp({ fromS: T0, count: 100, rampAt: 40, perStep: 20 });
+  const plot = (history: ReturnType<typeof historyOf>, over: Partial<Parameters<typeof plotOf>[0]> = {}) =>
+    plotOf({
+      ...{
+        history,
+        targets: history.series.map((s) => targetNamed(s.target)),
+        actions: [],
+        labels: undefined,
+      },
+      ...{ trace: createTracer(history, 180_000).trace(), horizonS: 180, ...over },
+    });
 
-  test("draws the series, its forecast and interval, thresholds, actions and incidents, well-formed whatever the names", () => {
-    const name = `a<b>&"c"\u0007`;
-    const history = historyOf([{ target: name, samples }]);
+  test("has the series, its forecast and interval, thresholds, actions and incidents", () => {
+    const history = historyOf([{ target: "shop", samples }]);
     const tracer = createTracer(history, 180_000);
     for (let i = 0; i < 100; i++)
-      tracer.take(decisionOf(name, { value: 200 + i, low: 150 + i, high: 250 + i }), (T0 + 30 * i) * 1000);
-    const svg = renderSvg({
-      history,
-      targets: [targetNamed(name)],
-      actions: [action(name, T0 + 1500)],
-      labels: readLabels(`target,signal,onset,breach\n"a<b>&""c"" x",p95_latency,1,2\n`, "l"),
+      tracer.take(decisionOf("shop", { value: 200 + i, low: 150 + i, high: 250 + i }), (T0 + 30 * i) * 1000);
+    const labels = `target,signal,onset,breach\nshop,p95_latency,${T0 + 600},${T0 + 2000}\n`;
+    const { title, panels } = plot(history, {
+      actions: [action("shop", T0 + 1500)],
+      labels: readLabels(labels, "l"),
       trace: tracer.trace(),
-      horizonS: 180,
     });
-    const names = elements(svg).map((e) => e.name);
-    expect(names.filter((n) => n === "path").length).toBeGreaterThanOrEqual(5);
-    expect(svg).toContain("a&lt;b&gt;&amp;&quot;c&quot;\uFFFD / p95_latency, ms");
-    expect(svg).toContain("SLO 300 ms");
-    expect(svg).toContain("hard limit 1000 ms");
-    expect(svg).toContain("strong, forecast 812 ms, probability 0.73");
-    expect(svg).toContain('fill="url(#hatch)"/>');
-    expect(svg).toContain("2026-01-05 12:00");
-    expect(svg).not.toContain("NaN");
-    expect(svg).not.toContain("Infinity");
+    expect(title).toBe("Replay: 1 series, 1 action");
+    const [panel] = panels;
+    expect(panel).toMatchObject({
+      ...{ target: "shop", metric: "p95_latency", slo: 300, limit: 1000, window: [T0, T0 + 2970] },
+      marks: [
+        { at: T0 + 600, text: "onset" },
+        { at: T0 + 1500, mark: "◆", text: "strong" },
+        { at: T0 + 2000, text: "breach" },
+      ],
+      actions: [
+        {
+          ...{ time: "2026-01-05 12:25:00", because: "forecast over the SLO" },
+          ...{ forecast: 812, probability: 0.73 },
+        },
+      ],
+    });
+    expect(panel?.observed.at).toEqual(samples.map(([at]) => at));
+    expect(panel?.observed.values).toEqual(samples.map(([, value]) => Number(value.toPrecision(5))));
+    const { at = [], value = [], low = [], high = [] } = panel?.forecast ?? {};
+    expect([value.at(-1), low.at(-1), high.at(-1)]).toEqual([299, 249, 349]);
+    // A forecast stands at the time that it is for, to the width of a column.
+    expect(Math.abs((at.at(-1) ?? 0) - (T0 + 2970 + 180))).toBeLessThan(5);
   });
 
-  test("marks onset and breach, and draws no interval where none is known", () => {
-    const history = historyOf([{ target: "a", samples }]);
-    const svg = renderSvg({
-      history,
-      targets: [targetNamed("a")],
-      actions: [],
-      labels: readLabels(`target,signal,onset,breach\na,p95_latency,${T0 + 600},${T0 + 2000}\n`, "l"),
-      trace: createTracer(history, 180_000).trace(),
-      horizonS: 180,
-    });
-    elements(svg);
-    expect(svg).toMatch(/>onset<.*>breach</s);
-    expect(svg.match(/fill="url\(#hatch\)"/g)).toHaveLength(1);
+  test("has no interval where none is known, and a gap where samples or forecasts pause", () => {
+    const paused: [number, number][] = [...samples.slice(0, 20), ...samples.slice(60)];
+    const history = historyOf([{ target: "a", samples: paused }]);
+    const tracer = createTracer(history, 180_000);
+    for (const i of [0, 1, 90, 91]) tracer.take(decisionOf("a", { value: 7 }), (T0 + 30 * i) * 1000);
+    const [panel] = plot(history, { trace: tracer.trace() }).panels;
+    expect(panel?.observed.values.filter((v) => v === null)).toHaveLength(1);
+    expect(panel?.observed.values[20]).toBeNull();
+    expect(panel?.forecast.value).toEqual([7, 7, null, 7, 7]);
+    expect(panel?.forecast.low).toEqual([null, null, null, null, null]);
   });
 
-  test("shows at most 24 panels, those with an action first, and says how many are left out", () => {
+  test("has at most 24 panels, those with an action first, and says how many are left out", () => {
     const given = Array.from({ length: 30 }, (_, i) => ({ target: `t${i}`, samples }));
-    const history = historyOf(given);
-    const svg = renderSvg({
-      history,
-      targets: given.map((g) => targetNamed(g.target)),
+    const { panels, note } = plot(historyOf(given), {
       actions: [action("t29", T0 + 900), action("t29", T0 + 910)],
-      labels: undefined,
-      trace: createTracer(history, 180_000).trace(),
-      horizonS: 180,
     });
-    elements(svg);
-    const titles = [...svg.matchAll(/>(t\d+) \/ p95_latency/g)].map((m) => m[1]);
-    expect(titles).toHaveLength(MOST_PANELS);
-    expect(titles.slice(0, 2)).toEqual(["t29", "t0"]);
-    expect(svg).toContain("6 more series are left out (at most 24 panels)");
+    expect(panels).toHaveLength(MOST_PANELS);
+    expect(panels.slice(0, 2).map((p) => p.target)).toEqual(["t29", "t0"]);
+    expect(note).toContain("6 more series are left out (at most 24 are drawn)");
   });
 
   test("one sample, values that are all missing, and a thousand times too many samples all draw", () => {
-    const draw = (list: [number, number][]) => {
-      const history = historyOf([{ target: "a", samples: list }]);
-      const trace = createTracer(history, 180_000).trace();
-      return renderSvg({
-        history,
-        targets: [targetNamed("a")],
-        actions: [],
-        labels: undefined,
-        trace,
-        horizonS: 180,
-      });
-    };
     for (const list of [
       [[5, 1]],
       [
@@ -144,12 +120,37 @@ describe("renderSvg", () => {
         [35, Number.NaN],
       ],
     ] as [number, number][][]) {
-      elements(draw(list));
-      expect(draw(list)).not.toMatch(/NaN|Infinity/);
+      const [panel] = plot(historyOf([{ target: "a", samples: list }])).panels;
+      const numbers = [...(panel?.window ?? []), ...(panel?.range ?? []), ...(panel?.observed.at ?? [])];
+      expect(numbers.every(Number.isFinite)).toBe(true);
+      expect(panel?.observed.values.every((v) => v === 1)).toBe(true);
     }
-    const long = draw(Array.from({ length: 100_000 }, (_, i): [number, number] => [i, 100 + (i % 50)]));
-    elements(long);
-    expect(long.length).toBeLessThan(200_000);
+    const many = Array.from({ length: 100_000 }, (_, i): [number, number] => [i, 100 + (i % 50)]);
+    const long = plot(historyOf([{ target: "a", samples: many }]));
+    expect(plotPage(long).length).toBeLessThan(200_000);
+    // The lowest and the highest of each column stay.
+    const values = long.panels[0]?.observed.values ?? [];
+    expect([Math.min(...values.map(Number)), Math.max(...values.map(Number))]).toEqual([100, 149]);
+  });
+});
+
+describe("the page of a plot", () => {
+  test("stands in one file that asks for nothing, whatever the names", () => {
+    const name = `a</script><b>&"c"\u0007`;
+    const history = historyOf([{ target: name, samples: [[5, 1]] }]);
+    const trace = createTracer(history, 180_000).trace();
+    const targets = [targetNamed(name)];
+    const html = plotPage(plotOf({ history, targets, actions: [], labels: undefined, trace, horizonS: 180 }));
+    const scripts = [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)];
+    expect(scripts.map(([, attributes]) => attributes)).toEqual([
+      ' id="data" type="application/json"',
+      "",
+      "",
+    ]);
+    expect(JSON.parse(scripts[0]?.[2] ?? "").panels[0].target).toBe(name);
+    for (const [, , script = ""] of scripts.slice(1)) expect(() => new Script(script)).not.toThrow();
+    expect(scripts[2]?.[2]).not.toMatch(/^(import|export) /m);
+    expect(html).not.toMatch(/(src|href)=|@import|url\(/);
   });
 });
 
@@ -175,28 +176,5 @@ describe("createTracer", () => {
     expect(trace.fromMs + at * trace.columnMs).toBeLessThanOrEqual(spokenOf);
     expect(trace.fromMs + (at + 1) * trace.columnMs).toBeGreaterThan(spokenOf);
     expect([trace.forecast[at], trace.low[at], trace.high[at]]).toEqual([7, 6, 8]);
-  });
-});
-
-describe("axes", () => {
-  test("round values inside the range", () => {
-    expect(valueTicks(0, 700, 5)).toEqual([0, 200, 400, 600]);
-    expect(valueTicks(0, 0.11, 5).map((v) => v.toFixed(2))).toEqual(["0.00", "0.05", "0.10"]);
-    expect(valueTicks(3, 3, 5)).toEqual([3]);
-  });
-
-  test("round times, the first with its date; small ones count from zero", () => {
-    expect(timeTicks((T0 + 60) * 1000, (T0 + 7200) * 1000, 4).map((t) => t.text)).toEqual([
-      "2026-01-05 12:30",
-      "13:00",
-      "13:30",
-      "14:00",
-    ]);
-    expect(timeTicks(0, 7_200_000, 4).map((t) => t.text)).toEqual(["0:00", "0:30", "1:00", "1:30", "2:00"]);
-  });
-
-  test("dates agree with the calendar", () => {
-    for (let ms = 1e11; ms < 5e12; ms += 86_399_000 * 37)
-      expect(showTime(ms)).toBe(new Date(ms).toISOString().slice(0, 19).replace("T", " "));
   });
 });

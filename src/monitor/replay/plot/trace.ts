@@ -3,7 +3,7 @@ import { seriesKey } from "../../kernel/target.ts";
 import type { History } from "../input/history.ts";
 
 /** Points kept a series, whatever its length: more than a plot has pixels across. */
-const COLUMNS = 900;
+export const COLUMNS = 900;
 
 /** The forecasts of one series, at the times they speak of. */
 export interface SeriesTrace {
@@ -22,9 +22,6 @@ export interface Tracer {
   take(decision: Decision, atMs: number): void;
   trace(): Trace;
 }
-
-/** A forecast of a predictor that knows how sure it is. */
-type Interval = Forecast & { readonly low?: number | undefined; readonly high?: number | undefined };
 
 /** Keeps the newest forecast of each column of time, in memory that does not grow with the length of the past. */
 export function createTracer(history: History, horizonMs: number): Tracer {
@@ -45,8 +42,10 @@ export function createTracer(history: History, horizonMs: number): Tracer {
       const trace = traces.get(seriesKey(decision.target, decision.signal));
       const forecast = shownForecast(decision);
       if (trace === undefined || forecast === undefined) return;
-      const at = Math.floor((atMs + horizonMs - trace.fromMs) / trace.columnMs);
-      if (at < 0 || at >= COLUMNS) return;
+      const column = Math.floor((atMs + horizonMs - trace.fromMs) / trace.columnMs);
+      if (column < 0 || column > COLUMNS) return;
+      // The newest forecast ends with the last column.
+      const at = Math.min(column, COLUMNS - 1);
       trace.forecast[at] = forecast.value;
       trace.low[at] = forecast.low ?? Number.NaN;
       trace.high[at] = forecast.high ?? Number.NaN;
@@ -60,8 +59,8 @@ function unknown(): Float64Array {
 }
 
 /** The forecast to show: one with an interval before one without, then that of the predictor which is named. */
-function shownForecast({ verdicts, predictor }: Decision): Interval | undefined {
-  const forecasts = verdicts.flatMap((v): Interval[] => (v.forecast === undefined ? [] : [v.forecast]));
+function shownForecast({ verdicts, predictor }: Decision): Forecast | undefined {
+  const forecasts = verdicts.flatMap((v) => (v.forecast === undefined ? [] : [v.forecast]));
   return (
     forecasts.find((f) => f.low !== undefined && f.high !== undefined) ??
     forecasts.find((f) => f.predictor === predictor) ??

@@ -29,7 +29,7 @@ const MAX_FRAME_CHARS = 2_000_000;
 
 /**
  * What the status page lives on: the recent past of every series, the log of decisions, and the fleet as it is now with
- * what changes from cycle to cycle. Everything bounded. Told by the loop like any other reporter.
+ * what changes from cycle to cycle. Everything bounded. A reporter of the loop like any other.
  */
 export class PageFeed implements Reporter {
   readonly rings = new Rings();
@@ -41,8 +41,8 @@ export class PageFeed implements Reporter {
   #frames: Frame[] = [];
   #sequence = 0;
   #decisions: readonly Decision[] = [];
-  /** What those who listen know; undefined when nobody does. */
-  #told: { rows: string[]; parts: Map<string, string> } | undefined;
+  /** What the listeners know; undefined when there are none. */
+  #sent: { rows: string[]; parts: Map<string, string> } | undefined;
 
   /**
    * @param given.overview the status without its series; changes of its parts are sent
@@ -70,7 +70,7 @@ export class PageFeed implements Reporter {
         );
       });
     this.#decisions = report.decisions;
-    if (sameSeries) this.#tell(true);
+    if (sameSeries) this.#publish(true);
     else this.#reset();
   }
 
@@ -79,12 +79,12 @@ export class PageFeed implements Reporter {
   reconciled(): void {}
 
   notice(): void {
-    // A cycle tells its own; what a person does between two cycles is told at once by `refresh`.
+    // A cycle publishes its own; what a person does between two cycles is published at once by `refresh`.
   }
 
   /** Something other than a cycle changed what the page shows, e.g. a person paused. */
   refresh(): void {
-    this.#tell(false);
+    this.#publish(false);
   }
 
   /** Everything the page shows first. */
@@ -124,13 +124,13 @@ export class PageFeed implements Reporter {
     return before !== undefined && previousOf(before.id) === id ? this.#frames : undefined;
   }
 
-  /** Tells `listener` of every frame from now on. @returns how to stop */
+  /** Calls `listener` with every frame from now on. @returns how to stop */
   subscribe(listener: (frame: Frame) => void): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
-      this.#told = undefined;
+      this.#sent = undefined;
       this.#frames = [];
     };
   }
@@ -141,20 +141,20 @@ export class PageFeed implements Reporter {
 
   #reset(): void {
     this.#sequence += 1;
-    this.#told = undefined;
+    this.#sent = undefined;
     this.#frames = [];
     this.#send({ id: this.#id(), event: "reset", data: "{}" });
   }
 
-  #tell(cycle: boolean): void {
+  #publish(cycle: boolean): void {
     this.#sequence += 1;
     if (this.#listeners.size === 0) return;
-    const before = this.#told;
+    const before = this.#sent;
     const rows = this.#decisions.map((d) => JSON.stringify(Object.values(rowOf(d))));
     const parts = new Map(
       Object.entries(this.#overview()).map(([name, part]) => [name, JSON.stringify(part)]),
     );
-    this.#told = { rows, parts };
+    this.#sent = { rows, parts };
     const changedRows = rows.flatMap((row, i) => (before?.rows[i] === row ? [] : [`[${i},${row.slice(1)}`]));
     const changedParts = [...parts].filter(([name, part]) => before?.parts.get(name) !== part);
     const data = `{"cycle":${cycle},"rows":[${changedRows.join(",")}],"parts":{${changedParts

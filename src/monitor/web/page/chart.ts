@@ -1,4 +1,5 @@
 import type UPlot from "uplot";
+import { h, svg } from "./dom.ts";
 import { shown } from "./format.ts";
 
 declare global {
@@ -26,6 +27,25 @@ function library(): Promise<typeof UPlot> {
     document.head.append(style, Object.assign(script, { onload: ready, onerror: failed }));
   });
   return loading;
+}
+
+/** What the pens stand for, in a list. */
+export function key(names: Readonly<Partial<Record<keyof typeof PENS, string>>>): HTMLElement {
+  const items = Object.entries(PENS).map(([pen, { colour, width, dash }]) => {
+    const name = names[pen as keyof typeof PENS];
+    const line = {
+      stroke: `var(--${colour})`,
+      "stroke-width": width || 10,
+      "stroke-dasharray": dash.join(" "),
+    };
+    const mark = svg(
+      "svg",
+      { width: 26, height: 10, "aria-hidden": "true" },
+      svg("path", { d: "M0 5h26", ...line }),
+    );
+    return name === undefined ? null : h("li", mark, name);
+  });
+  return h("ul.key", items);
 }
 
 type Value = number | null | undefined;
@@ -61,7 +81,7 @@ export interface Drawing {
   readonly range: readonly [number, number];
   readonly slo: number;
   readonly limit: number;
-  /** Moments, seconds: a mark, and words where there is room for them. */
+  /** Moments, seconds, ascending: a mark above, and words where there is room before the next; without a mark below. */
   readonly marks: readonly { readonly at: number; readonly mark: string; readonly text?: string }[];
 }
 
@@ -112,7 +132,7 @@ export async function drawChart(given: {
     cursor: { sync: { key: "helius" }, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { range: () => [...now.window] }, y: { range: () => [...now.range] } },
     axes: [
-      { ...axis, size: 28, values: (_plot, seconds) => seconds.map(time) },
+      { ...axis, size: utc ? 44 : 28, values: (_plot, seconds) => seconds.map(time) },
       { ...axis, size: 68, values: (_plot, values) => values.map((v) => shown(metric, v)) },
     ],
     series: [
@@ -143,9 +163,6 @@ export async function drawChart(given: {
   };
 }
 
-/** Pixels that the words of a mark may take. */
-const WORDS = 90;
-
 /** Thresholds, and what happened: lines with words, so that they read without colour. */
 function annotate(plot: UPlot, now: Drawing, metric: string, colours: Colours): void {
   const { ctx } = plot;
@@ -173,19 +190,19 @@ function annotate(plot: UPlot, now: Drawing, metric: string, colours: Colours): 
     const name = level === "slo" ? "SLO" : "limit";
     ctx.fillText(`${name} ${shown(metric, now[level])}`, left + 4 * scale, y - 4 * scale);
   }
-  let free = left;
   for (const { at, mark, text } of now.marks) {
     const x = plot.valToPos(at, "x", true);
     if (!(x >= left && x <= left + width)) continue;
     line(mark.startsWith("◆") ? "action" : "moment", [x, top], [x, top + height]);
-    const words = text !== undefined && x >= free ? `${mark} ${text}` : mark;
-    const size = ctx.measureText(words).width;
+    const next = now.marks.find((other) => other.mark === mark && other.at > at);
+    const room = (next === undefined ? left + width : plot.valToPos(next.at, "x", true)) - x;
+    const words =
+      text === undefined || ctx.measureText(`${mark} ${text}`).width > room ? mark : `${mark} ${text}`;
     ctx.fillText(
-      words,
-      Math.min(x - (text === undefined ? size / 2 : 0), left + width - size),
-      top - 3 * scale,
+      words.trim(),
+      x - ctx.measureText(mark).width / 2 + (mark === "" ? 3 * scale : 0),
+      mark === "" ? top + height - 5 * scale : top - 3 * scale,
     );
-    if (text !== undefined && x >= free) free = x + WORDS * scale;
   }
   ctx.restore();
 }

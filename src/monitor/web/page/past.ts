@@ -77,11 +77,8 @@ export function drawingOf(
     lines: [...known(past, horizonS), ...ahead(past, horizonS)],
     ...{ window, range: rangeOf(past), slo: past.slo, limit: past.limit },
     marks: [
+      ...actions.map((a) => ({ at: seconds(Date.parse(a.at)), mark: `◆${outcomeShape(a.verification)}` })),
       ...(now === undefined ? [] : [{ at: seconds(now), mark: "now" }]),
-      ...actions.map((a) => ({
-        at: seconds(Date.parse(a.at)),
-        mark: `◆${outcomeShape(a.verification)}`,
-      })),
     ],
   };
 }

@@ -1,8 +1,8 @@
 import type { Decisions, Fleet, Past, TargetPast } from "../../report/wire.ts";
-import { type Chart, drawChart, PENS } from "./chart.ts";
+import { type Chart, drawChart, key } from "./chart.ts";
 import { askAcknowledge, askSilence, choice } from "./controls.ts";
 import { decisionTable } from "./decision-table.ts";
-import { button, type Child, fill, h, page, section, setText, svg, table } from "./dom.ts";
+import { button, type Child, fill, h, page, section, setText, table } from "./dom.ts";
 import { clockTime, percent, plain, shown, signalTitle } from "./format.ts";
 import { ask, CallError, type Line, linesOf, slot, type View } from "./live.ts";
 import { badge, outcome, verdict, when, why } from "./parts.ts";
@@ -15,6 +15,16 @@ const SPANS = [
   ["3600", "1 hour"],
   ["7200", "2 hours"],
 ] as const;
+
+const KEY = {
+  observed: "observed",
+  expected: "trend forecast, at the time that it is for",
+  edge: "its 90 % interval",
+  linear: "linear forecast",
+  slo: "SLO",
+  limit: "limit",
+  action: "◆ an action, ✓ ↗ ✗ ? its verification",
+};
 
 /** One target: all its signals with forecasts, thresholds and actions on one time axis, and what was decided. */
 export function target(name: string): View {
@@ -80,7 +90,7 @@ export function target(name: string): View {
       h("p", silence, " ", answer),
       wrong,
       slot(["rows"], (fleet) => summary(name, fleet)),
-      section("Observed and forecast", h("div.inline", span, key()), charts),
+      section("Observed and forecast", h("div.inline", span, key(KEY)), charts),
       section("Actions", actions),
       section(
         "Decisions",
@@ -226,30 +236,4 @@ function actionTable(actions: TargetPast["actions"]): HTMLElement {
     ],
     empty: "nothing yet",
   });
-}
-
-/** What the lines of the charts are. */
-function key(): HTMLElement {
-  const mark = (pen: keyof typeof PENS) => {
-    const { colour, width, dash } = PENS[pen];
-    const line = {
-      stroke: `var(--${colour})`,
-      "stroke-width": width || 10,
-      "stroke-dasharray": dash.join(" "),
-    };
-    return svg(
-      "svg",
-      { width: 26, height: 10, "aria-hidden": "true" },
-      svg("path", { d: "M0 5h26", ...line }),
-    );
-  };
-  return h(
-    "ul.key",
-    h("li", mark("observed"), "observed"),
-    h("li", mark("expected"), "trend forecast, at the time that it is for"),
-    h("li", mark("edge"), "its 90 % interval"),
-    h("li", mark("linear"), "linear forecast"),
-    h("li", mark("slo"), "thresholds"),
-    h("li", "◆ an action, ✓ ↗ ✗ ? its verification"),
-  );
 }
