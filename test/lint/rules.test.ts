@@ -26,6 +26,8 @@ const LONG_FUNCTION = "lint/complexity/noExcessiveLinesPerFunction";
 const PURE = Object.entries(LAYERS)
   .filter(([, { packages }]) => packages.every((name) => name === "zod"))
   .map(([room]) => room);
+/** A room may be one file. */
+const isFile = (room: string) => room.endsWith(".ts");
 const AMBIENT = {
   process: "process.env.HOME",
   setTimeout: "setTimeout(() => {}, 1)",
@@ -37,7 +39,8 @@ const AMBIENT = {
 };
 
 const snippets: Snippet[] = [
-  ...PURE.flatMap((room) => [
+  ...PURE.filter(isFile).map((room) => file(`src/${room}`, "export const now = () => Date.now();\n", PLUGIN)),
+  ...PURE.filter((room) => !isFile(room)).flatMap((room) => [
     ...Object.entries(AMBIENT).map(([name, text]) => statement(room, `ambient-${name}`, text, GLOBALS)),
     statement(room, "ambient-random", "Math.random()", PLUGIN),
     statement(room, "ambient-now", "Date.now()", PLUGIN),
