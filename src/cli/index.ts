@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { readBuildInfo } from "../common/telemetry/build-info.ts";
-import { ConfigError } from "../monitor/config/types.ts";
+import { ConfigError } from "../monitor/config/errors.ts";
 import { type Command, type CommandContext, UsageError } from "./command.ts";
 
 interface Entry {

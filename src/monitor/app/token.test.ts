@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { openLog } from "../../common/telemetry/logger.ts";
-import { ConfigError } from "../config/types.ts";
+import { ConfigError } from "../config/errors.ts";
 import { adminTokens, webTokens } from "./token.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-token-"));

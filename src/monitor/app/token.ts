@@ -5,7 +5,7 @@ import {
   type TokenSet,
   type TokenSetOptions,
 } from "../../common/security/tokens.ts";
-import { ConfigError } from "../config/types.ts";
+import { ConfigError } from "../config/errors.ts";
 
 /**
  * The admin tokens for calls to services: the given one, or those of the file, which wins and is read again when it

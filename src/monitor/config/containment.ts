@@ -1,10 +1,11 @@
 import { actionKinds } from "../actions/index.ts";
 import type { Target } from "../kernel/target.ts";
 import { defaultPlaybooks } from "./default-playbooks.ts";
+import type { Complain } from "./errors.ts";
 import { sectionOf } from "./plugins.ts";
 import { type Known, resolvePlaybook, resolvePlaybooks } from "./resolve-playbooks.ts";
 import type { FileConfig } from "./schema.ts";
-import type { Complain, Config, InactivePlaybook } from "./types.ts";
+import type { Config, InactivePlaybook } from "./types.ts";
 
 /** The playbooks of the file; without a list, the built-in ones that have something to act on. */
 export function playbooksInForce(input: {

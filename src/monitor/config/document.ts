@@ -1,6 +1,6 @@
 import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { errorMessage } from "../kernel/text.ts";
-import { ConfigError } from "./types.ts";
+import { ConfigError } from "./errors.ts";
 
 type Path = readonly PropertyKey[];
 

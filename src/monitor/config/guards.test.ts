@@ -6,8 +6,8 @@ import { guardSettings } from "../guards/guards.testkit.ts";
 import { exitShareOf } from "../guards/storm/index.ts";
 import { verificationSettings } from "../verify/testbed.ts";
 import { bindings } from "./bindings.ts";
+import { ConfigError } from "./errors.ts";
 import { loadConfig } from "./load.ts";
-import { ConfigError } from "./types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-guards-"));
 afterAll(() => rmSync(folder, { recursive: true }));

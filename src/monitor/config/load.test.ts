@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { bindings, flagOf, fromText } from "./bindings.ts";
+import { ConfigError } from "./errors.ts";
 import { loadConfig } from "./load.ts";
-import { type Config, ConfigError } from "./types.ts";
+import type { Config } from "./types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -9,11 +9,12 @@ import { sourcePlugins } from "../sources/index.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { playbooksInForce } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
+import { type Complain, ConfigError, type ConfigProblem } from "./errors.ts";
 import { checkActions } from "./plugins.ts";
 import { type FileConfig, fileSchema } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { resolveTargets } from "./targets.ts";
-import { type Complain, type Config, ConfigError, type ConfigProblem, type Given } from "./types.ts";
+import type { Config, Given } from "./types.ts";
 
 export interface ConfigInput {
   /** Path of the file; undefined: none. */

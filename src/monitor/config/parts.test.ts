@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { ConfigError } from "./errors.ts";
 import { loadConfig } from "./load.ts";
-import { ConfigError } from "./types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-parts-"));
 afterAll(() => rmSync(folder, { recursive: true }));

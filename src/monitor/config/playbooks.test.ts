@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { ConfigError } from "./errors.ts";
 import { loadConfig } from "./load.ts";
-import { type Config, ConfigError } from "./types.ts";
+import type { Config } from "./types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "helius-config-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,7 +4,7 @@ import { actionPlugins } from "../actions/index.ts";
 import type { ActionPlugin } from "../actions/shared/context.ts";
 import type { Callee, Plugin } from "../kernel/plugin.ts";
 import { notifierPlugins } from "../notify/index.ts";
-import type { Complain } from "./types.ts";
+import type { Complain } from "./errors.ts";
 
 /** Key of a plug-in's settings in the section of its room. */
 export function sectionOf({ kind, section }: Plugin & { readonly section?: string }): string {

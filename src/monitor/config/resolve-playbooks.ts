@@ -5,10 +5,10 @@ import { checkParameters, REGION_PLACEHOLDER } from "../actions/shared/parameter
 import type { ActionTarget, ForecastMatcher, Playbook, Precondition, Step } from "../kernel/containment.ts";
 import type { ActionRules } from "../kernel/plugin.ts";
 import type { Instance, Target } from "../kernel/target.ts";
+import type { Complain } from "./errors.ts";
 import type { PlaybookConfig, StepConfig } from "./playbooks.ts";
 import { type ActionSettings, calleesOf, sectionOf } from "./plugins.ts";
 import { suggest } from "./suggest.ts";
-import type { Complain } from "./types.ts";
 
 /** What playbooks may name. */
 export interface Known {

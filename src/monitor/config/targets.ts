@@ -5,8 +5,8 @@ import type { Signal, Thresholds } from "../kernel/signal.ts";
 import type { Instance, Target } from "../kernel/target.ts";
 import type { SignalPlugin, SignalSettings } from "../signals/define.ts";
 import { signalPlugins } from "../signals/index.ts";
+import type { Complain } from "./errors.ts";
 import { settingsOf } from "./plugins.ts";
-import type { Complain } from "./types.ts";
 
 /** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
 const parts = z.strictObject({
