@@ -73,7 +73,9 @@ describe.each(documents)("%s", (document) => {
   const folder = dirname(join(root, document));
 
   test("names only paths that exist", () => {
-    for (const named of namedPaths(text)) {
+    // A file whose text the document gives is not there yet.
+    const given = [...text.matchAll(/^`([^`]+)`:\n\n```/gm)].map((m) => m[1]);
+    for (const named of namedPaths(text).filter((path) => !given.includes(path))) {
       // `file.ts:function` names a function of a file, which architecture.test.ts looks at.
       const path = named.replace(/\.ts:\w+$/, ".ts");
       const exists = path.includes("*")

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { EscalationAlert, Escalator } from "../../src/monitor/kernel/verification.ts";
-import { createAlertmanagerEscalator } from "../../src/monitor/notify/alertmanager/index.ts";
+import type { EscalationAlert, Notifier } from "../../src/monitor/kernel/verification.ts";
+import { createAlertmanagerNotifier } from "../../src/monitor/notify/alertmanager/index.ts";
 import { type RunningAlertmanager, startAlertmanager } from "../setup/alertmanager.ts";
 import {
   drip,
@@ -18,7 +18,7 @@ import { freePort, waitFor } from "../setup/ports.ts";
 import { requireServer, serverPath } from "../setup/require-server.ts";
 import { standStill } from "../setup/stand-still.ts";
 
-// The escalator against a real Alertmanager, and against a server that breaks HTTP in every way it can be broken.
+// The notifier against a real Alertmanager, and against a server that breaks HTTP in every way it can be broken.
 
 interface Told {
   readonly status: string;
@@ -29,7 +29,7 @@ interface Told {
 let receiver: Server;
 const webhooks: Told[] = [];
 let alertmanager: RunningAlertmanager | undefined;
-const open: Escalator[] = [];
+const open: Notifier[] = [];
 const servers: FaultServer[] = [];
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ receivers:
 });
 
 afterEach(async () => {
-  for (const escalator of open.splice(0)) await escalator.close();
+  for (const notifier of open.splice(0)) await notifier.close();
   for (const server of servers.splice(0)) await server.close();
 });
 
@@ -69,8 +69,8 @@ afterAll(async () => {
   await new Promise((resolve) => (receiver === undefined ? resolve(undefined) : receiver.close(resolve)));
 });
 
-function escalatorTo(url: string, over: { timeoutMs?: number; now?: () => number } = {}): Escalator {
-  const escalator = createAlertmanagerEscalator({
+function notifierTo(url: string, over: { timeoutMs?: number; now?: () => number } = {}): Notifier {
+  const notifier = createAlertmanagerNotifier({
     url,
     timeoutMs: 5000,
     maxRetryDelayMs: 20,
@@ -78,8 +78,8 @@ function escalatorTo(url: string, over: { timeoutMs?: number; now?: () => number
     now: Date.now,
     ...over,
   });
-  open.push(escalator);
-  return escalator;
+  open.push(notifier);
+  return notifier;
 }
 
 function alertOf(target: string, over: Partial<EscalationAlert> = {}): EscalationAlert {
@@ -111,10 +111,10 @@ const statuses = (target: string) => webhooks.filter((w) => w.labels.target === 
 
 test("a real Alertmanager has one alert an episode, however often it is told, and people hear its end", async (context) => {
   requireServer("alertmanager", context);
-  const escalator = escalatorTo(alertmanager?.url as string);
+  const notifier = notifierTo(alertmanager?.url as string);
   const first = alertOf("episode", { generatorUrl: "http://monitor:9105" });
   for (const more of [0, 60_000, 120_000]) {
-    const told = await escalator.tell([{ ...first, endsAtMs: first.endsAtMs + more }], never);
+    const told = await notifier.notify([{ ...first, endsAtMs: first.endsAtMs + more }], never);
     expect(told).toMatchObject({ status: "delivered" });
   }
   const listed = await known("episode");
@@ -127,7 +127,7 @@ test("a real Alertmanager has one alert an episode, however often it is told, an
   expect(Date.parse(listed[0]?.startsAt as string)).toBe(first.startsAtMs);
   expect(Date.parse(listed[0]?.endsAt as string)).toBe(first.endsAtMs + 120_000);
   await waitFor(() => statuses("episode").includes("firing"), { what: "the notification" });
-  await escalator.tell([{ ...first, endsAtMs: Date.now() }], never);
+  await notifier.notify([{ ...first, endsAtMs: Date.now() }], never);
   await waitFor(() => statuses("episode").includes("resolved"), { what: "the all-clear" });
   expect(await known("episode")).toEqual([]);
   expect(statuses("episode")).toEqual(["firing", "resolved"]);
@@ -135,7 +135,7 @@ test("a real Alertmanager has one alert an episode, however often it is told, an
 
 test("an alert that is not renewed goes out by itself", async (context) => {
   requireServer("alertmanager", context);
-  const told = await escalatorTo(alertmanager?.url as string).tell(
+  const told = await notifierTo(alertmanager?.url as string).notify(
     [alertOf("alone", { endsAtMs: Date.now() + 1500 })],
     never,
   );
@@ -152,16 +152,15 @@ test.for([
   async ([name, offMs], context) => {
     requireServer("alertmanager", context);
     const now = () => Date.now() + offMs;
-    const escalator = escalatorTo(alertmanager?.url as string, { now });
+    const notifier = notifierTo(alertmanager?.url as string, { now });
     const alert = alertOf(name, { startsAtMs: now(), endsAtMs: now() + 240_000 });
-    const told = await escalator.tell([alert], never);
+    const told = await notifier.notify([alert], never);
     expect(told).toMatchObject({ status: "delivered" });
-    expect(Math.abs((told as { skewMs: number }).skewMs + offMs)).toBeLessThan(5000);
     await waitFor(() => statuses(name).at(-1) === "firing", { what: "the notification" });
     expect(
       Math.abs(Date.parse((await known(name)).at(0)?.endsAt as string) - Date.now() - 240_000),
     ).toBeLessThan(10_000);
-    expect(await escalator.tell([{ ...alert, endsAtMs: now() }], never)).toMatchObject({
+    expect(await notifier.notify([{ ...alert, endsAtMs: now() }], never)).toMatchObject({
       status: "delivered",
     });
     await waitFor(() => statuses(name).at(-1) === "resolved", { what: "the all-clear" });
@@ -170,21 +169,21 @@ test.for([
 
 test("more alerts than one call takes all arrive, and nothing is sent for none", async (context) => {
   requireServer("alertmanager", context);
-  const escalator = escalatorTo(alertmanager?.url as string);
-  expect(await escalator.tell([], never)).toMatchObject({ status: "delivered" });
+  const notifier = notifierTo(alertmanager?.url as string);
+  expect(await notifier.notify([], never)).toMatchObject({ status: "delivered" });
   const many = Array.from({ length: 120 }, (_, n) =>
     alertOf("many", { labels: { ...alertOf("many").labels, n: `${n}` } }),
   );
-  expect(await escalator.tell(many, never)).toMatchObject({ status: "delivered" });
+  expect(await notifier.notify(many, never)).toMatchObject({ status: "delivered" });
   expect(await known("many")).toHaveLength(120);
   const ended = many.map((a) => ({ ...a, endsAtMs: Date.now() }));
-  await escalator.tell(ended, never);
+  await notifier.notify(ended, never);
 });
 
 test("an alert that Alertmanager does not take is told with its own words, and not repeated", async (context) => {
   requireServer("alertmanager", context);
   const wrong = alertOf("wrong", { labels: { "not a label": "x" } });
-  const told = await escalatorTo(alertmanager?.url as string).tell([wrong], never);
+  const told = await notifierTo(alertmanager?.url as string).notify([wrong], never);
   expect(told).toMatchObject({
     status: "failed",
     retryable: false,
@@ -197,11 +196,11 @@ test("an Alertmanager that stands still, then goes on, then is gone", async (con
   const port = await freePort();
   const config = "route: { receiver: none }\nreceivers: [{ name: none }]\n";
   const other = await startAlertmanager({ binary, config, port });
-  const escalator = escalatorTo(other.url, { timeoutMs: 700 });
+  const notifier = notifierTo(other.url, { timeoutMs: 700 });
   try {
     await standStill(other.pid);
     const began = performance.now();
-    const stuck = await escalator.tell([alertOf("x")], never);
+    const stuck = await notifier.notify([alertOf("x")], never);
     expect(stuck).toEqual({
       status: "failed",
       detail: "no complete answer before the deadline",
@@ -209,13 +208,13 @@ test("an Alertmanager that stands still, then goes on, then is gone", async (con
     });
     expect(performance.now() - began).toBeLessThan(15_000);
     other.signal("SIGCONT");
-    await waitFor(async () => (await escalator.tell([alertOf("x")], never)).status === "delivered", {
+    await waitFor(async () => (await notifier.notify([alertOf("x")], never)).status === "delivered", {
       what: "an Alertmanager that goes on",
     });
   } finally {
     await other.kill();
   }
-  expect(await escalator.tell([alertOf("x")], never)).toMatchObject({
+  expect(await notifier.notify([alertOf("x")], never)).toMatchObject({
     status: "failed",
     retryable: true,
     detail: expect.stringContaining("ECONNREFUSED"),
@@ -233,7 +232,7 @@ test("a redirect is refused: what we know goes to the address we were given only
   const server = await faulty(
     respond({ status: 307, headers: { location: `${elsewhere.url}/api/v2/alerts` } }),
   );
-  expect(await escalatorTo(server.url).tell([alertOf("x")], never)).toEqual({
+  expect(await notifierTo(server.url).notify([alertOf("x")], never)).toEqual({
     status: "failed",
     detail: "HTTP 307: a redirect is never followed",
     retryable: false,
@@ -249,9 +248,8 @@ test("a 500, then a broken connection, then an answer: it is repeated, the same 
     if (exchange.count === 2) return reset()(exchange);
     return respondJson({})(exchange);
   });
-  expect(await escalatorTo(server.url).tell([alertOf("x")], never)).toEqual({
+  expect(await notifierTo(server.url).notify([alertOf("x")], never)).toEqual({
     status: "delivered",
-    skewMs: 0,
   });
   expect(bodies).toHaveLength(3);
   expect(new Set(bodies).size).toBe(1);
@@ -259,7 +257,7 @@ test("a 500, then a broken connection, then an answer: it is repeated, the same 
 
 test("what never comes right is given up after three tries", async () => {
   const server = await faulty(respond({ status: 503, body: "overloaded\n\u0007" }));
-  expect(await escalatorTo(server.url).tell([alertOf("x")], never)).toEqual({
+  expect(await notifierTo(server.url).notify([alertOf("x")], never)).toEqual({
     status: "failed",
     detail: "HTTP 503: overloaded",
     retryable: true,
@@ -276,7 +274,7 @@ test.each<[string, Parameters<typeof startFaultServer>[0], string]>([
 ])("a server that %s holds nothing up", async (_what, handler, status) => {
   const server = await faulty(handler);
   const began = performance.now();
-  const told = await escalatorTo(server.url, { timeoutMs: 500 }).tell([alertOf("x")], never);
+  const told = await notifierTo(server.url, { timeoutMs: 500 }).notify([alertOf("x")], never);
   expect(told.status).toBe(status);
   expect(performance.now() - began).toBeLessThan(15_000);
 });
@@ -284,11 +282,11 @@ test.each<[string, Parameters<typeof startFaultServer>[0], string]>([
 test("whoever stops waiting is answered at once", async () => {
   const server = await faulty(hang());
   const stop = new AbortController();
-  const told = escalatorTo(server.url).tell([alertOf("x")], stop.signal);
+  const told = notifierTo(server.url).notify([alertOf("x")], stop.signal);
   await waitFor(() => server.requests() > 0, { what: "the call" });
   stop.abort();
   expect(await told).toMatchObject({ status: "failed", detail: "cancelled" });
-  expect(await escalatorTo(server.url).tell([alertOf("x")], stop.signal)).toMatchObject({
+  expect(await notifierTo(server.url).notify([alertOf("x")], stop.signal)).toMatchObject({
     detail: "cancelled",
   });
   expect(server.requests()).toBe(1);

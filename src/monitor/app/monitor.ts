@@ -33,9 +33,9 @@ import { startScheduler } from "./scheduler.ts";
 import { adminTokens, webTokens } from "./token.ts";
 import {
   loopSettings,
-  type OpenEscalator,
+  type OpenNotifier,
   openActions,
-  openEscalator,
+  openNotifier,
   openSources,
   openStore,
 } from "./wiring.ts";
@@ -150,7 +150,7 @@ interface Parts {
   readonly tokens: TokenSet;
   readonly actions: ReturnType<typeof openActions>;
   readonly webTokens: TokenSet;
-  readonly escalator: OpenEscalator;
+  readonly notifier: OpenNotifier;
   sources: ReturnType<typeof openSources>;
   setCycle: (ms: number) => void;
 }
@@ -197,8 +197,8 @@ function openParts(input: {
   const sources = openSources(config, clock, meters);
   const actions = openActions({ tokens: () => tokens.all(), settings: config.actions, meters });
   undo.push(() => actions.close());
-  const escalator = openEscalator(config.notify, meters);
-  undo.push(() => escalator.close());
+  const notifier = openNotifier(config.notify, meters);
+  undo.push(() => notifier.close());
   const loop: Loop = createLoop(
     {
       clock,
@@ -206,7 +206,7 @@ function openParts(input: {
       store,
       actions: actions.byKind,
       reporter,
-      escalator,
+      notifier,
       newId: randomUUID,
       deadline: (ms) => AbortSignal.timeout(ms),
     },
@@ -225,7 +225,7 @@ function openParts(input: {
     meters,
     tokens,
     actions,
-    escalator,
+    notifier,
     webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens }),
     sources,
     setCycle: () => {},
@@ -266,7 +266,7 @@ function reloader(input: {
         const before = parts.sources;
         if (changed) parts.sources = openSources(next, parts.clock, parts.meters);
         parts.actions.reconfigure(next.actions);
-        parts.escalator.reconfigure(next.notify);
+        parts.notifier.reconfigure(next.notify);
         parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);
         parts.setCycle(next.cycleIntervalMs);
         current.config = next;

@@ -9,7 +9,7 @@ import type { MetricSource } from "../kernel/observation.ts";
 import type { Meters } from "../kernel/plugin.ts";
 import { type Store, StoreError } from "../kernel/store.ts";
 import type { Clock } from "../kernel/time.ts";
-import type { Escalator } from "../kernel/verification.ts";
+import type { Notifier } from "../kernel/verification.ts";
 import { openNotifiers } from "../notify/fan-out.ts";
 import { sourcePlugins } from "../sources/index.ts";
 import type { SourcePlugin } from "../sources/shared/context.ts";
@@ -106,28 +106,28 @@ export function openStore({ store, dataDir }: Config, clock: Clock, meters: Mete
 }
 
 /** Who calls people, where the configuration names anybody. */
-export interface OpenEscalator extends Escalator {
+export interface OpenNotifier extends Notifier {
   /** From the next telling on; one under way ends as it began. */
   reconfigure(config: Config["notify"]): void;
 }
 
-export function openEscalator(config: Config["notify"], meters: Meters): OpenEscalator {
-  const open = (settings: Config["notify"]): Escalator | undefined =>
+export function openNotifier(config: Config["notify"], meters: Meters): OpenNotifier {
+  const open = (settings: Config["notify"]): Notifier | undefined =>
     openNotifiers({
       context: { timeoutMs: settings.timeoutMs, random: Math.random, now: Date.now, meters },
       settings,
     });
-  let current = { config, escalator: open(config) };
+  let current = { config, notifier: open(config) };
   return {
     // Where nobody is to be told, an escalation is only logged and shown: there is nothing to try again.
-    tell: async (alerts, signal) =>
-      (await current.escalator?.tell(alerts, signal)) ?? { status: "delivered", skewMs: 0 },
+    notify: async (alerts, signal) =>
+      (await current.notifier?.notify(alerts, signal)) ?? { status: "delivered" },
     reconfigure(next) {
       if (JSON.stringify(next) === JSON.stringify(current.config)) return;
-      void current.escalator?.close();
-      current = { config: next, escalator: open(next) };
+      void current.notifier?.close();
+      current = { config: next, notifier: open(next) };
     },
-    close: async () => void (await current.escalator?.close()),
+    close: async () => void (await current.notifier?.close()),
   };
 }
 

@@ -11,7 +11,7 @@ import type { SignalShape } from "../kernel/signal.ts";
 import type { Store } from "../kernel/store.ts";
 import type { Target } from "../kernel/target.ts";
 import type { Clock, Instant } from "../kernel/time.ts";
-import type { Escalator, VerificationOutcome, VerificationSettings } from "../kernel/verification.ts";
+import type { Notifier, VerificationOutcome, VerificationSettings } from "../kernel/verification.ts";
 import type { PlaybookDecision } from "../playbooks/decide.ts";
 import type { Rules } from "../rules/rules.ts";
 
@@ -72,7 +72,7 @@ export interface LoopPorts {
   readonly actions: ReadonlyMap<string, Action>;
   readonly reporter: Reporter;
   /** Absent: escalations are only logged and shown. */
-  readonly escalator?: Escalator | undefined;
+  readonly notifier?: Notifier | undefined;
   /** A fresh unique id. */
   readonly newId: () => string;
   /** A signal that aborts after so many milliseconds. */

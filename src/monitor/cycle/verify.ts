@@ -253,18 +253,18 @@ function judgeRun(
 
 /** Notifies people while a target is escalated, again and again. What cannot be delivered is sent later; nothing waits for it. */
 export async function notifyPeople(state: LoopState, ports: LoopPorts): Promise<void> {
-  const { escalator } = ports;
+  const { notifier } = ports;
   const { resendMs, lastsMs, externalUrl, timeoutMs } = state.settings.escalation;
   const now = ports.clock.now();
   const kept = state.verify;
   kept.state = forgetOldEnds(kept.state, now);
-  if (escalator === undefined || !notificationDue(kept.state, now, resendMs)) return;
+  if (notifier === undefined || !notificationDue(kept.state, now, resendMs)) return;
   const began = kept.state;
   const url = externalUrl === undefined ? {} : { externalUrl };
   const alerts = escalationAlerts(began, { now, lastsMs, ...url });
   let came: NotifyResult;
   try {
-    came = await escalator.tell(alerts, ports.deadline(timeoutMs));
+    came = await notifier.notify(alerts, ports.deadline(timeoutMs));
   } catch (error) {
     came = { status: "failed", detail: errorMessage(error), retryable: true };
   }

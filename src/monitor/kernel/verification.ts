@@ -84,14 +84,14 @@ export interface EscalationAlert {
   readonly generatorUrl?: string;
 }
 
-/** What came of telling. `retryable`: the same again may well be taken. */
+/** What came of notifying. `retryable`: the same again may well be taken. */
 export type NotifyResult =
-  | { readonly status: "delivered"; readonly skewMs: number }
+  | { readonly status: "delivered" }
   | { readonly status: "failed"; readonly detail: string; readonly retryable: boolean };
 
 /** Who calls a person. Never throws; keeps nothing: what was not delivered has to be told again. */
-export interface Escalator {
-  tell(alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<NotifyResult>;
+export interface Notifier {
+  notify(alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<NotifyResult>;
   close(): Promise<void>;
 }
 

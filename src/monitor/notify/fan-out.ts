@@ -1,5 +1,5 @@
 import type { Meters, MetricSpec } from "../kernel/plugin.ts";
-import type { Escalator, NotifyResult } from "../kernel/verification.ts";
+import type { Notifier, NotifyResult } from "../kernel/verification.ts";
 import { notifierPlugins } from "./index.ts";
 import type { NotifierContext } from "./shared/context.ts";
 
@@ -14,7 +14,7 @@ export const NOTIFIED: MetricSpec = {
 export function openNotifiers(given: {
   readonly context: NotifierContext & { readonly meters: Meters };
   readonly settings: Readonly<Record<string, unknown>>;
-}): Escalator | undefined {
+}): Notifier | undefined {
   const { context, settings } = given;
   const open = notifierPlugins.flatMap((plugin) => {
     const notifier = plugin.create(context, settings[plugin.kind]);
@@ -23,10 +23,10 @@ export function openNotifiers(given: {
   if (open.length === 0) return undefined;
   const notified = context.meters(NOTIFIED.name);
   return {
-    async tell(alerts, signal) {
+    async notify(alerts, signal) {
       const results = await Promise.all(
         open.map(async ({ kind, notifier }) => {
-          const result = await notifier.tell(alerts, signal);
+          const result = await notifier.notify(alerts, signal);
           notified.inc({ notifier: kind, outcome: result.status });
           return { kind, result };
         }),
@@ -42,7 +42,7 @@ function overall(results: readonly { readonly kind: string; readonly result: Not
   const failed = results.flatMap(({ kind, result }) =>
     result.status === "failed" ? [{ kind, result }] : [],
   );
-  if (failed.length === 0) return { status: "delivered", skewMs: 0 };
+  if (failed.length === 0) return { status: "delivered" };
   return {
     status: "failed",
     detail: failed.map(({ kind, result }) => `${kind}: ${result.detail}`).join("; "),

@@ -129,9 +129,9 @@ export const LOOP_PLANTS: readonly Plant[] = [
     name: "nobody_called",
     about: "an escalation is told to nobody",
     breaks: [6],
-    escalator: (escalator) => ({
-      ...escalator,
-      tell: async () => ({ status: "delivered", skewMs: 0 }),
+    notifier: (notifier) => ({
+      ...notifier,
+      notify: async () => ({ status: "delivered" }),
     }),
   },
   report("quiet_decisions_dropped", "only decisions to act are reported", (r) => ({

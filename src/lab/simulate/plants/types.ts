@@ -4,7 +4,7 @@ import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import type { Store } from "../../../monitor/kernel/store.ts";
 import type { Clock } from "../../../monitor/kernel/time.ts";
-import type { Escalator } from "../../../monitor/kernel/verification.ts";
+import type { Notifier } from "../../../monitor/kernel/verification.ts";
 
 /** What a plant may know of the process that it is planted in. */
 export interface Soil {
@@ -31,7 +31,7 @@ export interface Plant {
   readonly source?: (source: MetricSource, soil: Soil) => MetricSource;
   readonly store?: (store: Store, soil: Soil) => Store;
   readonly action?: (action: Action, soil: Soil) => Action;
-  readonly escalator?: (escalator: Escalator, soil: Soil) => Escalator;
+  readonly notifier?: (notifier: Notifier, soil: Soil) => Notifier;
   readonly reporter?: (reporter: Reporter, soil: Soil) => Reporter;
   readonly loop?: (loop: Loop, soil: Soil) => Loop;
   readonly deadline?: (deadline: (ms: number) => AbortSignal) => (ms: number) => AbortSignal;

@@ -3,8 +3,8 @@ import type { Config } from "../../../monitor/config/types.ts";
 import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import { NO_METERS } from "../../../monitor/kernel/plugin.ts";
-import type { Escalator } from "../../../monitor/kernel/verification.ts";
-import { createAlertmanagerEscalator } from "../../../monitor/notify/alertmanager/index.ts";
+import type { Notifier } from "../../../monitor/kernel/verification.ts";
+import { createAlertmanagerNotifier } from "../../../monitor/notify/alertmanager/index.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
 import type { VirtualNetwork } from "../engine/network.ts";
 import { ADMIN_TOKEN } from "../scenario.ts";
@@ -58,8 +58,8 @@ export function openActions({ world, network, process }: Adapters): Readonly<Rec
 }
 
 /** The real caller of people. */
-export function openEscalator({ config, machine, network }: Adapters): Escalator {
-  return createAlertmanagerEscalator({
+export function openNotifier({ config, machine, network }: Adapters): Notifier {
+  return createAlertmanagerNotifier({
     url: "http://alertmanager:9093",
     timeoutMs: config.notify.timeoutMs,
     maxRetryDelayMs: 2000,

@@ -2,7 +2,7 @@ import type { Action, InstanceOutcome, Intent } from "../../../monitor/kernel/ac
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import { type Store, StoreError } from "../../../monitor/kernel/store.ts";
 import type { Instance } from "../../../monitor/kernel/target.ts";
-import type { Escalator } from "../../../monitor/kernel/verification.ts";
+import type { Notifier } from "../../../monitor/kernel/verification.ts";
 import type { CallFact, IntentFact, SiteView } from "./facts.ts";
 import { Killed, type Process } from "./process.ts";
 
@@ -182,12 +182,12 @@ function noteCall(intent: Intent, instance: Instance, { process, site }: Wiring)
 }
 
 /** Who calls people, reached when the process gets round to it. */
-export function guardEscalator(escalator: Escalator, { process }: Wiring): Escalator {
+export function guardNotifier(notifier: Notifier, { process }: Wiring): Notifier {
   return {
-    async tell(alerts, signal) {
+    async notify(alerts, signal) {
       process.step("tell");
-      return process.through(escalator.tell(alerts, signal));
+      return process.through(notifier.notify(alerts, signal));
     },
-    close: () => escalator.close(),
+    close: () => notifier.close(),
   };
 }

@@ -20,12 +20,12 @@ import type { Series } from "../../../monitor/kernel/target.ts";
 import { VirtualNetwork } from "../engine/network.ts";
 import type { Soil } from "../plants/types.ts";
 import { WEB_TOKEN } from "../scenario.ts";
-import { type Adapters, openActions, openEscalator, openSource } from "./adapters.ts";
+import { type Adapters, openActions, openNotifier, openSource } from "./adapters.ts";
 import type { Disk } from "./disk.ts";
 import type { IntentFact, SiteView } from "./facts.ts";
 import { knownOf, type Seen } from "./metrics.ts";
 import { PerSeries } from "./per-series.ts";
-import { guardAction, guardEscalator, guardSource, guardStore, type Wiring } from "./ports.ts";
+import { guardAction, guardNotifier, guardSource, guardStore, type Wiring } from "./ports.ts";
 import { Killed, Machine, Process } from "./process.ts";
 import { prometheusHttp } from "./prometheus-http.ts";
 import { serversOf } from "./reach.ts";
@@ -196,7 +196,7 @@ export class Site implements SiteView {
       const planted = plant?.action?.(guardAction(action, wiring), soil) ?? guardAction(action, wiring);
       actions.set(kind, planted);
     }
-    const escalator = guardEscalator(openEscalator(this.#adapters(network, process, seen)), wiring);
+    const notifier = guardNotifier(openNotifier(this.#adapters(network, process, seen)), wiring);
     const reporter = this.#reporter(process, () => running);
     const newId = () => {
       this.#ids += 1;
@@ -210,7 +210,7 @@ export class Site implements SiteView {
         store,
         actions,
         reporter: plant?.reporter?.(reporter, soil) ?? reporter,
-        escalator: plant?.escalator?.(escalator, soil) ?? escalator,
+        notifier: plant?.notifier?.(notifier, soil) ?? notifier,
         newId: plant?.newId?.(newId) ?? newId,
         deadline: plant?.deadline?.(deadline) ?? deadline,
       },

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import type { EscalationAlert, Escalator } from "../../kernel/verification.ts";
+import type { EscalationAlert, Notifier } from "../../kernel/verification.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
 import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/testbed.ts";
 import { scriptedSource, settingsOf, targetOf, VERIFICATION, virtualTime, worldOf } from "../testbed.ts";
 
 /** A target that refuses every action and is escalated at the first. */
-function refusing(tell: Escalator["tell"], over: Parameters<typeof settingsOf>[0] = {}) {
+function refusing(notify: Notifier["notify"], over: Parameters<typeof settingsOf>[0] = {}) {
   let level = 100;
   const w = worldOf({
     store: createMemoryStore(),
@@ -16,7 +16,7 @@ function refusing(tell: Escalator["tell"], over: Parameters<typeof settingsOf>[0
       }),
     ],
     settings: { verification: { ...VERIFICATION, maxIneffective: 1 }, ...over },
-    ports: { escalator: { tell, close: async () => {} } },
+    ports: { notifier: { notify, close: async () => {} } },
   });
   w.fleet.answer = () => "refused";
   return w;
@@ -29,11 +29,11 @@ describe("people", () => {
   ])("are told where to look, where the monitor's address is %s", async (externalUrl, wanted) => {
     const told: EscalationAlert[] = [];
     const { escalation } = settingsOf();
-    const tell: Escalator["tell"] = async (alerts) => {
+    const notify: Notifier["notify"] = async (alerts) => {
       told.push(...alerts);
-      return { status: "delivered", skewMs: 0 };
+      return { status: "delivered" };
     };
-    await refusing(tell, { escalation: { ...escalation, externalUrl } }).cycles(20);
+    await refusing(notify, { escalation: { ...escalation, externalUrl } }).cycles(20);
     expect(told.length).toBeGreaterThan(0);
     for (const { generatorUrl } of told) expect({ ...(generatorUrl && { generatorUrl }) }).toEqual(wanted);
   });
@@ -47,7 +47,7 @@ describe("people", () => {
     const w = refusing(async () => {
       if (broken) throw thrown;
       delivered += 1;
-      return { status: "delivered", skewMs: 0 };
+      return { status: "delivered" };
     });
     await w.cycles(20);
     const missed = w.told.notices.filter((n) => n.event === "escalation not delivered");

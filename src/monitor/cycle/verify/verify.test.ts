@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { measuredAs } from "../../guards/guard.ts";
-import type { EscalationAlert, Escalator } from "../../kernel/verification.ts";
+import type { EscalationAlert, Notifier } from "../../kernel/verification.ts";
 import { createMemoryDisk, createMemoryStore, type MemoryDisk } from "../../store/memory/index.ts";
 import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/testbed.ts";
 import {
@@ -33,7 +33,7 @@ function world(options: {
   helps: boolean;
   disk?: MemoryDisk;
   time?: VirtualTime;
-  escalator?: Escalator;
+  notifier?: Notifier;
 }): World {
   const { time = virtualTime(), disk = createMemoryDisk(), helps } = options;
   let effects = () => 0;
@@ -42,7 +42,7 @@ function world(options: {
     time,
     sources: [scriptedSource(sick(() => helps && effects() > 0))],
     settings: SETTINGS,
-    ports: { escalator: options.escalator },
+    ports: { notifier: options.notifier },
   });
   effects = () => w.fleet.effects.length;
   return w;
@@ -101,17 +101,17 @@ describe("an escalation", () => {
   const recorder = () => {
     const told: EscalationAlert[][] = [];
     let works = true;
-    const escalator: Escalator = {
-      async tell(alerts) {
+    const notifier: Notifier = {
+      async notify(alerts) {
         if (!works) return { status: "failed", detail: "refused", retryable: true };
         told.push([...alerts]);
-        return { status: "delivered", skewMs: 0 };
+        return { status: "delivered" };
       },
       close: async () => {},
     };
     return {
       told,
-      escalator,
+      notifier,
       fail: (now: boolean) => {
         works = !now;
       },
@@ -119,8 +119,8 @@ describe("an escalation", () => {
   };
 
   it("is told again and again while it lasts, as one alert, and its end once", async () => {
-    const { told, escalator } = recorder();
-    const w = world({ helps: false, escalator });
+    const { told, notifier } = recorder();
+    const w = world({ helps: false, notifier });
     await w.cycles(220);
     expect(told.length).toBeGreaterThan(10);
     expect(new Set(told.flat().map((a) => JSON.stringify([a.labels, a.startsAtMs]))).size).toBe(1);
@@ -141,9 +141,9 @@ describe("an escalation", () => {
   });
 
   it("that cannot be told is tried every cycle, and logged", async () => {
-    const { told, escalator, fail } = recorder();
+    const { told, notifier, fail } = recorder();
     fail(true);
-    const w = world({ helps: false, escalator });
+    const w = world({ helps: false, notifier });
     await w.cycles(200);
     expect(told).toEqual([]);
     expect(w.told.notices.map((n) => n.event)).toContain("escalation not delivered");
@@ -171,8 +171,8 @@ describe("an escalation", () => {
   });
 
   it("ends when its target is taken out of the configuration, and people are told so", async () => {
-    const { told, escalator } = recorder();
-    const w = world({ helps: false, escalator });
+    const { told, notifier } = recorder();
+    const w = world({ helps: false, notifier });
     await w.cycles(200);
     expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
     w.loop.reconfigure(settingsOf({ ...SETTINGS, targets: [targetOf("other", { autoHeal: false })] }));

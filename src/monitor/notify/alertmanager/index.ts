@@ -11,7 +11,7 @@ import {
 } from "../../../common/net/exchange.ts";
 import { baseUrl, setting } from "../../../common/settings/fields.ts";
 import type { Internal } from "../../../common/settings/internal.ts";
-import type { EscalationAlert, Escalator, NotifyResult } from "../../kernel/verification.ts";
+import type { EscalationAlert, Notifier, NotifyResult } from "../../kernel/verification.ts";
 import type { NotifierContext, NotifierPlugin } from "../shared/context.ts";
 
 const settings = z
@@ -35,7 +35,7 @@ export const alertmanager = {
   create: (context, { url }) =>
     url === undefined
       ? undefined
-      : createAlertmanagerEscalator({ ...context, url, maxRetryDelayMs: MAX_RETRY_DELAY_MS }),
+      : createAlertmanagerNotifier({ ...context, url, maxRetryDelayMs: MAX_RETRY_DELAY_MS }),
 } as const satisfies NotifierPlugin<Internal<typeof settings>>;
 
 export interface AlertmanagerSettings extends NotifierContext {
@@ -63,11 +63,11 @@ type Refusal = { readonly ok: false; readonly detail: string; readonly retryable
 type Answer = { readonly ok: true; readonly skewMs: number | undefined } | Refusal;
 
 /**
- * Tells people through Alertmanager's v2 API. Redirects are refused, answers bounded, repeats jittered, and all of it
+ * Notifies people through Alertmanager's v2 API. Redirects are refused, answers bounded, repeats jittered, and all of it
  * within one deadline. Alertmanager takes an alert for over when its end has passed on its own clock; where that differs
  * from ours by seconds, as its answers show, times are given on its clock.
  */
-export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Escalator {
+export function createAlertmanagerNotifier(settings: AlertmanagerSettings): Notifier {
   const { url, timeoutMs, maxRetryDelayMs, random, now } = settings;
   const own = settings.dispatcher ? undefined : new Agent({ connect: { timeout: timeoutMs } });
   const dispatcher = settings.dispatcher ?? (own as Dispatcher);
@@ -82,7 +82,7 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
     return policy.execute(() => call({ dispatcher, url: `${url}/api/v2/alerts`, body, signal, now }), signal);
   };
 
-  const tellBatch = async (alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<Answer> => {
+  const notifyBatch = async (alerts: readonly EscalationAlert[], signal: AbortSignal): Promise<Answer> => {
     const answer = await post(alerts, signal);
     if (!answer.ok || answer.skewMs === undefined || Math.abs(answer.skewMs - skewMs) <= SKEW_MS)
       return answer;
@@ -92,15 +92,15 @@ export function createAlertmanagerEscalator(settings: AlertmanagerSettings): Esc
   };
 
   return {
-    async tell(alerts, outer): Promise<NotifyResult> {
+    async notify(alerts, outer): Promise<NotifyResult> {
       const signal = AbortSignal.any([outer, AbortSignal.timeout(timeoutMs)]);
       for (let from = 0; from < alerts.length; from += BATCH) {
-        const answer = await tellBatch(alerts.slice(from, from + BATCH), signal);
+        const answer = await notifyBatch(alerts.slice(from, from + BATCH), signal);
         // What ran out of time is not repeated here, but may well be taken later.
         if (!answer.ok)
           return { status: "failed", detail: answer.detail, retryable: answer.retryable || signal.aborted };
       }
-      return { status: "delivered", skewMs };
+      return { status: "delivered" };
     },
     close: async () => {
       await own?.destroy();

@@ -1,5 +1,5 @@
 import type { CreatedPlugin } from "../../kernel/plugin.ts";
-import type { Escalator } from "../../kernel/verification.ts";
+import type { Notifier } from "../../kernel/verification.ts";
 
 /** What every notifier is made with. */
 export interface NotifierContext {
@@ -14,6 +14,6 @@ export interface NotifierContext {
 /** `create` gives undefined where its settings name nobody. */
 export type NotifierPlugin<Settings = unknown> = CreatedPlugin<
   NotifierContext,
-  Escalator | undefined,
+  Notifier | undefined,
   Settings
 >;
