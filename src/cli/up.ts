@@ -126,7 +126,7 @@ function banner(up: RunningUp, token: string): string {
   const admin = `curl -X POST -H 'x-admin-token: ${token}'`;
   const started = [...up.urls].map(([name, url]) => `    ${name.padEnd(25)}${url}`).join("\n");
   const api = up.urls.get("product-api");
-  const tries =
+  const attempts =
     api === undefined
       ? ""
       : `
@@ -147,7 +147,7 @@ function banner(up: RunningUp, token: string): string {
     metrics    ${up.monitorUrl}/metrics, and /metrics of every service
     logs       ${up.logDir}
 ${started}
-${tries}
+${attempts}
   Ctrl-C stops everything.
 
 `;

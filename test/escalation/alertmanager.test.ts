@@ -255,7 +255,7 @@ test("a 500, then a broken connection, then an answer: it is repeated, the same 
   expect(new Set(bodies).size).toBe(1);
 });
 
-test("what never comes right is given up after three tries", async () => {
+test("what never comes right is given up after three attempts", async () => {
   const server = await faulty(respond({ status: 503, body: "overloaded\n\u0007" }));
   expect(await notifierTo(server.url).notify([alertOf("x")], never)).toEqual({
     status: "failed",

@@ -114,7 +114,7 @@ test("a flood of guesses: few log lines, all of them counted, and who comes from
   expect(told).toBe(count("token_wrong") + count("locked_out"));
   expect(service.process.stdout()).not.toContain("a guess");
   print(
-    `figure flood of guesses: ${result.answered} tries in ${result.seconds.toFixed(0)} s, 10 looked at, 3 log lines; an admin call from elsewhere: ${shown(times)}`,
+    `figure flood of guesses: ${result.answered} attempts in ${result.seconds.toFixed(0)} s, 10 looked at, 3 log lines; an admin call from elsewhere: ${shown(times)}`,
   );
 });
 

@@ -14,8 +14,8 @@ import { readRun } from "../../src/monitor/playbooks/read.ts";
 import type { Run, RunStep } from "../../src/monitor/playbooks/run.ts";
 import { SCHEMA_VERSION } from "../../src/monitor/store/migrate.ts";
 import { openSqliteStore } from "../../src/monitor/store/sqlite/index.ts";
-import { readHealing } from "../../src/monitor/verify/read.ts";
-import type { HealingState, TargetRecord } from "../../src/monitor/verify/types.ts";
+import { readVerification } from "../../src/monitor/verify/read.ts";
+import type { TargetRecord, VerificationState } from "../../src/monitor/verify/types.ts";
 import { manualClock, testDirectory } from "./fixtures.ts";
 
 /**
@@ -87,7 +87,7 @@ describe("a journal of an older version", () => {
     expect(store.recent(1000)).toHaveLength(journal === "v2-killed" ? 14 : 7);
     expect(values(path)).toEqual(before);
     expect(readGuards(bodyOf(loaded, "guard", "state"))).not.toHaveProperty("problem");
-    expect(readHealing(bodyOf(loaded, "verification", "state"))).not.toHaveProperty("problem");
+    expect(readVerification(bodyOf(loaded, "verification", "state"))).not.toHaveProperty("problem");
     for (const { body } of loaded.documents.filter(({ kind }) => kind === "run"))
       expect(readRun(body)).toBeDefined();
     const { inbox, damaged } = restoreInbox(loaded.documents);
@@ -163,15 +163,15 @@ describe("a journal of an older version", () => {
 
   it("keeps verifications, escalations, their answers and ends, and whether people know", () => {
     const state = (journal: string) =>
-      stateOf(readHealing(bodyOf(opened(folder(journal)).loaded, "verification", "state")));
+      stateOf(readVerification(bodyOf(opened(folder(journal)).loaded, "verification", "state")));
     const running = state("v2-running");
     const killed = state("v2-killed");
     expect(running).toMatchObject({
       news: 1,
       notifiedMonoMs: 1_600_000,
       ended: [],
-    } satisfies Partial<HealingState>);
-    expect(killed).toMatchObject({ news: 4 } satisfies Partial<HealingState>);
+    } satisfies Partial<VerificationState>);
+    expect(killed).toMatchObject({ news: 4 } satisfies Partial<VerificationState>);
     expect(killed.notifiedMonoMs).toBeUndefined();
     expect(Object.keys(killed.pending)).toEqual(["1760000000-7.0", "1760000000-8.1", "1760000000-9"]);
     expect(killed.pending["1760000000-9"]?.before).toEqual({
@@ -187,15 +187,15 @@ describe("a journal of an older version", () => {
       at: { wallMs: 1_760_000_210_000, monoMs: 1_210_000 },
       outcome: "refused",
       detail: "checkout:8000: refused (scripted refused)",
-    } satisfies TargetRecord["tries"][number];
+    } satisfies TargetRecord["attempts"][number];
     expect(killed.targets.checkout).toEqual({
-      tries: [refused],
+      attempts: [refused],
       escalation: {
         target: "checkout",
         signal: "memory",
         cause: "refused",
         since: { wallMs: 1_760_000_240_000, monoMs: 1_240_000 },
-        tries: [refused],
+        attempts: [refused],
         acknowledged: {
           by: "rui",
           reason: "token rotates at noon",
@@ -207,11 +207,11 @@ describe("a journal of an older version", () => {
     } satisfies TargetRecord);
     expect(killed.targets.search).toMatchObject({
       healthySinceMonoMs: 1_510_000,
-      tries: [{ outcome: "recovered", before: 4300, after: 120, slo: 300 }],
+      attempts: [{ outcome: "recovered", before: 4300, after: 120, slo: 300 }],
     });
     const [ended] = killed.ended;
     expect(ended).toMatchObject({ by: "person", detail: "ana said to go on: new release" });
-    expect(ended?.escalation.tries.map(({ outcome }) => outcome)).toEqual(["worse", "worse"]);
+    expect(ended?.escalation.attempts.map(({ outcome }) => outcome)).toEqual(["worse", "worse"]);
   });
 
   it("keeps runs: what they did, where, and how often it was tried to take it back", () => {

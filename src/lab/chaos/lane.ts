@@ -234,11 +234,11 @@ async function isReady(url: string, process: Spawned): Promise<boolean> {
 
 /** Stops it; a life that leaves something open is followed by one that reconciles it, as an operator's restart would. */
 async function stopInOrder(lane: Lane): Promise<void> {
-  for (let tries = 0; ; tries++) {
+  for (let attempts = 0; ; attempts++) {
     if (!lane.monitor().running()) await lane.start();
     await lane.monitor().end("SIGTERM", PATIENCE_MS);
     const { intents, outcomes } = readJournal(lane.dataDir);
-    if (tries === 4 || [...intents.keys()].every((id) => outcomes.has(id))) return;
+    if (attempts === 4 || [...intents.keys()].every((id) => outcomes.has(id))) return;
   }
 }
 

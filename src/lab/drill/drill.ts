@@ -42,7 +42,7 @@ export interface Drill {
   readonly targets: readonly string[];
   /** Ways it can be healed beside `off` and `on`. */
   readonly extraHeals: readonly Heal[];
-  /** Quiet time before the onset and length of the incident, seconds of a real installation. */
+  /** NoTriggerReason time before the onset and length of the incident, seconds of a real installation. */
   readonly quietS: number;
   readonly incidentS: number;
   /** Telemetry of an ordinary day, messages a second of each region at speed 30. */

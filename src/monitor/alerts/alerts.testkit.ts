@@ -1,11 +1,11 @@
-import type { AlertState, HeardAt } from "../kernel/containment.ts";
+import type { AlertState, BootInstant } from "../kernel/containment.ts";
 
 export const BOOT = "boot-a";
 /** Wall clock of every test here: 2023-11-14T22:13:20Z. */
 export const WALL_MS = 1_700_000_000_000;
 
 /** A moment, so many seconds after the first. */
-export function at(second: number, bootId = BOOT): HeardAt {
+export function at(second: number, bootId = BOOT): BootInstant {
   return { now: { monoMs: 1000 * second, wallMs: WALL_MS + 1000 * second }, bootId };
 }
 
@@ -14,7 +14,7 @@ export function told(spec: {
   start: number;
   end?: number;
   id?: number;
-  heard?: HeardAt;
+  heard?: BootInstant;
   labels?: Record<string, string>;
 }): AlertState {
   const { start, end, id = 1, heard = at(0), labels = {} } = spec;
@@ -23,7 +23,7 @@ export function told(spec: {
     name: "PipelineBacklogHigh",
     labels: { alertname: "PipelineBacklogHigh", ...labels },
     startsAtMs: WALL_MS + 1000 * start,
-    heardAt: heard.now,
+    receivedAt: heard.now,
     bootId: heard.bootId,
   };
   return end === undefined

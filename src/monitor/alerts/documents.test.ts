@@ -52,7 +52,7 @@ describe("what the store keeps of the inbox", () => {
       { ...good, endsAtMs: 5 },
       { ...good, startsAtMs: "5" },
       { ...good, labels: { a: 5 } },
-      { ...good, heardAt: { wallMs: 5 } },
+      { ...good, receivedAt: { wallMs: 5 } },
       { ...good, bootId: undefined },
       { ...good, fingerprint: "other" },
     ];

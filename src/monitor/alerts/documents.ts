@@ -10,7 +10,7 @@ const common = {
   name: z.string(),
   labels: z.record(z.string(), z.string()),
   startsAtMs: number,
-  heardAt: z.object({ wallMs: number, monoMs: number }),
+  receivedAt: z.object({ wallMs: number, monoMs: number }),
   bootId: z.string(),
 };
 const KEPT = z.discriminatedUnion("status", [

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AlertMatcher, AlertState, HeardAt } from "../kernel/containment.ts";
+import type { AlertMatcher, AlertState, BootInstant } from "../kernel/containment.ts";
 import { at, BOOT, told, WALL_MS } from "./alerts.testkit.ts";
 import {
   type AlertChange,
@@ -17,7 +17,7 @@ import {
 type Telling = { start: number; end?: number; id?: number; labels?: Record<string, string> };
 
 /** Tells one alert after the other, ten seconds apart; what the last one did, and what is kept. */
-function tell(tellings: readonly (Telling & { at?: HeardAt })[], from: Inbox = EMPTY_INBOX) {
+function tell(tellings: readonly (Telling & { at?: BootInstant })[], from: Inbox = EMPTY_INBOX) {
   let inbox = from;
   let last: AlertChange | undefined;
   for (const [i, telling] of tellings.entries()) {
@@ -45,7 +45,7 @@ describe("a fingerprint that two sets of labels share", () => {
 describe("hear", () => {
   it.each<[string, Telling[], string, Partial<AlertState>]>([
     ["a first firing", [{ start: 0 }], "fired", { status: "firing" }],
-    ["the same again", [{ start: 0 }, { start: 0 }], "heard_again", { status: "firing" }],
+    ["the same again", [{ start: 0 }, { start: 0 }], "repeated", { status: "firing" }],
     ["its end", [{ start: 0 }, { start: 0, end: 50 }], "resolved", { status: "resolved" }],
     [
       "the end again",
@@ -53,7 +53,7 @@ describe("hear", () => {
         { start: 0, end: 50 },
         { start: 0, end: 50 },
       ],
-      "heard_again",
+      "repeated",
       { status: "resolved" },
     ],
     ["an end without a firing before it", [{ start: 0, end: 50 }], "resolved", { status: "resolved" }],
@@ -93,7 +93,7 @@ describe("hear", () => {
         { start: 0, end: 50 },
         { start: 0, end: 70 },
       ],
-      "heard_again",
+      "repeated",
       { status: "resolved", endsAtMs: WALL_MS + 70_000 },
     ],
   ])("%s", (_name, tellings, what, kept) => {
@@ -106,14 +106,14 @@ describe("hear", () => {
 
   it("refreshes when it was heard by what agrees with what is known, and by nothing else", () => {
     const again = tell([{ start: 0 }, { start: 0, at: at(2000) }]);
-    expect(again.kept?.heardAt).toEqual(at(2000).now);
+    expect(again.kept?.receivedAt).toEqual(at(2000).now);
     const older = tell([{ start: 60 }, { start: 0, at: at(1500) }]);
-    expect([older.what, older.kept?.heardAt]).toEqual(["late", at(1000).now]);
+    expect([older.what, older.kept?.receivedAt]).toEqual(["late", at(1000).now]);
     const over = tell([
       { start: 0, end: 50 },
       { start: 0, at: at(1500) },
     ]);
-    expect([over.what, over.kept?.heardAt]).toEqual(["late", at(1000).now]);
+    expect([over.what, over.kept?.receivedAt]).toEqual(["late", at(1000).now]);
   });
 
   it("believes a firing of an episode that is over once it cannot be a late one any more", () => {
@@ -129,18 +129,21 @@ describe("hear", () => {
   it("believes an older start that goes on being told: two Prometheus of a pair began at different times", () => {
     const pair = [{ start: 60, at: at(1000) }];
     const later = tell([...pair, { start: 0, at: at(1000 + LATE_MS / 1000) }]);
-    expect(later).toMatchObject({ what: "heard_again", kept: { startsAtMs: WALL_MS + 60_000 } });
+    expect(later).toMatchObject({ what: "repeated", kept: { startsAtMs: WALL_MS + 60_000 } });
     expect(tell([{ start: 0, end: 1800, at: at(1800) }], later.inbox).what).toBe("resolved");
   });
 
   it("asks the wall clock only after a reboot", () => {
     const over = { start: 0, end: 50, at: at(1000) };
-    const jumped: HeardAt = {
+    const jumped: BootInstant = {
       now: { monoMs: 1_001_000, wallMs: at(1000).now.wallMs + 86_400_000 },
       bootId: BOOT,
     };
     expect(tell([over, { start: 0, at: jumped }]).what).toBe("late");
-    const rebooted = (second: number): HeardAt => ({ now: { ...at(second).now, monoMs: 5 }, bootId: "b" });
+    const rebooted = (second: number): BootInstant => ({
+      now: { ...at(second).now, monoMs: 5 },
+      bootId: "b",
+    });
     expect(tell([over, { start: 0, at: rebooted(1010) }]).what).toBe("late");
     expect(tell([over, { start: 0, at: rebooted(1000 + LATE_MS / 1000) }]).what).toBe("reopened");
   });
@@ -172,7 +175,7 @@ const telling = fc
 
 const meaning = (inbox: Inbox) =>
   [...inbox.values()]
-    .map(({ heardAt: _, ...rest }) => rest)
+    .map(({ receivedAt: _, ...rest }) => rest)
     .sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
 
 describe("any order and any repetition of webhooks", () => {
@@ -239,7 +242,7 @@ describe("any order and any repetition of webhooks", () => {
 });
 
 describe("a full inbox", () => {
-  const many = (count: number, spec: Omit<Telling, "id"> & { heard: HeardAt }, firstId = 1) =>
+  const many = (count: number, spec: Omit<Telling, "id"> & { heard: BootInstant }, firstId = 1) =>
     Array.from({ length: count }, (_, i) => told({ ...spec, id: firstId + i }));
   const full = (spec: Omit<Telling, "id">) =>
     ingest(EMPTY_INBOX, many(MAX_ALERTS, { ...spec, heard: at(0) }), at(0)).inbox;

@@ -1,4 +1,4 @@
-import type { AlertMatcher, AlertState, HeardAt } from "../kernel/containment.ts";
+import type { AlertMatcher, AlertState, BootInstant } from "../kernel/containment.ts";
 
 /** Alerts that are kept at once. */
 export const MAX_ALERTS = 1000;
@@ -11,21 +11,21 @@ export const LATE_MS = 600_000;
 /** A firing alert unheard of for so long gives its place to another when the inbox is full, milliseconds. */
 export const FORGET_MS = 86_400_000;
 
-/** Every alert the monitor was told of, by fingerprint: its newest episode. */
+/** Every alert the monitor was incoming of, by fingerprint: its newest episode. */
 export type Inbox = ReadonlyMap<string, AlertState>;
 
 export const EMPTY_INBOX: Inbox = new Map();
 
 /**
- * What one told alert did. `fired`: a new episode; `reopened`: it fires on although it had been told to be over;
- * `resolved`: the end of the episode, or an episode that is known by its end alone; `heard_again`: nothing new;
+ * What one incoming alert did. `fired`: a new episode; `reopened`: it fires on although it had been incoming to be over;
+ * `resolved`: the end of the episode, or an episode that is known by its end alone; `repeated`: nothing new;
  * `late`: older than what is known, ignored; `refused`: no room.
  */
-type AlertChangeKind = "fired" | "reopened" | "resolved" | "heard_again" | "late" | "refused";
+type AlertChangeKind = "fired" | "reopened" | "resolved" | "repeated" | "late" | "refused";
 
 export interface AlertChange {
   readonly what: AlertChangeKind;
-  /** As it is kept now; as it was told where it was refused. */
+  /** As it is kept now; as it was incoming where it was refused. */
   readonly alert: AlertState;
   /** For people: why, in one line. */
   readonly detail: string;
@@ -33,7 +33,7 @@ export interface AlertChange {
 
 export interface Ingested {
   readonly inbox: Inbox;
-  /** One a told alert, in the order they were told. */
+  /** One a incoming alert, in the order they were incoming. */
   readonly changes: readonly AlertChange[];
   /** Kept until now, and gone to make room. */
   readonly forgotten: readonly AlertState[];
@@ -44,24 +44,28 @@ export interface Ingested {
  * is over when the end is not before the start: so neither the order nor the repetition of webhooks matters.
  * Never throws; what finds no room is `refused`, by name.
  */
-export function ingest(inbox: Inbox, alerts: readonly AlertState[], at: HeardAt): Ingested {
+export function ingest(inbox: Inbox, alerts: readonly AlertState[], at: BootInstant): Ingested {
   const next = new Map(inbox);
   const changes: AlertChange[] = [];
   const forgotten = new Map<string, AlertState>();
-  for (const told of alerts) {
-    const known = next.get(told.fingerprint);
+  for (const incoming of alerts) {
+    const known = next.get(incoming.fingerprint);
     if (known === undefined && next.size >= MAX_ALERTS) {
       const gone = leastMissed(next, at);
       if (gone === undefined) {
-        changes.push({ what: "refused", alert: told, detail: `${next.size} alerts are kept, none is over` });
+        changes.push({
+          what: "refused",
+          alert: incoming,
+          detail: `${next.size} alerts are kept, none is over`,
+        });
         continue;
       }
       next.delete(gone.fingerprint);
       forgotten.set(gone.fingerprint, gone);
     }
-    const change = known === undefined ? first(told) : merge(known, told, at);
-    next.set(told.fingerprint, change.alert);
-    forgotten.delete(told.fingerprint);
+    const change = known === undefined ? first(incoming) : merge(known, incoming, at);
+    next.set(incoming.fingerprint, change.alert);
+    forgotten.delete(incoming.fingerprint);
     changes.push(change);
   }
   return { inbox: next, changes, forgotten: [...forgotten.values()] };
@@ -73,59 +77,67 @@ function first(alert: AlertState): AlertChange {
     : { what: "resolved", alert, detail: "over before it was known to fire" };
 }
 
-function merge(known: AlertState, told: AlertState, at: HeardAt): AlertChange {
-  const startsAtMs = Math.max(known.startsAtMs, told.startsAtMs);
-  const ends = [known.endsAtMs, told.endsAtMs].filter((end) => end !== undefined);
+function merge(known: AlertState, incoming: AlertState, at: BootInstant): AlertChange {
+  const startsAtMs = Math.max(known.startsAtMs, incoming.startsAtMs);
+  const ends = [known.endsAtMs, incoming.endsAtMs].filter((end) => end !== undefined);
   const endsAtMs = ends.length === 0 ? undefined : Math.max(...ends);
-  const common = { ...identity(known, told), startsAtMs, heardAt: told.heardAt, bootId: told.bootId };
-  if (endsAtMs === undefined || endsAtMs < startsAtMs) return firing({ known, told, at, common });
-  if (told.status === "firing" && isLate(known, at))
+  const common = {
+    ...identity(known, incoming),
+    startsAtMs,
+    receivedAt: incoming.receivedAt,
+    bootId: incoming.bootId,
+  };
+  if (endsAtMs === undefined || endsAtMs < startsAtMs) return firing({ known, incoming, at, common });
+  if (incoming.status === "firing" && isLate(known, at))
     return {
       what: "late",
       // What it adds to the start must not be lost, or the order would matter.
-      alert: { ...known, ...identity(known, told), startsAtMs },
-      detail: `told already to be over, ${seconds(endsAtMs - told.startsAtMs)} after this start`,
+      alert: { ...known, ...identity(known, incoming), startsAtMs },
+      detail: `incoming already to be over, ${seconds(endsAtMs - incoming.startsAtMs)} after this start`,
     };
-  if (told.status === "firing")
+  if (incoming.status === "firing")
     return {
       what: "reopened",
       alert: { ...common, status: "firing" },
-      detail: `told to fire ${seconds(LATE_MS)} or more after it was told to be over`,
+      detail: `incoming to fire ${seconds(LATE_MS)} or more after it was incoming to be over`,
     };
   const over: AlertState = { ...common, status: "resolved", endsAtMs };
   if (known.status === "firing") return { what: "resolved", alert: over, detail: "its end was told" };
   return startsAtMs > known.startsAtMs
     ? { what: "resolved", alert: over, detail: "a newer episode, over before it was known to fire" }
-    : { what: "heard_again", alert: over, detail: "over, as known" };
+    : { what: "repeated", alert: over, detail: "over, as known" };
 }
 
 function firing(input: {
   known: AlertState;
-  told: AlertState;
-  at: HeardAt;
+  incoming: AlertState;
+  at: BootInstant;
   common: Omit<AlertState, "status" | "endsAtMs">;
 }): AlertChange {
-  const { known, told, at, common } = input;
+  const { known, incoming, at, common } = input;
   const alert: AlertState = { ...common, status: "firing" };
-  const laterMs = told.startsAtMs - known.startsAtMs;
+  const laterMs = incoming.startsAtMs - known.startsAtMs;
   if (laterMs > 0)
     return { what: "fired", alert, detail: `a new episode, ${seconds(laterMs)} after the start of the last` };
-  if (told.status === "resolved" || (laterMs < 0 && isLate(known, at)))
+  if (incoming.status === "resolved" || (laterMs < 0 && isLate(known, at)))
     return {
       what: "late",
       alert: known,
       detail: `of an episode that began ${seconds(-laterMs)} before this`,
     };
-  return { what: "heard_again", alert, detail: "fires, as known" };
+  return { what: "repeated", alert, detail: "fires, as known" };
 }
 
 /** A fingerprint stands for its labels; were two to differ under it, the newest episode's count, whatever the order. */
-function identity(known: AlertState, told: AlertState): Pick<AlertState, "fingerprint" | "name" | "labels"> {
+function identity(
+  known: AlertState,
+  incoming: AlertState,
+): Pick<AlertState, "fingerprint" | "name" | "labels"> {
   const newest =
-    told.startsAtMs === known.startsAtMs
-      ? canonical(told) > canonical(known)
-      : told.startsAtMs > known.startsAtMs;
-  const { fingerprint, name, labels } = newest ? told : known;
+    incoming.startsAtMs === known.startsAtMs
+      ? canonical(incoming) > canonical(known)
+      : incoming.startsAtMs > known.startsAtMs;
+  const { fingerprint, name, labels } = newest ? incoming : known;
   return { fingerprint, name, labels };
 }
 
@@ -133,22 +145,22 @@ function canonical(alert: AlertState): string {
   return JSON.stringify(Object.entries(alert.labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function isLate(known: AlertState, at: HeardAt): boolean {
+function isLate(known: AlertState, at: BootInstant): boolean {
   return elapsedMs(known, at) < LATE_MS;
 }
 
 /** Monotonic, but after a reboot, where only the wall clock knows. */
-function elapsedMs(known: AlertState, at: HeardAt): number {
-  return heardAgeMs(known, at) ?? at.now.wallMs - known.heardAt.wallMs;
+function elapsedMs(known: AlertState, at: BootInstant): number {
+  return receivedAgeMs(known, at) ?? at.now.wallMs - known.receivedAt.wallMs;
 }
 
 /** Monotonic time since an alert was last heard of, milliseconds; undefined after a reboot of the machine. */
-function heardAgeMs(alert: AlertState, at: HeardAt): number | undefined {
-  return alert.bootId === at.bootId ? Math.max(0, at.now.monoMs - alert.heardAt.monoMs) : undefined;
+function receivedAgeMs(alert: AlertState, at: BootInstant): number | undefined {
+  return alert.bootId === at.bootId ? Math.max(0, at.now.monoMs - alert.receivedAt.monoMs) : undefined;
 }
 
 /** Who gives place: what is over, longest unheard of first; then what has not been heard of for a day. */
-function leastMissed(inbox: Inbox, at: HeardAt): AlertState | undefined {
+function leastMissed(inbox: Inbox, at: BootInstant): AlertState | undefined {
   let gone: AlertState | undefined;
   for (const alert of inbox.values()) {
     const over = alert.status === "resolved";
@@ -168,8 +180,8 @@ type Freshness =
 /**
  * @param staleMs a firing alert that was not heard of for longer is not acted on any more, milliseconds.
  */
-export function freshness(alert: AlertState, at: HeardAt & { readonly staleMs: number }): Freshness {
-  const ageMs = heardAgeMs(alert, at);
+export function freshness(alert: AlertState, at: BootInstant & { readonly staleMs: number }): Freshness {
+  const ageMs = receivedAgeMs(alert, at);
   if (alert.status === "resolved") return { status: "resolved", ageMs };
   if (ageMs === undefined)
     return {

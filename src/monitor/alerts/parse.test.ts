@@ -38,7 +38,7 @@ describe("parseWebhook", () => {
       name: "PipelineBacklogHigh",
       labels: firing.labels,
       startsAtMs: WALL_MS - 60_000,
-      heardAt: heard.now,
+      receivedAt: heard.now,
       bootId: heard.bootId,
     };
     expect(parseWebhook(body(firing, resolved), heard)).toEqual({

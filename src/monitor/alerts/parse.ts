@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { AlertState, HeardAt, Webhook } from "../kernel/containment.ts";
+import type { AlertState, BootInstant, Webhook } from "../kernel/containment.ts";
 import { type Problem, parseAs, shown } from "../kernel/problem.ts";
 import { parseTime } from "./time.ts";
 
@@ -76,7 +76,7 @@ function msOf(text = ""): number {
  * the others with it. Never throws.
  * @param body the JSON, parsed.
  */
-export function parseWebhook(body: unknown, at: HeardAt): Webhook {
+export function parseWebhook(body: unknown, at: BootInstant): Webhook {
   const envelope = parseAs(ENVELOPE, body, "body");
   if ("problem" in envelope) {
     const { field, message } = envelope.problem;
@@ -100,28 +100,35 @@ export function parseWebhook(body: unknown, at: HeardAt): Webhook {
   return { alerts, problems, unusable: problems.length, truncated: truncatedAlerts ?? 0 };
 }
 
-type Told = z.output<typeof ALERT>;
+type Posted = z.output<typeof ALERT>;
 
-function timeProblem(told: Told, name: string, { now }: HeardAt): Problem | undefined {
+function timeProblem(posted: Posted, name: string, { now }: BootInstant): Problem | undefined {
   for (const field of ["startsAt", "endsAt"] as const) {
-    const aheadMs = msOf(told[field]) - now.wallMs;
+    const aheadMs = msOf(posted[field]) - now.wallMs;
     if (aheadMs > MAX_AHEAD_MS)
       return {
         field: `${name}.${field}`,
-        message: `must not be more than ${MAX_AHEAD_MS / 1000} s ahead of the monitor's clock; ${shown(told[field])} is by ${Math.round(aheadMs / 1000)} s`,
+        message: `must not be more than ${MAX_AHEAD_MS / 1000} s ahead of the monitor's clock; ${shown(posted[field])} is by ${Math.round(aheadMs / 1000)} s`,
       };
   }
   // The end of one that fires is not known yet: the zero time, and nothing is read out of another one.
-  if (told.status === "firing" || msOf(told.endsAt) >= msOf(told.startsAt)) return undefined;
+  if (posted.status === "firing" || msOf(posted.endsAt) >= msOf(posted.startsAt)) return undefined;
   const message =
-    told.endsAt === undefined
+    posted.endsAt === undefined
       ? TIME.error({})
-      : `must not lie before startsAt, as ${shown(told.endsAt)} does`;
+      : `must not lie before startsAt, as ${shown(posted.endsAt)} does`;
   return { field: `${name}.endsAt`, message };
 }
 
-function alertOf({ status, fingerprint, labels, startsAt, endsAt }: Told, at: HeardAt): AlertState {
+function alertOf({ status, fingerprint, labels, startsAt, endsAt }: Posted, at: BootInstant): AlertState {
   const name = labels.alertname ?? "";
-  const alert = { fingerprint, name, labels, startsAtMs: msOf(startsAt), heardAt: at.now, bootId: at.bootId };
+  const alert = {
+    fingerprint,
+    name,
+    labels,
+    startsAtMs: msOf(startsAt),
+    receivedAt: at.now,
+    bootId: at.bootId,
+  };
   return status === "firing" ? { ...alert, status } : { ...alert, status, endsAtMs: msOf(endsAt) };
 }

@@ -79,7 +79,7 @@ describe("pause and resume", () => {
     expect(resumed.json).toEqual({ status: "success", data: { paused: null, kept: true } });
     await world.cycle();
     expect(world.fleet.effects.length).toBeGreaterThan(0);
-    expect(world.told.notices.map((n) => n.event)).toEqual(
+    expect(world.reported.notices.map((n) => n.event)).toEqual(
       expect.arrayContaining(["acting paused", "acting resumed"]),
     );
   });
@@ -180,11 +180,11 @@ describe("an escalation is answered", () => {
   async function escalated(): Promise<void> {
     for (
       let n = 0;
-      n < 60 && world.loop.controls.healing.targets["product-api"]?.escalation === undefined;
+      n < 60 && world.loop.controls.verification.targets["product-api"]?.escalation === undefined;
       n++
     )
       await world.cycle();
-    expect(world.loop.controls.healing.targets["product-api"]?.escalation).toBeDefined();
+    expect(world.loop.controls.verification.targets["product-api"]?.escalation).toBeDefined();
   }
 
   it("stay stopped, or go on", async () => {
@@ -198,14 +198,14 @@ describe("an escalation is answered", () => {
       200,
       { target: "product-api", resume: false, kept: true },
     ]);
-    expect(world.loop.controls.healing.targets["product-api"]?.escalation?.acknowledged).toMatchObject({
+    expect(world.loop.controls.verification.targets["product-api"]?.escalation?.acknowledged).toMatchObject({
       by: "ana",
       untilMs: now() + 600_000,
     });
     expect(
       (await call("POST", "escalations/product-api/acknowledge", { ...SAID, resume: true })).status,
     ).toBe(200);
-    expect(world.loop.controls.healing.targets["product-api"]?.escalation).toBeUndefined();
+    expect(world.loop.controls.verification.targets["product-api"]?.escalation).toBeUndefined();
   });
 
   it("a target that is not escalated is 404", async () => {
@@ -286,7 +286,7 @@ describe("what cannot be used", () => {
   ])("%s %s is 400 naming the field", async (path, _what, body, error) => {
     const answer = await call("POST", path, body);
     expect([answer.status, answer.json.error]).toEqual([400, expect.stringMatching(error)]);
-    expect(world.told.notices).toEqual([]);
+    expect(world.reported.notices).toEqual([]);
   });
 
   it.each([
@@ -301,7 +301,7 @@ describe("what cannot be used", () => {
     expect((await call(method, `${path}?dry=1`, SAID)).status).toBe(400);
     expect((await call(method, path, SAID, { "content-type": "text/plain" })).status).toBe(415);
     expect((await call(method, path, " ".repeat(17_000))).status).toBe(413);
-    expect(world.told.notices).toEqual([]);
+    expect(world.reported.notices).toEqual([]);
   });
 
   it.each([

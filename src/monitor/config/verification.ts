@@ -19,7 +19,7 @@ export const verificationSchema = z
       count(1, 40, "actions").default(3),
       "so many actions that did not help, within the window or in a row, are escalated",
     ),
-    // Tries are kept for a day: a longer window would count what is no longer known.
+    // Attempts are kept for a day: a longer window would count what is no longer known.
     ineffective_window_seconds: setting(window().default(3600), "window of verification.max_ineffective"),
     healthy_seconds: setting(window().default(1800), "health for so long ends an escalation"),
   })

@@ -158,7 +158,7 @@ export function reportGuards(input: {
   const { state, now } = input;
   const blocked = [
     ...input.decisions.map(({ reason, target, signal }) => ({ guard: reason, target, signal })),
-    ...input.playbooks.map((p) => ({ guard: p.reason, target: p.heldBy ?? "", signal: p.playbook })),
+    ...input.playbooks.map((p) => ({ guard: p.reason, target: p.blockedBy ?? "", signal: p.playbook })),
   ].filter(({ guard }) => NAMES.has(guard));
   return {
     ...guardReport(state.settings.targets, { ...factsOf(state, now), shadow: !state.settings.autoHeal }),

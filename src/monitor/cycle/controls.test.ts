@@ -3,7 +3,7 @@ import { measuredAs } from "../guards/guard.ts";
 import { BUDGET_LEFT } from "../guards/rate-cap/index.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
 import { bedOf, gatewaySource } from "./execute/testbed.ts";
-import { GUARDS, scriptedSource, VERIFICATION, virtualTime, worldOf } from "./testbed.ts";
+import { GUARDS, scriptedSource, targetOf, VERIFICATION, virtualTime, worldOf } from "./testbed.ts";
 
 describe("an escalation that a person wants left alone", () => {
   const escalated = async () => {
@@ -23,11 +23,11 @@ describe("an escalation that a person wants left alone", () => {
     });
     w.fleet.answer = () => "refused";
     await w.cycles(20);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
     const heal = () => {
       rising = false;
     };
-    const lasts = () => w.loop.controls.healing.targets["product-api"]?.escalation !== undefined;
+    const lasts = () => w.loop.controls.verification.targets["product-api"]?.escalation !== undefined;
     return { w, heal, lasts };
   };
   const said = { target: "product-api", by: "ana", reason: "we are on it", resumeTarget: false };
@@ -35,7 +35,7 @@ describe("an escalation that a person wants left alone", () => {
   it("stays stopped, also when it is well for long, until somebody says to go on", async () => {
     const { w, heal, lasts } = await escalated();
     expect(w.loop.controls.answerEscalation(said)).toBe(true);
-    expect(w.told.notices.at(-1)).toEqual({
+    expect(w.reported.notices.at(-1)).toEqual({
       event: "escalation answered",
       fields: { target: "product-api", by: "ana", reason: "we are on it", answer: "stay stopped" },
     });
@@ -43,7 +43,7 @@ describe("an escalation that a person wants left alone", () => {
     await w.cycles(120);
     expect(lasts()).toBe(true);
     expect(w.loop.controls.answerEscalation({ ...said, resumeTarget: true })).toBe(true);
-    expect(w.told.notices.at(-1)?.fields.answer).toBe("go on");
+    expect(w.reported.notices.at(-1)?.fields.answer).toBe("go on");
     expect(lasts()).toBe(false);
   });
 
@@ -59,9 +59,9 @@ describe("an escalation that a person wants left alone", () => {
 
   it("is told no to where there is none", async () => {
     const { w } = await escalated();
-    const told = w.told.notices.length;
+    const told = w.reported.notices.length;
     expect(w.loop.controls.answerEscalation({ ...said, target: "other" })).toBe(false);
-    expect(w.told.notices).toHaveLength(told);
+    expect(w.reported.notices).toHaveLength(told);
   });
 });
 
@@ -71,7 +71,7 @@ describe("a pause", () => {
     const said = { by: "ana", reason: "load test" };
     w.loop.controls.pause({ ...said, forMs: 90_000 });
     w.loop.controls.pause(said);
-    expect(w.told.notices).toEqual([
+    expect(w.reported.notices).toEqual([
       { event: "acting paused", fields: { ...said, for_seconds: 90 } },
       { event: "acting paused", fields: said },
     ]);
@@ -108,5 +108,28 @@ describe("budgets after a restart", () => {
     const third = bedOf({ store: { ...inner, recent: () => undos }, time, source, settings: { guards } });
     await third.loop.start();
     expect(third.loop.controls.guards.actions).toEqual([]);
+  });
+});
+
+describe("what people say", () => {
+  const world = () => worldOf({ store: createMemoryStore(), settings: { targets: [targetOf()] } });
+  it("for a while ends by itself; resuming what is not paused says so", async () => {
+    const w = world();
+    const paused = () => measuredAs(w.reported.cycles.at(-1)!.guards, "predict_paused").get("");
+    expect(w.loop.controls.resume({ by: "ana", reason: "x" })).toBe(false);
+    w.loop.controls.pause({ by: "ana", reason: "x", forMs: 120_000 });
+    await w.cycles(3);
+    expect(paused()).toBe(1);
+    await w.cycles(3);
+    expect(paused()).toBe(0);
+  });
+
+  it("finds no room for a silence when all places are taken by those to come", () => {
+    const w = world();
+    const { wallMs } = w.time.clock.now();
+    const given = { target: "*", signal: "*", action: "*", author: "ana", reason: "x" };
+    const add = () => w.loop.controls.silence({ ...given, startsAtMs: wallMs, endsAtMs: wallMs + 1e6 });
+    for (let n = 0; n < 500; n++) expect(add()).toBeDefined();
+    expect(add()).toBeUndefined();
   });
 });

@@ -2,7 +2,7 @@ import { addSilence, liftSilence } from "../guards/calendar/calendar.ts";
 import type { GuardState } from "../guards/guard.ts";
 import { createPause } from "../guards/pause/index.ts";
 import type { Pause, Silence } from "../kernel/guards.ts";
-import type { HealingState } from "../verify/types.ts";
+import type { VerificationState } from "../verify/types.ts";
 import { changeGuards, saveAdmission } from "./admit.ts";
 import { addRequest } from "./propose.ts";
 import type { LoopState, Request } from "./state.ts";
@@ -41,7 +41,7 @@ export interface Controls {
    */
   request(wish: Said & { readonly target: string; readonly playbook?: string }): Request | undefined;
   /** What is remembered of actions and what they came to, for showing. */
-  readonly healing: HealingState;
+  readonly verification: VerificationState;
   /** The guards' memory, for showing. */
   readonly guards: GuardState;
 }
@@ -56,7 +56,7 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
     get guards() {
       return guards();
     },
-    get healing() {
+    get verification() {
       return state().verify.state;
     },
     request({ target, playbook, by, reason }) {

@@ -313,7 +313,7 @@ function playbookFate(said: PlaybookDecision, fate: Fate | undefined): PlaybookD
     act: false,
     reason,
     detail: target === undefined ? detail : `${target}: ${detail}`,
-    ...(target === undefined ? {} : { heldBy: target }),
+    ...(target === undefined ? {} : { blockedBy: target }),
     ...(untilMs === undefined ? {} : { untilMs }),
   };
 }

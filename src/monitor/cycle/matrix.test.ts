@@ -73,7 +73,7 @@ function bed(kind = "mitigate", shadow: readonly string[] = []) {
       const now = time.clock.now();
       const labels = { alertname: "ShopSlow", job: "shop" };
       const about = { fingerprint: "f1", name: "ShopSlow", labels, status: "firing" as const };
-      loop.ingestAlerts([{ ...about, startsAtMs: now.wallMs, heardAt: now, bootId: time.clock.bootId }]);
+      loop.ingestAlerts([{ ...about, startsAtMs: now.wallMs, receivedAt: now, bootId: time.clock.bootId }]);
     },
     forecast: () => {
       climbsFrom = time.clock.now().monoMs;
@@ -110,7 +110,7 @@ describe.each(GUARDS)("closing $kind", ({ kind: name, looksAt }) => {
           expect(called).toEqual([]);
           // The data of what is not under watch is the fleet's.
           const fleet = looksAt.includes("fleet") || (name === "data_partial" && who === "workload");
-          expect(said).toMatchObject({ act: false, reason: name, heldBy: fleet ? "shop" : who });
+          expect(said).toMatchObject({ act: false, reason: name, blockedBy: fleet ? "shop" : who });
         },
       );
     });
@@ -125,7 +125,7 @@ describe("auto_heal: false", () => {
         await world.loop.start();
         await world.cycles(2);
         expect(await ask(cause)).toMatchObject({ said: { act: true }, called: [] });
-        expect(world.told.actions.map(({ mode }) => mode)).toEqual(["shadow", "shadow"]);
+        expect(world.reported.actions.map(({ mode }) => mode)).toEqual(["shadow", "shadow"]);
       },
     );
 });

@@ -42,8 +42,8 @@ describe("samples from before an action", () => {
       ...Array(2).fill("insufficient_samples"),
     ]);
     expect(seen.slice(0, 4).map(([, gauge]) => gauge)).toEqual(Array(4).fill("insufficient_samples"));
-    expect(w.told.cycles.at(-8)?.decisions[0]?.untilMs).toBe(
-      w.told.cycles.at(-8)!.at.wallMs + actedMs + 60_000 - w.told.cycles.at(-8)!.at.monoMs,
+    expect(w.reported.cycles.at(-8)?.decisions[0]?.untilMs).toBe(
+      w.reported.cycles.at(-8)!.at.wallMs + actedMs + 60_000 - w.reported.cycles.at(-8)!.at.monoMs,
     );
   });
 
@@ -137,7 +137,7 @@ describe("warm-up", () => {
     const w = worldOf({ store: createMemoryStore(), sources: [bad] });
     await w.loop.start();
     const report = await w.cycle();
-    expect(w.told.notices).toEqual([
+    expect(w.reported.notices).toEqual([
       { event: "warm-up failed", fields: { source: "scripted", detail: "query timed out" } },
     ]);
     expect(report.decisions[0]?.reason).toBe("insufficient_samples");
@@ -160,7 +160,7 @@ describe("warm-up", () => {
     await Promise.resolve();
     time.advance(11_000);
     await starting;
-    expect(w.told.notices[0]?.fields.detail).toBe("gave no answer by the deadline");
+    expect(w.reported.notices[0]?.fields.detail).toBe("gave no answer by the deadline");
   });
 
   it("asks the first source that has a past, over the window", async () => {

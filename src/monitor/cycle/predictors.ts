@@ -176,7 +176,8 @@ function book(
     noteForecast(w.scores, i, TREND, { madeS: nowS, dueS, value, low, high, probability, eventLevel: slo });
   }
   for (const [k, v] of [linear, trend].entries())
-    if (v.trigger !== undefined && v.quiet === undefined) noteAlarm(w.scores, i, k, { timeS: nowS });
+    if (v.trigger !== undefined && v.noTriggerReason === undefined)
+      noteAlarm(w.scores, i, k, { timeS: nowS });
 }
 
 /** Per signal, where anything is wrong with a predictor' recent calibration: what, in the order of `PREDICTORS`. */

@@ -81,7 +81,7 @@ describe("reconfigure", () => {
     await w.cycle();
     w.loop.reconfigure(settingsOf());
     await w.cycles(8);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.cooldownActive).toBe(true);
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.cooldownActive).toBe(true);
     expect(w.fleet.effects.filter((c) => c.instance === "product-api:8000")).toHaveLength(1);
     await w.cycles(3);
     expect(w.fleet.effects.filter((c) => c.instance === "product-api:8000")).toHaveLength(2);
@@ -111,7 +111,7 @@ describe("reconfigure", () => {
       status: "expired",
       detail: "its target is no longer configured",
     });
-    expect(w.told.reconciliations).toHaveLength(1);
+    expect(w.reported.reconciliations).toHaveLength(1);
   });
 
   it("in the middle of a call still gives the intent its one record, and brings no ghost back", async () => {
@@ -127,7 +127,7 @@ describe("reconfigure", () => {
     w.loop.reconfigure(settingsOf());
     const report = await w.cycle();
     expect(report.decisions[0]?.reason).not.toBe("intent_unresolved");
-    expect(w.told.notices).toEqual([]);
+    expect(w.reported.notices).toEqual([]);
   });
 
   it("does not disturb a tick that is waiting for its sources", async () => {

@@ -77,7 +77,7 @@ describe("after a restart", () => {
     });
     await w.loop.start();
     await w.cycles(8);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
     await w.cycles(6);
     expect(fleet.effects[0]!.monoMs - began).toBeGreaterThanOrEqual(300_000);
   });
@@ -87,11 +87,11 @@ describe("after a restart", () => {
     m.time.advance(400_000);
     m.disk.damage("checksum");
     const w = await m.start();
-    expect(w.told.notices[0]).toMatchObject({ event: "state quarantined, full cooldown assumed" });
+    expect(w.reported.notices[0]).toMatchObject({ event: "state quarantined, full cooldown assumed" });
     w.loop.reconfigure(settingsOf({ targets: [targetOf(), targetOf("late")] }));
     await w.cycles(10);
     expect(m.fleet.effects).toHaveLength(1);
-    expect(w.told.cycles.at(-1)?.decisions.map((d) => d.reason)).toEqual([
+    expect(w.reported.cycles.at(-1)?.decisions.map((d) => d.reason)).toEqual([
       "cooldown_active",
       "cooldown_active",
     ]);
@@ -108,7 +108,7 @@ describe("after a restart", () => {
     const w = await m.start({ settings: { targets: [targetOf("another")] } });
     w.loop.reconfigure(settingsOf());
     await w.cycles(7);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
     expect(m.fleet.effects).toHaveLength(1);
   });
 
@@ -150,13 +150,13 @@ describe("after a restart", () => {
 describe("a lost answer", () => {
   it("holds the target, is asked for by its key, and ends applied without a second effect", async () => {
     const m = await acted(({ kind }) => (kind === "execute" ? "lost" : "unknown"));
-    expect(m.w.told.actions[0]?.outcome).toBeUndefined();
-    expect(m.w.told.notices.at(-1)?.event).toBe("mitigation outcome unknown");
+    expect(m.w.reported.actions[0]?.outcome).toBeUndefined();
+    expect(m.w.reported.notices.at(-1)?.event).toBe("mitigation outcome unknown");
     const held = await m.w.cycle();
     expect(held.decisions[0]?.act).toBe(false);
     m.fleet.answer = () => "applied";
     await m.w.cycle();
-    expect(m.w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(m.w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(m.fleet.effects).toHaveLength(1);
     expect(m.fleet.calls.filter((c) => c.kind === "execute")).toHaveLength(1);
   });
@@ -311,14 +311,14 @@ describe("an intent found open at the start", () => {
   it("that had taken effect is recorded as applied, with one effect", async () => {
     const m = await crashedInCall(() => "applied");
     const w = await m.start();
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(m.fleet.effects).toHaveLength(1);
   });
 
   it("that never reached the service resumes once while it is young", async () => {
     const m = await crashedInCall(() => "unknown");
     const w = await m.start();
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(m.fleet.effects).toHaveLength(1);
   });
 
@@ -332,14 +332,14 @@ describe("an intent found open at the start", () => {
     const [instance] = targetOf().instances;
     await m.fleet.execute(open!, instance!, new AbortController().signal);
     await w.cycle();
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(m.fleet.effects).toHaveLength(1);
   });
 
   it("that is refused until it is too old expires", async () => {
     const { m, w } = await refusedAfterCrash();
     await w.cycles(4);
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
     expect(m.fleet.effects).toEqual([]);
   });
 
@@ -350,7 +350,7 @@ describe("an intent found open at the start", () => {
     const m = await crashedInCall(() => "unknown");
     m.time.advance(laterMs);
     const w = await m.start(bootId === undefined ? {} : { time: virtualTime(bootId) });
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["expired"]);
     expect(m.fleet.effects).toEqual([]);
     expect((await w.cycles(6)).decisions[0]?.cooldownActive).toBe(true);
   });
@@ -358,7 +358,7 @@ describe("an intent found open at the start", () => {
   it("whose target is not configured any more expires", async () => {
     const m = await crashedInCall(() => "unknown");
     const w = await m.start({ settings: { targets: [targetOf("another")] } });
-    expect(w.told.reconciliations.map((r) => r.outcome.detail)).toEqual([
+    expect(w.reported.reconciliations.map((r) => r.outcome.detail)).toEqual([
       "its target is no longer configured",
     ]);
     expect(w.store.load().openIntents).toEqual([]);

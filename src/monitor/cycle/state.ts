@@ -7,8 +7,8 @@ import { type Series, seriesKey, type Target } from "../kernel/target.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { RegionHistory } from "../playbooks/regions/index.ts";
 import type { Run } from "../playbooks/run.ts";
-import { freshHealing } from "../verify/index.ts";
-import type { HealingState } from "../verify/types.ts";
+import { freshVerification } from "../verify/index.ts";
+import type { VerificationState } from "../verify/types.ts";
 import {
   carryPredictors,
   createPredictors,
@@ -86,9 +86,9 @@ export interface ActionState {
 
 /** What is remembered of actions and what they came to. Written by the verify stage only. */
 export interface VerifyState {
-  state: HealingState;
+  state: VerificationState;
   /** As last saved: the state, and its text, which is the same also where the state was made anew. */
-  saved: { readonly state: HealingState | undefined; readonly text: string };
+  saved: { readonly state: VerificationState | undefined; readonly text: string };
 }
 
 /** The plan and everything remembered along it. */
@@ -134,7 +134,7 @@ export function makeState(settings: LoopSettings, before?: LoopState): LoopState
       runs: new Map(),
       unsaved: new Set(),
     },
-    verify: before?.verify ?? { state: freshHealing(""), saved: { state: undefined, text: "" } },
+    verify: before?.verify ?? { state: freshVerification(""), saved: { state: undefined, text: "" } },
   };
 }
 

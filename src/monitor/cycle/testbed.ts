@@ -120,25 +120,25 @@ export function createFleet(clock: Clock): Fleet {
   return fleet;
 }
 
-export interface Told extends Reporter {
+export interface RecordingReporter extends Reporter {
   readonly cycles: TickReport[];
   readonly actions: ActionRecord[];
   readonly reconciliations: { intent: Intent; outcome: Outcome }[];
   readonly notices: { event: string; fields: Readonly<Record<string, string | number | boolean>> }[];
 }
 
-export function recordingReporter(): Told {
-  const told: Told = {
+export function recordingReporter(): RecordingReporter {
+  const reported: RecordingReporter = {
     cycles: [],
     actions: [],
     reconciliations: [],
     notices: [],
-    cycle: (report) => void told.cycles.push(report),
-    action: (record) => void told.actions.push(record),
-    reconciled: (intent, outcome) => void told.reconciliations.push({ intent, outcome }),
-    notice: (event, fields) => void told.notices.push({ event, fields }),
+    cycle: (report) => void reported.cycles.push(report),
+    action: (record) => void reported.actions.push(record),
+    reconciled: (intent, outcome) => void reported.reconciliations.push({ intent, outcome }),
+    notice: (event, fields) => void reported.notices.push({ event, fields }),
   };
-  return told;
+  return reported;
 }
 
 /** A gauge without a rate window, so that a sample speaks of its own moment: SLO 300, limit 5000 unless given. */
@@ -191,7 +191,7 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
 export interface World {
   readonly loop: Loop;
   readonly fleet: Fleet;
-  readonly told: Told;
+  readonly reported: RecordingReporter;
   readonly time: VirtualTime;
   readonly store: Store;
   /** One cycle: a tick, then the time to the next. */
@@ -231,7 +231,7 @@ export function worldOf(options: {
 }): World {
   const time = options.time ?? virtualTime();
   const fleet = options.fleet ?? createFleet(time.clock);
-  const told = recordingReporter();
+  const reported = recordingReporter();
   let ids = 0;
   const loop = createLoop(
     {
@@ -239,7 +239,7 @@ export function worldOf(options: {
       sources: options.sources ?? [scriptedSource(steep(time))],
       store: options.store,
       actions: new Map([[fleet.kind, fleet]]),
-      reporter: told,
+      reporter: reported,
       newId: () => `${options.store.epoch}-${++ids}`,
       deadline: time.deadline,
       ...options.ports,
@@ -254,7 +254,7 @@ export function worldOf(options: {
   return {
     loop,
     fleet,
-    told,
+    reported,
     time,
     store: options.store,
     cycle,

@@ -48,9 +48,9 @@ describe("a tick", () => {
     expect(events).toEqual(["observe", "intent", "call", "outcome applied"]);
     expect(report).toMatchObject({ mode: "auto", breachAny: true, actionTaken: "mitigation" });
     expect(report.decisions[0]).toMatchObject({ act: true, reason: "pre_timeout" });
-    expect(w.told.cycles.at(-1)).toBe(report);
-    expect(w.told.actions).toHaveLength(1);
-    expect(w.told.actions[0]?.intent).toMatchObject({
+    expect(w.reported.cycles.at(-1)).toBe(report);
+    expect(w.reported.actions).toHaveLength(1);
+    expect(w.reported.actions[0]?.intent).toMatchObject({
       kind: "mitigate",
       target: "product-api",
       signal: "memory",
@@ -68,7 +68,7 @@ describe("a tick", () => {
     const w = worldOf({ store: createMemoryStore(), time, sources: [scriptedSource(creeping(time))] });
     await w.loop.start();
     await w.cycles(6);
-    expect(w.told.actions[0]?.intent).toMatchObject({ trigger: "confirmed", threshold: 300 });
+    expect(w.reported.actions[0]?.intent).toMatchObject({ trigger: "confirmed", threshold: 300 });
   });
 
   it("confirms on two cycles in a row, and a cycle without data breaks the row", async () => {
@@ -222,8 +222,8 @@ describe("shadow mode", () => {
     expect(acted.actionTaken).toBe("none");
     expect((await w.cycle()).decisions[0]?.reason).toBe("cooldown_active");
     await w.cycles(20);
-    expect(w.told.actions.length).toBeGreaterThan(1);
-    const times = w.told.actions.map((a) => a.intent.at.monoMs);
+    expect(w.reported.actions.length).toBeGreaterThan(1);
+    const times = w.reported.actions.map((a) => a.intent.at.monoMs);
     for (let i = 1; i < times.length; i++) expect(times[i]! - times[i - 1]!).toBeGreaterThanOrEqual(300_000);
     expect(w.fleet.calls).toEqual([]);
     expect(w.store.recent(9)).toEqual([]);
@@ -255,7 +255,7 @@ describe("when the journal fails", () => {
     });
     expect(blocked.actions).toEqual([]);
     expect(w.fleet.calls).toEqual([]);
-    expect(w.told.notices.map((n) => n.event)).toContain("journal unavailable");
+    expect(w.reported.notices.map((n) => n.event)).toContain("journal unavailable");
     disk.failWrites = undefined;
     await w.cycle();
     expect(w.fleet.effects).toHaveLength(1);
@@ -274,10 +274,10 @@ describe("when the journal fails", () => {
     expect(report.actionTaken).toBe("none");
     w.fleet.answer = () => "applied";
     await w.cycle();
-    expect(w.told.reconciliations).toEqual([]);
+    expect(w.reported.reconciliations).toEqual([]);
     disk.failWrites = undefined;
     await w.cycle();
-    expect(w.told.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
+    expect(w.reported.reconciliations.map((r) => r.outcome.status)).toEqual(["applied"]);
     expect(w.fleet.effects).toHaveLength(1);
     expect(w.store.load().openIntents).toEqual([]);
   });
@@ -290,7 +290,7 @@ describe("when the journal fails", () => {
     const w = worldOf({ store });
     await w.loop.start();
     expect((await w.cycles(5)).decisions[0]?.reason).toBe("journal_unavailable");
-    expect(w.told.notices.map((n) => n.fields)).toEqual([
+    expect(w.reported.notices.map((n) => n.fields)).toEqual([
       { target: "product-api", error: "out of paper" },
       { error: "out of paper" },
     ]);
@@ -345,7 +345,7 @@ describe("the kill switch between decision and call", () => {
     await w.cycles(5);
     expect(w.fleet.calls).toEqual([]);
     expect(inner.load().openIntents).toEqual([]);
-    expect(w.told.actions[0]?.outcome?.status).toBe("dropped");
+    expect(w.reported.actions[0]?.outcome?.status).toBe("dropped");
     return inner.recent(1)[0]?.outcome?.detail;
   }
 

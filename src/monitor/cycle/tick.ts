@@ -27,7 +27,7 @@ import { scoresOf } from "./predictors.ts";
 import { advanceRuns, ingestAlerts, propose, resumeProposals } from "./propose.ts";
 import { type ActionState, isShadow, type LoopState, makeState, type ProposeState } from "./state.ts";
 import type { ActionRecord, LoopPorts, LoopSettings, TickReport, Verified } from "./types.ts";
-import { notifyPeople, resumeVerification, saveVerification, verify } from "./verify.ts";
+import { notifyPeople, restoreVerification, saveVerification, verify } from "./verify.ts";
 import { GRACE_MS } from "./within.ts";
 
 /** The control loop. A tick is a plain method: whoever calls it owns the timer. Ticks must not overlap. */
@@ -110,7 +110,7 @@ function resume(state: LoopState, ports: LoopPorts): void {
   resumeProposals(state, persisted);
   resumeForecasts(state, persisted.series, resumeActions(state, persisted, at));
   resumeAdmission(state, { persisted, journal: ports.store.recent(JOURNAL_READ) }, at);
-  const forgotten = resumeVerification(state, persisted, at);
+  const forgotten = restoreVerification(state, persisted, at);
   if (forgotten !== undefined) ports.reporter.notice("verifications forgotten", { detail: forgotten });
   trySaving(ports, () => saveAdmission(state, ports));
 }

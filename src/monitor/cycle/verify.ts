@@ -9,23 +9,23 @@ import type { AttemptOutcome, NotifyResult, VerificationOutcome } from "../kerne
 import { episodesOver, type Run, type RunStep, stepId } from "../playbooks/run.ts";
 import {
   acknowledge,
-  advanceHealing,
+  advanceVerification,
   beginVerification,
   concludeEarly,
   type EndedEscalation,
   escalationAlerts,
   forgetOldEnds,
   forgetTargets,
-  freshHealing,
-  type HealingStep,
+  freshVerification,
   judgeByAlert,
   type NewestSample,
   notificationDue,
-  readHealing,
+  readVerification,
   recordAttempt,
-  resumeHealing,
   resumeTarget,
+  resumeVerification,
   told,
+  type VerificationStep,
   watch,
 } from "../verify/index.ts";
 import { observedTargets } from "./decide.ts";
@@ -56,7 +56,7 @@ export function verify(
   }));
   forgetGone(state, ports, now);
   const { verification: settings } = state.settings;
-  const step = advanceHealing(state.verify.state, { samples, health, settings, now });
+  const step = advanceVerification(state.verify.state, { samples, health, settings, now });
   return [...apply(state, ports, step), ...judgeRuns(state, ports, now)];
 }
 
@@ -100,10 +100,10 @@ export function concludeFor(
   });
 }
 
-function apply(state: LoopState, ports: LoopPorts, step: HealingStep): Verified[] {
+function apply(state: LoopState, ports: LoopPorts, step: VerificationStep): Verified[] {
   state.verify.state = step.state;
-  for (const { target, signal, cause, tries } of step.escalated)
-    ports.reporter.notice("target escalated", { target, signal, cause, tries: tries.length });
+  for (const { target, signal, cause, attempts } of step.escalated)
+    ports.reporter.notice("target escalated", { target, signal, cause, attempts: attempts.length });
   noticeEnds(ports, step.ended);
   return step.verdicts.map(({ verification, judged }) => {
     const outcome = judged.outcome as VerificationOutcome;
@@ -236,13 +236,13 @@ function judgeRun(
   if (!watchable || run.verify !== undefined || run.cause !== "alert") return undefined;
   const last = doneSteps(run).at(-1)?.step;
   if (last?.at === undefined || run.bootId !== bootId) return undefined;
-  const heard = run.episodes.map((e) => propose.inbox.get(e.fingerprint)?.heardAt.monoMs ?? 0);
+  const heard = run.episodes.map((e) => propose.inbox.get(e.fingerprint)?.receivedAt.monoMs ?? 0);
   const asker = actionTargetOf({ propose, settings, ...state }, run.asker) as ActionTarget;
   const windowMs = settings.verification.windowMs ?? asker.cooldownMs;
   const judged = judgeByAlert({
     alert: {
       status: episodesOver(run, propose.inbox) ? "resolved" : "firing",
-      heardMonoMs: Math.max(0, ...heard),
+      receivedMonoMs: Math.max(0, ...heard),
     },
     effectMonoMs: last.at.monoMs,
     untilMonoMs: last.at.monoMs + windowMs,
@@ -298,14 +298,15 @@ export function answerEscalation(
  * its cooldown, and it takes as many new attempts to escalate it again.
  * @returns what was wrong, for the log.
  */
-export function resumeVerification(
+export function restoreVerification(
   state: LoopState,
   { documents }: Persisted,
   { now, bootId }: { readonly now: Instant; readonly bootId: string },
 ): string | undefined {
   const body = documents.find(({ kind, key }) => kind === "verification" && key === "state")?.body;
-  const kept = body === undefined ? { state: freshHealing(bootId) } : readHealing(body);
-  state.verify.state = "state" in kept ? resumeHealing(kept.state, now, bootId) : freshHealing(bootId);
+  const kept = body === undefined ? { state: freshVerification(bootId) } : readVerification(body);
+  state.verify.state =
+    "state" in kept ? resumeVerification(kept.state, now, bootId) : freshVerification(bootId);
   return "problem" in kept ? kept.problem : undefined;
 }
 

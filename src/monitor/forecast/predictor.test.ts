@@ -67,10 +67,10 @@ describe("trend predictor: samples", () => {
     expect(evaluate(bank, 0, 0)).toMatchObject({
       value: NaN,
       trigger: undefined,
-      quiet: "insufficient_samples",
+      noTriggerReason: "insufficient_samples",
     });
     for (let k = 0; k < 8; k++) pushSample(bank, 0, { timeS: 30 * k, value: 290 });
-    expect(evaluate(bank, 0, 240)).toMatchObject({ quiet: "insufficient_samples", sampleCount: 8 });
+    expect(evaluate(bank, 0, 240)).toMatchObject({ noTriggerReason: "insufficient_samples", sampleCount: 8 });
   });
 
   it("refuses a spec that makes no sense, naming the field", () => {
@@ -346,7 +346,7 @@ describe("trend predictor: after a mitigation", () => {
     resetSeries(bank, 0);
     expect(evaluate(bank, 0, t)).toMatchObject({
       sampleCount: 0,
-      quiet: "insufficient_samples",
+      noTriggerReason: "insufficient_samples",
       noise: noiseBefore,
     });
     const end = t + 3600;

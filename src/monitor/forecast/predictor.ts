@@ -49,7 +49,7 @@ export interface TrendSample {
 /** Which path spoke for acting. */
 type TrendTrigger = "trend" | "level" | "envelope";
 /** Why none did. */
-type TrendQuiet =
+type TrendNoTriggerReason =
   | "insufficient_samples"
   | "no_excess_expected"
   | "weak_probability"
@@ -70,7 +70,7 @@ export interface TrendVerdict {
   readonly required: number;
   readonly margin: number;
   readonly trigger: TrendTrigger | undefined;
-  readonly quiet: TrendQuiet | undefined;
+  readonly noTriggerReason: TrendNoTriggerReason | undefined;
   /** Good samples since the start or the last reset. */
   readonly sampleCount: number;
   /** Log-sd of one sample: about its coefficient of variation. */
@@ -273,11 +273,11 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
   let slope = scratch.slope;
   let probability = exceedance(s, o, spec.horizonS * filter.horizonFactor, margin + filter.offset);
   let trigger: TrendTrigger | undefined;
-  let quiet: TrendQuiet | undefined;
-  if ((s[o + at.STEPS] as number) < filter.minSamples) quiet = "insufficient_samples";
+  let noTriggerReason: TrendNoTriggerReason | undefined;
+  if ((s[o + at.STEPS] as number) < filter.minSamples) noTriggerReason = "insufficient_samples";
   else if (probability >= filter.probability && !hasFallenBack(s, o)) trigger = "trend";
-  else if (forecast <= margin) quiet = "no_excess_expected";
-  else quiet = trafficExplains(s, o) ? "explained_by_traffic" : "weak_probability";
+  else if (forecast <= margin) noTriggerReason = "no_excess_expected";
+  else noTriggerReason = trafficExplains(s, o) ? "explained_by_traffic" : "weak_probability";
   if (row >= 0 && envelope !== undefined) {
     viewEnvelope(
       bank.envelopes,
@@ -291,14 +291,14 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
       slope = view.slope;
       probability = view.climbing ? Math.min(1, Math.max(0, view.peak)) : 0;
     }
-    if (view.over) [trigger, quiet] = ["level", undefined];
+    if (view.over) [trigger, noTriggerReason] = ["level", undefined];
     else if (view.cycles)
-      [trigger, quiet] =
+      [trigger, noTriggerReason] =
         view.climbing && view.peak > 1 ? ["envelope", undefined] : [undefined, "no_excess_expected"];
-    else if (!view.settled) [trigger, quiet] = [undefined, "awaiting_cycles"];
+    else if (!view.settled) [trigger, noTriggerReason] = [undefined, "awaiting_cycles"];
   } else if (s[o + at.LEVEL] === 1) {
     trigger = "level";
-    quiet = undefined;
+    noTriggerReason = undefined;
   }
   return {
     value: Math.max(0, forecast) * spec.slo,
@@ -309,7 +309,7 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
     required: filter.probability,
     margin: margin * spec.slo,
     trigger,
-    quiet,
+    noTriggerReason,
     sampleCount: count,
     noise,
   };
@@ -333,7 +333,7 @@ function silent(known: { required: number; margin: number; noise: number }): Tre
     required: known.required,
     margin: known.margin,
     trigger: undefined,
-    quiet: "insufficient_samples",
+    noTriggerReason: "insufficient_samples",
     sampleCount: 0,
     noise: known.noise,
   };

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { admit } from "../cycle/admit.ts";
 import type { Facts, GuardState, ObservedTarget } from "./guard.ts";
 import {
+  attemptOf,
   escalationOf,
   factsOf,
   guardSettings,
@@ -12,7 +13,6 @@ import {
   partyOf,
   questionOf,
   stored,
-  tryOf,
   UNTOUCHED,
 } from "./guards.testkit.ts";
 import {
@@ -69,7 +69,7 @@ function besieged(host = machine()) {
     { signal: "error_rate", status: "invalid" as const },
   ];
   state = advanceGuards(state, { targets: observed(4, { atRisk: true, signals: broken }), settings, now });
-  const past = () => ({ tries: [tryOf({ at: now })], escalation: escalationOf() });
+  const past = () => ({ attempts: [attemptOf({ at: now })], escalation: escalationOf() });
   const memory = () => ({ ...UNTOUCHED, lastActionMonoMs: now.monoMs, unresolved: true });
   return { facts: factsOf(now, { state, settings, past, memory }), host };
 }

@@ -4,7 +4,7 @@ import type { Matcher, Pause, Silence } from "../kernel/guards.ts";
 import type { Unusable } from "../kernel/observation.ts";
 import type { Plugin, PluginDocs } from "../kernel/plugin.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { Escalation, Try, VerificationOutcome } from "../kernel/verification.ts";
+import type { Attempt, Escalation, VerificationOutcome } from "../kernel/verification.ts";
 import type { Latch } from "./calendar/latch.ts";
 
 /** A target as the guards look at it: the one that asked, or one that is to be called. */
@@ -55,7 +55,7 @@ export interface Admission {
 
 /** What is known of a target's past actions: see `src/monitor/verify`. */
 export interface TargetPast {
-  readonly tries: readonly Try[];
+  readonly attempts: readonly Attempt[];
   readonly escalation?: Escalation;
 }
 

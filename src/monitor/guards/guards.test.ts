@@ -4,12 +4,12 @@ import { admit } from "../cycle/admit.ts";
 import { getOrCreateTargetState } from "../cycle/execute/state.ts";
 import { resumeMono } from "../kernel/cooldown.ts";
 import {
-  advanceHealing,
+  advanceVerification,
   beginVerification,
   concludeEarly,
-  freshHealing,
-  readHealing,
-  resumeHealing,
+  freshVerification,
+  readVerification,
+  resumeVerification,
   watch,
 } from "../verify/index.ts";
 import { verificationSettings } from "../verify/testbed.ts";
@@ -38,17 +38,17 @@ function fleet(names: readonly string[]) {
   const acted: { target: string; trueMs: number }[] = [];
   const journal: { target: string; at: ReturnType<typeof host.now>; bootId: string }[] = [];
   const loop = loopOf(countStart(freshGuards(host.bootId), host.now()), guards);
-  let h = freshHealing(host.bootId);
+  let h = freshVerification(host.bootId);
   loop.verify.state = h;
 
   /** Everything is read back from the store. */
   const restart = () => {
     const now = host.now();
     const context = { settings: guards, now, bootId: host.bootId };
-    const read = [readGuards(stored(loop.admit.guards)), readHealing(stored(h))] as const;
+    const read = [readGuards(stored(loop.admit.guards)), readVerification(stored(h))] as const;
     if (!("state" in read[0]) || !("state" in read[1])) throw new Error("the state cannot be read back");
     loop.admit.guards = countStart(resumeGuards(read[0].state, context), now);
-    h = resumeHealing(read[1].state, now, host.bootId);
+    h = resumeVerification(read[1].state, now, host.bootId);
     for (const action of journal)
       getOrCreateTargetState(loop, action.target).lastActionMonoMs = resumeMono(action, now, host.bootId);
   };
@@ -58,7 +58,7 @@ function fleet(names: readonly string[]) {
     const now = host.now();
     const all = [...services];
     const sick = (s: Service) => s.level > 300;
-    h = advanceHealing(h, {
+    h = advanceVerification(h, {
       samples: all.map(([target, s]) => ({ target, signal: "p95_latency", value: s.level, ageMs: 0 })),
       health: all.map(([target, s]) => ({ target, healthy: !sick(s) })),
       settings: verification,
@@ -123,7 +123,7 @@ describe("a fleet of ten", () => {
     }
     expect(world.acted.map((a) => a.trueMs / MINUTE)).toEqual([0, 10, 30]);
     expect([...new Set(held)]).toEqual(["", "cooldown_active", "backoff_active", "escalated"]);
-    expect(world.escalated("s-3")).toMatchObject({ cause: "ineffective", tries: { length: 3 } });
+    expect(world.escalated("s-3")).toMatchObject({ cause: "ineffective", attempts: { length: 3 } });
   });
 
   it("heals what can be healed, and forgets it", () => {

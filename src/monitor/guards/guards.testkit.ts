@@ -1,7 +1,7 @@
 import { type LoopState, makeState } from "../cycle/state.ts";
 import { settingsOf } from "../cycle/testbed.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { Escalation, Try } from "../kernel/verification.ts";
+import type { Attempt, Escalation } from "../kernel/verification.ts";
 import type { ActionMark, Facts, GuardState, Party, Question, TargetMemory } from "./guard.ts";
 import type { GuardSettings } from "./index.ts";
 import { freshGuards, NOBODY } from "./index.ts";
@@ -123,7 +123,7 @@ export function loopOf(guards: GuardState, settings: GuardSettings = guardSettin
   return state;
 }
 
-export function tryOf(over: Partial<Try> = {}): Try {
+export function attemptOf(over: Partial<Attempt> = {}): Attempt {
   return {
     intentId: "i-1",
     target: "product-api",
@@ -145,7 +145,7 @@ export function escalationOf(over: Partial<Escalation> = {}): Escalation {
     signal: "p95_latency",
     cause: "ineffective",
     since: { wallMs: START_MS, monoMs: 1_000_000 },
-    tries: [tryOf()],
+    attempts: [attemptOf()],
     ...over,
   };
 }

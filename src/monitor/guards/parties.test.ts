@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import type { GuardName } from "../kernel/decision.ts";
 import type { Facts, Guard } from "./guard.ts";
 import {
+  attemptOf,
   escalationOf,
   factsOf,
   guardSettings,
   markOf,
   partyOf,
   questionOf,
-  tryOf,
   type UNTOUCHED,
 } from "./guards.testkit.ts";
 import { admission, GUARDS } from "./index.ts";
@@ -43,7 +43,7 @@ const withPast =
     ...facts,
     past: (name) => {
       const before = facts.past(name);
-      return name === who ? { tries: [], ...before, ...known } : before;
+      return name === who ? { attempts: [], ...before, ...known } : before;
     },
   });
 const onCalendar =
@@ -65,7 +65,7 @@ const CLOSE: Readonly<Record<GuardName, Close>> = {
     withState(facts, { data: { targets: { ...facts.state.data.targets, [who]: "d" } } }),
   storm_hold: (facts) => withState(facts, { storm: { ...facts.state.storm, active: true } }),
   escalated: withPast({ escalation: escalationOf() }),
-  backoff_active: withPast({ tries: [tryOf({ at: NOW })] }),
+  backoff_active: withPast({ attempts: [attemptOf({ at: NOW })] }),
   rate_cap_target: (facts, who) =>
     withState(facts, { actions: [...facts.state.actions, markOf(who, { monoMs: NOW.monoMs, targets: [] })] }),
   rate_cap_fleet: (facts) => {

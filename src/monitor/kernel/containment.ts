@@ -14,12 +14,12 @@ export interface AlertState {
   /** When it was resolved; absent while it fires. */
   readonly endsAtMs?: number;
   /** When the monitor last heard of it. */
-  readonly heardAt: Instant;
+  readonly receivedAt: Instant;
   readonly bootId: string;
 }
 
 /** A moment, on the clocks of one boot of the machine. */
-export interface HeardAt {
+export interface BootInstant {
   readonly now: Instant;
   /** Identifies the origin of `now.monoMs`. */
   readonly bootId: string;

@@ -27,7 +27,7 @@ export type Cause = Trigger | "alert" | "person" | "undo";
 export const CAUSES = [...TRIGGERS, "alert", "person", "undo"] as const satisfies readonly Cause[];
 
 /** Why a predictor does not speak for acting. */
-export type Quiet =
+export type NoTriggerReason =
   | "predictor_off"
   | "insufficient_samples"
   | "r2_below_min"
@@ -43,7 +43,7 @@ export type GuardName = string;
 
 /** Why nothing is done although something is watched: no trigger, no data, or another action that covers it. */
 export type Hold =
-  | Quiet
+  | NoTriggerReason
   | "data_missing"
   | "data_stale"
   | "data_invalid"
@@ -80,7 +80,7 @@ export interface Verdict {
   /** 0..1; 0 when there is no forecast. */
   readonly probability: number;
   readonly trigger: Trigger | undefined;
-  readonly quiet: Quiet | undefined;
+  readonly noTriggerReason: NoTriggerReason | undefined;
   /** Level that the probability speaks of and least probability to act on; absent: the predictor' scale is fixed. */
   readonly margin?: number;
   readonly required?: number;

@@ -20,7 +20,7 @@ export const VERIFICATION_OUTCOMES = [
 /** An action and what it came to. `failed`: the call did nothing; `refused`: it never will be accepted. */
 export type AttemptOutcome = VerificationOutcome | "failed" | "refused";
 
-export interface Try {
+export interface Attempt {
   readonly intentId: string;
   readonly target: string;
   readonly signal: string;
@@ -56,7 +56,7 @@ export interface Escalation {
   /** Start of the episode: it stays the same however often it is told. */
   readonly since: Instant;
   /** The actions that led to it, oldest first. */
-  readonly tries: readonly Try[];
+  readonly attempts: readonly Attempt[];
   readonly acknowledged?: Acknowledgement;
 }
 
@@ -70,7 +70,7 @@ export interface VerificationSettings {
   /** So many actions that did not help within `ineffectiveWindowMs` are escalated. */
   readonly maxIneffective: number;
   readonly ineffectiveWindowMs: number;
-  /** Health without a break that ends an escalation and forgets the tries, milliseconds. */
+  /** Health without a break that ends an escalation and forgets the attempts, milliseconds. */
   readonly healthyMs: number;
 }
 

@@ -18,7 +18,7 @@ export interface PlaybookDecision {
   /** The forecast that asks for it. */
   readonly forecast?: { readonly target: string; readonly signal: string };
   /** The target whose guard holds. */
-  readonly heldBy?: string;
+  readonly blockedBy?: string;
   /** Wall-clock milliseconds until which it holds, where that is known. */
   readonly untilMs?: number;
   readonly detail: string;

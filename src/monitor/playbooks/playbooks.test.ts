@@ -32,7 +32,7 @@ const ALERT: AlertState = {
   labels: {},
   status: "firing",
   startsAtMs: 5,
-  heardAt: NOW,
+  receivedAt: NOW,
   bootId: BOOT,
 };
 

@@ -11,7 +11,7 @@ export function alertFields(alert: AlertState) {
     ...{ fingerprint, name, status, labels },
     starts_at: iso(alert.startsAtMs),
     ends_at: isoOrNull(alert.endsAtMs),
-    received_at: iso(alert.heardAt.wallMs),
+    received_at: iso(alert.receivedAt.wallMs),
   };
 }
 

@@ -3,10 +3,10 @@ import type { TickReport } from "../cycle/types.ts";
 import { measuredAs } from "../guards/guard.ts";
 import { BUDGET_LEFT } from "../guards/rate-cap/index.ts";
 import type { Pause, Silence } from "../kernel/guards.ts";
-import type { Try } from "../kernel/verification.ts";
+import type { Attempt } from "../kernel/verification.ts";
 import { iso, isoOrNull } from "./json.ts";
 
-type Known = Pick<Controls, "guards" | "healing">;
+type Known = Pick<Controls, "guards" | "verification">;
 
 /** The guards as the status API shows them. */
 export function guardStatus(latest: TickReport | undefined, { guards }: Known) {
@@ -45,15 +45,15 @@ export function silenceFields({ startsAtMs, endsAtMs, ...silence }: Silence) {
 }
 
 /** Targets on which the monitor has stopped, and who has answered. */
-export function escalationStatus({ healing }: Known) {
-  return Object.values(healing.targets).flatMap(({ escalation: e }) => {
+export function escalationStatus({ verification }: Known) {
+  return Object.values(verification.targets).flatMap(({ escalation: e }) => {
     if (e === undefined) return [];
     const { target, cause, acknowledged: ack } = e;
     return [
       {
         ...{ target, metric: e.signal, cause },
         since: iso(e.since.wallMs),
-        attempts: e.tries.map(attemptFields),
+        attempts: e.attempts.map(attemptFields),
         acknowledged:
           ack === undefined
             ? null
@@ -66,9 +66,9 @@ export function escalationStatus({ healing }: Known) {
 const MAX_SHOWN = 100;
 
 /** What the last actions turned out to have done, the newest first; those still watched are `pending`. */
-export function recentAttempts({ healing }: Known) {
-  const done = Object.values(healing.targets).flatMap((t) => t.tries);
-  const pending = Object.values(healing.pending).map((v) => ({
+export function recentAttempts({ verification }: Known) {
+  const done = Object.values(verification.targets).flatMap((t) => t.attempts);
+  const pending = Object.values(verification.pending).map((v) => ({
     ...v,
     outcome: "pending" as const,
     detail: `${v.samples.length} samples so far`,
@@ -80,7 +80,9 @@ export function recentAttempts({ healing }: Known) {
 }
 
 /** An action and what it came to. */
-function attemptFields(attempt: Omit<Try, "outcome" | "before"> & { outcome: Try["outcome"] | "pending" }) {
+function attemptFields(
+  attempt: Omit<Attempt, "outcome" | "before"> & { outcome: Attempt["outcome"] | "pending" },
+) {
   const { intentId, at, target, signal, action, outcome, detail } = attempt;
   return { intent: intentId, at: iso(at.wallMs), target, metric: signal, action, outcome, detail };
 }

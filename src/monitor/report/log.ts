@@ -115,7 +115,7 @@ export function playbookFields(d: PlaybookDecision) {
     decision_detail: d.detail,
     ...(d.untilMs === undefined ? {} : { decision_until: iso(d.untilMs) }),
     /** The target of the step that is blocked. */
-    ...(d.heldBy === undefined ? {} : { blocked_on: d.heldBy }),
+    ...(d.blockedBy === undefined ? {} : { blocked_on: d.blockedBy }),
     alerts: d.alerts.map((a) => a.name),
   };
 }

@@ -26,7 +26,7 @@ export interface StatusContext {
   readonly revision: string;
   readonly epoch: number;
   readonly journal: readonly JournalEntry[];
-  readonly controls: Pick<Controls, "guards" | "healing">;
+  readonly controls: Pick<Controls, "guards" | "verification">;
   readonly containment: Loop["containment"];
   readonly configFile: string | undefined;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { recordingReporter, settingsOf } from "../cycle/testbed.ts";
 import type { Reporter } from "../cycle/types.ts";
 import { freshGuards } from "../guards/index.ts";
-import { freshHealing } from "../verify/index.ts";
+import { freshVerification } from "../verify/index.ts";
 import { fanOut } from "./fan-out.ts";
 import { createNarrator } from "./narrate.ts";
 import { blindOf, decisionOf, INTENT, outcomeOf, recordOf, reportOf } from "./report.testkit.ts";
@@ -36,7 +36,7 @@ describe("the status board", () => {
     revision: "abc",
     epoch: 7,
     containment: { inbox: new Map(), runs: new Map() },
-    controls: { guards: freshGuards("boot-1"), healing: freshHealing("boot-1") },
+    controls: { guards: freshGuards("boot-1"), verification: freshVerification("boot-1") },
     journal: [
       { intent: INTENT, outcome: outcomeOf("applied") },
       { intent: { ...INTENT, id: "open" }, outcome: undefined },
@@ -138,13 +138,13 @@ describe("the narrator", () => {
     narrator.action(recordOf({ mode: "shadow", outcome: undefined }));
     narrator.action(recordOf({ outcome: undefined }));
     narrator.reconciled(INTENT, outcomeOf("expired"));
-    narrator.notice("warm-up failed", { source: "p", tries: 2 });
+    narrator.notice("warm-up failed", { source: "p", attempts: 2 });
     const text = lines.join("\n");
     expect(text).toContain("mitigate product-api: applied (app:8000: said so)");
     expect(text).toContain("mitigate product-api: shadow mode, not called");
     expect(text).toContain("mitigate product-api: outcome unknown");
     expect(text).toContain("mitigation of product-api turned out: expired");
-    expect(text).toContain("warm-up failed: source=p tries=2");
+    expect(text).toContain("warm-up failed: source=p attempts=2");
     expect(text).not.toMatch(/undefined|NaN/);
     expect(text).not.toContain("\u001b");
   });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Decision, Quiet, Trigger, Verdict } from "../kernel/decision.ts";
+import type { Decision, NoTriggerReason, Trigger, Verdict } from "../kernel/decision.ts";
 import type { Observation } from "../kernel/observation.ts";
 import type { Series } from "../kernel/target.ts";
 import { p95Latency } from "../signals/p95-latency/index.ts";
@@ -30,7 +30,7 @@ function verdict(over: Partial<Verdict> = {}): Verdict {
     forecast: { predictor: "linear", value: 4800, slopePerSecond: 20, r2: 0.9, sampleCount: 20 },
     probability: 0.95,
     trigger: "pre_timeout",
-    quiet: undefined,
+    noTriggerReason: undefined,
     ...over,
   };
 }
@@ -99,8 +99,8 @@ describe("decideSeries", () => {
       cooldownActive: true,
       untilMs: undefined,
     });
-    const quiet = [verdict({ trigger: undefined, quiet: "below_slo" })];
-    expect(decideSeries(input({ ...cooling, verdicts: quiet }))).toMatchObject({
+    const noTriggerReason = [verdict({ trigger: undefined, noTriggerReason: "below_slo" })];
+    expect(decideSeries(input({ ...cooling, verdicts: noTriggerReason }))).toMatchObject({
       act: false,
       reason: "below_slo",
       cooldownActive: true,
@@ -113,8 +113,8 @@ describe("decideSeries", () => {
     [
       "the one that was held back by its fit",
       [
-        verdict({ predictor: "a", trigger: undefined, quiet: "below_slo" }),
-        verdict({ predictor: "b", quiet: "r2_below_min" }),
+        verdict({ predictor: "a", trigger: undefined, noTriggerReason: "below_slo" }),
+        verdict({ predictor: "b", noTriggerReason: "r2_below_min" }),
       ],
       "r2_below_min",
       "b",
@@ -122,8 +122,8 @@ describe("decideSeries", () => {
     [
       "the one that waits",
       [
-        verdict({ predictor: "a", trigger: undefined, quiet: "below_slo" }),
-        verdict({ predictor: "b", trigger: undefined, quiet: "awaiting_confirmation" }),
+        verdict({ predictor: "a", trigger: undefined, noTriggerReason: "below_slo" }),
+        verdict({ predictor: "b", trigger: undefined, noTriggerReason: "awaiting_confirmation" }),
       ],
       "awaiting_confirmation",
       "b",
@@ -131,13 +131,18 @@ describe("decideSeries", () => {
     [
       "the one that is on",
       [
-        verdict({ predictor: "a", quiet: "predictor_off" }),
-        verdict({ predictor: "b", trigger: undefined, quiet: "below_slo" }),
+        verdict({ predictor: "a", noTriggerReason: "predictor_off" }),
+        verdict({ predictor: "b", trigger: undefined, noTriggerReason: "below_slo" }),
       ],
       "below_slo",
       "b",
     ],
-    ["the only one, off", [verdict({ predictor: "a", quiet: "predictor_off" })], "predictor_off", "a"],
+    [
+      "the only one, off",
+      [verdict({ predictor: "a", noTriggerReason: "predictor_off" })],
+      "predictor_off",
+      "a",
+    ],
   ])("shows, when none speaks, %s", (_name, verdicts, reason, predictor) => {
     expect(decideSeries(input({ verdicts }))).toMatchObject({ act: false, reason, predictor });
   });
@@ -146,7 +151,7 @@ describe("decideSeries", () => {
     const d = decideSeries(
       input({
         verdicts: [
-          verdict({ trigger: undefined, quiet: "below_slo" }),
+          verdict({ trigger: undefined, noTriggerReason: "below_slo" }),
           verdict({ predictor: "trend", trigger: "strong" }),
         ],
       }),
@@ -165,11 +170,15 @@ describe("decideSeries", () => {
     const anyVerdict = fc
       .tuple(
         fc.constantFrom<Trigger | undefined>("pre_timeout", "strong", "confirmed", undefined),
-        fc.constantFrom<Quiet | undefined>(undefined, "predictor_off", "r2_below_min"),
+        fc.constantFrom<NoTriggerReason | undefined>(undefined, "predictor_off", "r2_below_min"),
         fc.constantFrom("linear", "trend"),
       )
-      .map(([trigger, quiet, predictor]) =>
-        verdict({ trigger, quiet: trigger === undefined ? (quiet ?? "below_slo") : quiet, predictor }),
+      .map(([trigger, noTriggerReason, predictor]) =>
+        verdict({
+          trigger,
+          noTriggerReason: trigger === undefined ? (noTriggerReason ?? "below_slo") : noTriggerReason,
+          predictor,
+        }),
       );
     fc.assert(
       fc.property(
@@ -181,7 +190,9 @@ describe("decideSeries", () => {
         }),
         (over) => {
           const d = decideSeries(input(over));
-          const speaks = over.verdicts.filter((v) => v.trigger !== undefined && v.quiet === undefined);
+          const speaks = over.verdicts.filter(
+            (v) => v.trigger !== undefined && v.noTriggerReason === undefined,
+          );
           expect(d.act).toBe(
             over.observation.status === "ok" && over.settlingLeftMs === 0 && speaks.length > 0,
           );
@@ -197,8 +208,8 @@ describe("decideSeries", () => {
 
 describe("urgency", () => {
   function deciding(trigger: Trigger | undefined, probability: number): Decision {
-    const quiet = trigger === undefined ? ("below_slo" as const) : undefined;
-    return decideSeries(input({ verdicts: [verdict({ trigger, quiet, probability })] }));
+    const noTriggerReason = trigger === undefined ? ("below_slo" as const) : undefined;
+    return decideSeries(input({ verdicts: [verdict({ trigger, noTriggerReason, probability })] }));
   }
   const ranked = (...decisions: Decision[]) => decisions.map(urgency);
 

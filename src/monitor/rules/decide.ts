@@ -29,8 +29,8 @@ const DATA_HOLD = {
  */
 export function decideSeries(input: SeriesInput): Decision {
   const { series, observation, verdicts, now } = input;
-  const speaking = verdicts.find((v) => v.trigger !== undefined && v.quiet === undefined);
-  const shown = speaking ?? mostTelling(verdicts);
+  const triggered = verdicts.find((v) => v.trigger !== undefined && v.noTriggerReason === undefined);
+  const shown = triggered ?? mostTelling(verdicts);
   const ok = observation.status === "ok";
   let reason: Reason;
   let leftMs = 0;
@@ -38,14 +38,14 @@ export function decideSeries(input: SeriesInput): Decision {
   else if (input.settlingLeftMs > 0) {
     reason = "settling";
     leftMs = input.settlingLeftMs;
-  } else if (speaking?.trigger === undefined) reason = shown?.quiet ?? "insufficient_samples";
-  else reason = speaking.trigger;
+  } else if (triggered?.trigger === undefined) reason = shown?.noTriggerReason ?? "insufficient_samples";
+  else reason = triggered.trigger;
   return {
     target: series.target.name,
     signal: series.signal.name,
-    act: ok && reason === speaking?.trigger,
+    act: ok && reason === triggered?.trigger,
     reason,
-    trigger: ok ? (speaking ?? shown)?.trigger : undefined,
+    trigger: ok ? (triggered ?? shown)?.trigger : undefined,
     predictor: shown?.predictor ?? "linear",
     source: observation.source,
     current: ok ? observation.value : undefined,
@@ -69,8 +69,9 @@ const HELD_BACK = [
 
 /** The predictor to show when none speaks: one that was held back, else one that is on, else the first. */
 function mostTelling(verdicts: readonly Verdict[]): Verdict | undefined {
-  for (const quiet of HELD_BACK) for (const v of verdicts) if (v.quiet === quiet) return v;
-  return verdicts.find((v) => v.quiet !== "predictor_off") ?? verdicts[0];
+  for (const noTriggerReason of HELD_BACK)
+    for (const v of verdicts) if (v.noTriggerReason === noTriggerReason) return v;
+  return verdicts.find((v) => v.noTriggerReason !== "predictor_off") ?? verdicts[0];
 }
 
 const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 1, confirmed: 1 } as const;

@@ -49,7 +49,7 @@ const BASE: Decision = {
       forecast: { predictor: "linear", value: 3456.7, slopePerSecond: 20, r2: 0.876, sampleCount: 20 },
       probability: 0.6716,
       trigger: undefined,
-      quiet: "below_slo",
+      noTriggerReason: "below_slo",
     },
   ],
   slo: 300,
@@ -68,7 +68,7 @@ const SURE: Verdict = {
   forecast: { ...FORECAST, low: 380, high: 520 },
   probability: 0.93,
   trigger: "trend",
-  quiet: undefined,
+  noTriggerReason: undefined,
   margin: 330,
   required: 0.9,
 };
@@ -144,7 +144,7 @@ describe("explain", () => {
       ),
       probability: number,
       trigger: fc.constant(undefined),
-      quiet: fc.constant(undefined),
+      noTriggerReason: fc.constant(undefined),
     });
     const decision = fc.record({
       reason: fc.constantFrom(...REASONS),

@@ -59,38 +59,38 @@ describe("judgeLinear, the contract's table", () => {
     ["at 90 % of the limit is pre-timeout", 4500, FRESH_LINEAR_MEMORY, "pre_timeout", undefined, true, 0],
     ["strong starts the confirmation anew", 3120, once, "strong", undefined, true, 0],
     ["weak in between breaks confirmation", 1000, once, undefined, "weak_probability", true, 0],
-  ] as const)("%s", (_name, value, memory, trigger, quiet, risk, pending) => {
+  ] as const)("%s", (_name, value, memory, trigger, noTriggerReason, risk, pending) => {
     const { verdict, memory: next } = judge(value, { memory });
     expect(verdict.trigger).toBe(trigger);
-    expect(verdict.quiet).toBe(quiet);
+    expect(verdict.noTriggerReason).toBe(noTriggerReason);
     expect(next).toEqual({ inRisk: risk, pending });
   });
 
   it("acts before the SLO when the pre-timeout level lies below it", () => {
     const { verdict, memory } = judge(900, { thresholds: { slo: 950, exit: 940, limit: 1000 } });
-    expect(verdict).toMatchObject({ trigger: "pre_timeout", quiet: undefined, probability: 0 });
+    expect(verdict).toMatchObject({ trigger: "pre_timeout", noTriggerReason: undefined, probability: 0 });
     expect(memory.inRisk).toBe(false);
   });
 
   it.each([
     [0.19, "r2_below_min"],
     [0.2, undefined],
-  ] as const)("with R² %d is held back by %s", (r2, quiet) => {
+  ] as const)("with R² %d is held back by %s", (r2, noTriggerReason) => {
     expect(judge(undefined, { forecast: line(4800, r2) }).verdict).toMatchObject({
       trigger: "pre_timeout",
-      quiet,
+      noTriggerReason,
     });
   });
 
   it("calls a poor fit below the SLO what it is: below the SLO", () => {
-    expect(judge(undefined, { forecast: line(100, 0) }).verdict.quiet).toBe("below_slo");
+    expect(judge(undefined, { forecast: line(100, 0) }).verdict.noTriggerReason).toBe("below_slo");
   });
 
   it("that is off shows its forecast and trigger and speaks for nothing", () => {
     const { verdict } = judge(4800, { on: false });
-    expect(verdict).toMatchObject({ trigger: "pre_timeout", quiet: "predictor_off" });
+    expect(verdict).toMatchObject({ trigger: "pre_timeout", noTriggerReason: "predictor_off" });
     expect(verdict.forecast?.value).toBe(4800);
-    expect(judge(undefined, { on: false }).verdict.quiet).toBe("predictor_off");
+    expect(judge(undefined, { on: false }).verdict.noTriggerReason).toBe("predictor_off");
   });
 
   it("without a forecast keeps the risk state and lets a pending confirmation lapse", () => {
@@ -100,10 +100,10 @@ describe("judgeLinear, the contract's table", () => {
       forecast: undefined,
       probability: 0,
       trigger: undefined,
-      quiet: "insufficient_samples",
+      noTriggerReason: "insufficient_samples",
     });
     expect(memory).toEqual({ inRisk: true, pending: 0 });
-    expect(judge(2000, { memory }).verdict.quiet).toBe("awaiting_confirmation");
+    expect(judge(2000, { memory }).verdict.noTriggerReason).toBe("awaiting_confirmation");
   });
 
   it("does not let a sample confirm itself, however often it is read", () => {
@@ -125,7 +125,7 @@ describe("judgeLinear, the contract's table", () => {
     expect(verdict).toMatchObject({
       forecast: undefined,
       trigger: undefined,
-      quiet: "insufficient_samples",
+      noTriggerReason: "insufficient_samples",
       probability: 0,
     });
     expect(memory.pending).toBe(0);
@@ -206,9 +206,11 @@ describe("judgeLinear against the contract's bullet list", () => {
             on: true,
           });
           memory = judged.memory;
-          const speaks = judged.verdict.trigger !== undefined && judged.verdict.quiet === undefined;
+          const speaks = judged.verdict.trigger !== undefined && judged.verdict.noTriggerReason === undefined;
           expect(speaks, `cycle ${i}`).toBe(contract(history.slice(0, i + 1), rules));
-          expect(judged.verdict.trigger === undefined && judged.verdict.quiet === undefined).toBe(false);
+          expect(judged.verdict.trigger === undefined && judged.verdict.noTriggerReason === undefined).toBe(
+            false,
+          );
         });
       }),
       { numRuns: 3000 },

@@ -1,4 +1,4 @@
-import type { Forecast, Quiet, Trigger, Verdict } from "../kernel/decision.ts";
+import type { Forecast, NoTriggerReason, Trigger, Verdict } from "../kernel/decision.ts";
 import type { Thresholds } from "../kernel/signal.ts";
 import { CONFIRM_CYCLES, type Rules } from "./rules.ts";
 
@@ -50,7 +50,7 @@ export function judgeLinear(input: LinearInput): { verdict: Verdict; memory: Lin
       forecast,
       probability: 0,
       trigger: undefined,
-      quiet: input.on ? "insufficient_samples" : "predictor_off",
+      noTriggerReason: input.on ? "insufficient_samples" : "predictor_off",
     };
     return { verdict, memory: memory.pending === 0 ? memory : { inRisk: memory.inRisk, pending: 0 } };
   }
@@ -64,15 +64,16 @@ export function judgeLinear(input: LinearInput): { verdict: Verdict; memory: Lin
   else if (inRisk && probability >= rules.probStrong) trigger = "strong";
   else if (pending >= CONFIRM_CYCLES) trigger = "confirmed";
 
-  let quiet: Quiet | undefined;
-  if (!input.on) quiet = "predictor_off";
-  else if ((forecast.r2 as number) < rules.minR2 && (trigger !== undefined || inRisk)) quiet = "r2_below_min";
+  let noTriggerReason: NoTriggerReason | undefined;
+  if (!input.on) noTriggerReason = "predictor_off";
+  else if ((forecast.r2 as number) < rules.minR2 && (trigger !== undefined || inRisk))
+    noTriggerReason = "r2_below_min";
   else if (trigger === undefined)
-    quiet = !inRisk ? "below_slo" : inBand ? "awaiting_confirmation" : "weak_probability";
+    noTriggerReason = !inRisk ? "below_slo" : inBand ? "awaiting_confirmation" : "weak_probability";
 
   const same = memory.inRisk === inRisk && memory.pending === pending;
   return {
-    verdict: { predictor: "linear", forecast, probability, trigger, quiet },
+    verdict: { predictor: "linear", forecast, probability, trigger, noTriggerReason },
     memory: same ? memory : { inRisk, pending },
   };
 }

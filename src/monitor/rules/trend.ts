@@ -1,4 +1,4 @@
-import type { Forecast, Quiet, TrendTrigger, Verdict } from "../kernel/decision.ts";
+import type { Forecast, NoTriggerReason, TrendTrigger, Verdict } from "../kernel/decision.ts";
 import type { Thresholds } from "../kernel/signal.ts";
 
 /** What the trend predictor' filter says of a series, as far as the decision needs it. */
@@ -13,7 +13,7 @@ interface TrendReading {
   readonly required: number;
   readonly margin: number;
   readonly trigger: TrendTrigger | undefined;
-  readonly quiet: Quiet | undefined;
+  readonly noTriggerReason: NoTriggerReason | undefined;
   readonly sampleCount: number;
 }
 
@@ -42,18 +42,24 @@ export function judgeTrend(input: TrendInput): { verdict: Verdict; memory: Trend
   const { reading, thresholds, memory, on } = input;
   const usable = input.known && Number.isFinite(reading.value) && Number.isFinite(reading.probability);
   if (!usable) {
-    const quiet: Quiet = on ? "insufficient_samples" : "predictor_off";
+    const noTriggerReason: NoTriggerReason = on ? "insufficient_samples" : "predictor_off";
     return {
-      verdict: { predictor: "trend", forecast: undefined, probability: 0, trigger: undefined, quiet },
+      verdict: {
+        predictor: "trend",
+        forecast: undefined,
+        probability: 0,
+        trigger: undefined,
+        noTriggerReason,
+      },
       memory,
     };
   }
   const { value, low, high, slopePerSecond, sampleCount, probability, required, margin, trigger } = reading;
   const forecast: Forecast = { predictor: "trend", value, low, high, slopePerSecond, sampleCount };
   const inRisk = memory.inRisk ? value >= thresholds.exit : value > thresholds.slo || trigger !== undefined;
-  const quiet = on ? reading.quiet : "predictor_off";
+  const noTriggerReason = on ? reading.noTriggerReason : "predictor_off";
   return {
-    verdict: { predictor: "trend", forecast, probability, trigger, quiet, margin, required },
+    verdict: { predictor: "trend", forecast, probability, trigger, noTriggerReason, margin, required },
     memory: inRisk === memory.inRisk ? memory : { inRisk },
   };
 }

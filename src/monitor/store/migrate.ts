@@ -45,6 +45,10 @@ const VERSIONS: readonly Version[] = [
       ["run", "witness", "predictor"],
       ["run", "steps.*.undoTries", "undoAttempts"],
       ["verification", "toldMonoMs", "notifiedMonoMs"],
+      ["verification", "targets.*.tries", "attempts"],
+      ["verification", "targets.*.escalation.tries", "attempts"],
+      ["verification", "ended.*.escalation.tries", "attempts"],
+      ["alert", "heardAt", "receivedAt"],
     ],
   },
 ];

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { Escalation } from "../kernel/verification.ts";
 import { escalationAlerts, forgetOldEnds, notificationDue, told } from "./alert.ts";
 import { acknowledge, resumeTarget } from "./answer.ts";
-import { freshHealing, markUnnotified } from "./healing.ts";
+import { freshVerification, markUnnotified } from "./state.ts";
 import { past, WALL_MS } from "./testbed.ts";
-import type { HealingState } from "./types.ts";
+import type { VerificationState } from "./types.ts";
 
 const MINUTE = 60_000;
 
@@ -13,7 +13,7 @@ const escalation: Escalation = {
   signal: "p95_latency",
   cause: "ineffective",
   since: past(0),
-  tries: [
+  attempts: [
     {
       intentId: "i-1",
       target: "product-api",
@@ -29,12 +29,12 @@ const escalation: Escalation = {
   ],
 };
 
-function stateOf(over: Partial<HealingState> = {}): HealingState {
-  const targets = { "product-api": { tries: escalation.tries, escalation } };
-  return markUnnotified({ ...freshHealing("b"), targets, ...over });
+function stateOf(over: Partial<VerificationState> = {}): VerificationState {
+  const targets = { "product-api": { attempts: escalation.attempts, escalation } };
+  return markUnnotified({ ...freshVerification("b"), targets, ...over });
 }
 
-const alerts = (state: HealingState, ms: number) =>
+const alerts = (state: VerificationState, ms: number) =>
   escalationAlerts(state, { now: past(ms), lastsMs: 4 * MINUTE });
 
 describe("the alert of an escalation", () => {
@@ -60,7 +60,7 @@ describe("the alert of an escalation", () => {
           ),
           runbook_url: "docs/runbooks.md#selfhealescalation",
           cause: "ineffective",
-          tries: "1",
+          attempts: "1",
           since: "2025-10-09T08:53:20Z",
           intents: "i-1",
           level: "910",
@@ -80,7 +80,7 @@ describe("the alert of an escalation", () => {
       { target: "product-api", by: "ana", reason: "r", forMs: MINUTE },
       past(MINUTE),
     );
-    const later = alerts(seen as HealingState, 60 * MINUTE);
+    const later = alerts(seen as VerificationState, 60 * MINUTE);
     expect(later[0]?.labels).toEqual(first[0]?.labels);
     expect(later[0]?.startsAtMs).toBe(first[0]?.startsAtMs);
     expect(later[0]?.endsAtMs).toBe(WALL_MS + 64 * MINUTE);
@@ -95,13 +95,13 @@ describe("the alert of an escalation", () => {
       { target: "product-api", by: "ana", reason: "mended" },
       past(MINUTE),
     ) as {
-      state: HealingState;
+      state: VerificationState;
     };
     expect(alerts(state, 10 * MINUTE)).toMatchObject([
       { endsAtMs: WALL_MS + MINUTE, annotations: { ended: "ana said to go on: mended" } },
     ]);
     const again = { ...escalation, since: past(2 * MINUTE) };
-    const both = { ...state, targets: { "product-api": { tries: [], escalation: again } } };
+    const both = { ...state, targets: { "product-api": { attempts: [], escalation: again } } };
     expect(alerts(both, 3 * MINUTE)).toMatchObject([{ startsAtMs: WALL_MS + 2 * MINUTE }]);
   });
 
@@ -110,10 +110,10 @@ describe("the alert of an escalation", () => {
   });
 
   it("says that the target refuses, where it does, and gives no level that is not known", () => {
-    const { before: _b, after: _a, slo: _s, ...made } = escalation.tries[0]!;
-    const tries = [{ ...made, outcome: "refused" as const, detail: "refused (403)" }];
-    const refused: Escalation = { ...escalation, cause: "refused", tries };
-    const [alert] = alerts(stateOf({ targets: { "product-api": { tries, escalation: refused } } }), 0);
+    const { before: _b, after: _a, slo: _s, ...made } = escalation.attempts[0]!;
+    const attempts = [{ ...made, outcome: "refused" as const, detail: "refused (403)" }];
+    const refused: Escalation = { ...escalation, cause: "refused", attempts };
+    const [alert] = alerts(stateOf({ targets: { "product-api": { attempts, escalation: refused } } }), 0);
     expect(alert?.annotations).toMatchObject({
       summary: "Self-healing of product-api has stopped: the target refuses the action",
       cause: "refused",
@@ -124,24 +124,27 @@ describe("the alert of an escalation", () => {
 
   it("is one for each target that is escalated, and none for one that was only acted on", () => {
     const state = stateOf();
-    const targets = { ...state.targets, other: { tries: escalation.tries } };
+    const targets = { ...state.targets, other: { attempts: escalation.attempts } };
     expect(alerts({ ...state, targets }, 0).map((a) => a.labels.target)).toEqual(["product-api"]);
   });
 
   it("tells who has seen it, without an end where none was given", () => {
     const seen = acknowledge(stateOf(), { target: "product-api", by: "ana", reason: "r" }, past(MINUTE));
-    expect(alerts(seen as HealingState, MINUTE)[0]?.annotations.acknowledged).toBe(
+    expect(alerts(seen as VerificationState, MINUTE)[0]?.annotations.acknowledged).toBe(
       "by ana at 2025-10-09T08:54:20Z: r",
     );
   });
 
   it("is bounded, whatever is in it", () => {
-    const tries = Array.from({ length: 50 }, () => ({
-      ...escalation.tries[0]!,
+    const attempts = Array.from({ length: 50 }, () => ({
+      ...escalation.attempts[0]!,
       detail: `${"x".repeat(10_000)}\n\u0007`,
       intentId: "y".repeat(500),
     }));
-    const [alert] = alerts(stateOf({ targets: { a: { tries, escalation: { ...escalation, tries } } } }), 0);
+    const [alert] = alerts(
+      stateOf({ targets: { a: { attempts, escalation: { ...escalation, attempts } } } }),
+      0,
+    );
     expect(JSON.stringify(alert).length).toBeLessThan(12_000);
     expect(alert?.annotations.description).not.toContain("\u0007");
   });
@@ -151,25 +154,29 @@ describe("telling", () => {
   const resendMs = MINUTE;
 
   it("is due at once, then after the interval, and at once again when something is new", () => {
-    expect(notificationDue(freshHealing("b"), past(0), resendMs)).toBe(false);
+    expect(notificationDue(freshVerification("b"), past(0), resendMs)).toBe(false);
     let state = stateOf();
     expect(notificationDue(state, past(0), resendMs)).toBe(true);
     state = told(state, state, past(0));
     expect(notificationDue(state, past(MINUTE - 1), resendMs)).toBe(false);
     expect(notificationDue(state, past(MINUTE), resendMs)).toBe(true);
-    state = acknowledge(state, { target: "product-api", by: "a", reason: "r" }, past(1000)) as HealingState;
+    state = acknowledge(
+      state,
+      { target: "product-api", by: "a", reason: "r" },
+      past(1000),
+    ) as VerificationState;
     expect(notificationDue(state, past(1001), resendMs)).toBe(true);
   });
 
   it("of an end is done once it was delivered; what became new meanwhile still has to be told", () => {
     const began = stateOf();
     const ended = resumeTarget(began, { target: "product-api", by: "a", reason: "r" }, past(10)) as {
-      state: HealingState;
+      state: VerificationState;
     };
     const late = told(ended.state, began, past(20));
     expect(late.ended).toHaveLength(1);
     expect(notificationDue(late, past(21), resendMs)).toBe(true);
-    const stored = JSON.parse(JSON.stringify(late)) as HealingState;
+    const stored = JSON.parse(JSON.stringify(late)) as VerificationState;
     const done = told(stored, late, past(30));
     expect(done.ended).toEqual([]);
     expect(notificationDue(done, past(1e9), resendMs)).toBe(false);
@@ -177,7 +184,7 @@ describe("telling", () => {
 
   it("of an end is given up after an hour: the alert has gone out by itself", () => {
     const ended = resumeTarget(stateOf(), { target: "product-api", by: "a", reason: "r" }, past(0)) as {
-      state: HealingState;
+      state: VerificationState;
     };
     expect(forgetOldEnds(ended.state, past(60 * MINUTE - 1))).toBe(ended.state);
     expect(forgetOldEnds(ended.state, past(60 * MINUTE)).ended).toEqual([]);

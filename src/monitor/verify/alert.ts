@@ -1,19 +1,19 @@
 import { formatNumber, isoUtc, oneLine } from "../kernel/text.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { Escalation, EscalationAlert, Try } from "../kernel/verification.ts";
-import type { EndedEscalation, HealingState } from "./types.ts";
+import type { Attempt, Escalation, EscalationAlert } from "../kernel/verification.ts";
+import type { EndedEscalation, VerificationState } from "./types.ts";
 
 /** Name of the alert; Alertmanager's routes and inhibitions know it by this. */
 export const ESCALATION_ALERT = "SelfHealEscalation";
 /** Where people read on. */
 const RUNBOOK = "docs/runbooks.md#selfhealescalation";
-/** Tries listed in the description. */
+/** Attempts listed in the description. */
 const MAX_LISTED = 10;
 /** Ends are told for so long, then left to Alertmanager's own clock, milliseconds. */
 const TELL_END_MS = 3_600_000;
 
 /** Whether people have to be told now: something is new, or what lasts has to be said again. */
-export function notificationDue(state: HealingState, now: Instant, resendMs: number): boolean {
+export function notificationDue(state: VerificationState, now: Instant, resendMs: number): boolean {
   const any = state.ended.length > 0 || Object.values(state.targets).some((t) => t.escalation !== undefined);
   return any && (state.notifiedMonoMs === undefined || now.monoMs - state.notifiedMonoMs >= resendMs);
 }
@@ -24,7 +24,7 @@ export function notificationDue(state: HealingState, now: Instant, resendMs: num
  * when the monitor does not renew it.
  */
 export function escalationAlerts(
-  state: HealingState,
+  state: VerificationState,
   context: { now: Instant; lastsMs: number; externalUrl?: string },
 ): EscalationAlert[] {
   const { now, lastsMs, externalUrl } = context;
@@ -44,14 +44,14 @@ export function escalationAlerts(
  * They have been told: ends need not be told again, what lasts only after the interval.
  * @param began the state that was told of: what has become new since still has to be.
  */
-export function told(state: HealingState, began: HealingState, now: Instant): HealingState {
+export function told(state: VerificationState, began: VerificationState, now: Instant): VerificationState {
   const done = new Set(began.ended.map(endOf));
   const ended = state.ended.filter((e) => !done.has(endOf(e)));
   return { ...state, ended, ...(state.news === began.news ? { notifiedMonoMs: now.monoMs } : {}) };
 }
 
 /** Without ends that could not be told for an hour: the alert has gone out by itself long since. */
-export function forgetOldEnds(state: HealingState, now: Instant): HealingState {
+export function forgetOldEnds(state: VerificationState, now: Instant): VerificationState {
   const ended = state.ended.filter((e) => now.monoMs - e.endedAt.monoMs < TELL_END_MS);
   return ended.length === state.ended.length ? state : { ...state, ended };
 }
@@ -70,24 +70,24 @@ function ending({ since }: Escalation, endsAtMs: number): { startsAtMs: number; 
 }
 
 function alertOf(e: Escalation, ended?: EndedEscalation): Pick<EscalationAlert, "labels" | "annotations"> {
-  const { target, signal, cause, since, tries, acknowledged: ack } = e;
-  const many = tries.length === 1 ? "an action" : `${tries.length} actions`;
+  const { target, signal, cause, since, attempts, acknowledged: ack } = e;
+  const many = attempts.length === 1 ? "an action" : `${attempts.length} actions`;
   const why = cause === "refused" ? "the target refuses the action" : `${many} did not help`;
-  const last = tries.at(-1);
+  const last = attempts.at(-1);
   return {
     labels: { alertname: ESCALATION_ALERT, target, signal, severity: "critical" },
     annotations: {
       summary: `Self-healing of ${target} has stopped: ${why}`,
       description: [
         `Since ${isoUtc(since.wallMs)} the monitor does not act on ${target} (${signal}) any more: ${why}.`,
-        ...tries.slice(-MAX_LISTED).map(lineOf),
+        ...attempts.slice(-MAX_LISTED).map(lineOf),
         "It goes on when somebody says so, or when the target has been well for long enough.",
       ].join("\n"),
       runbook_url: RUNBOOK,
       cause,
-      tries: `${tries.length}`,
+      attempts: `${attempts.length}`,
       since: isoUtc(since.wallMs),
-      intents: tries
+      intents: attempts
         .slice(-MAX_LISTED)
         .map((t) => t.intentId)
         .join(","),
@@ -103,6 +103,6 @@ function alertOf(e: Escalation, ended?: EndedEscalation): Pick<EscalationAlert, 
   };
 }
 
-function lineOf(t: Try): string {
+function lineOf(t: Attempt): string {
   return `- ${isoUtc(t.at.wallMs)} ${t.action} (${oneLine(t.intentId, 60)}): ${t.outcome}; ${oneLine(t.detail, 160)}`;
 }

@@ -1,8 +1,8 @@
 import { oneLine } from "../kernel/text.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Acknowledgement } from "../kernel/verification.ts";
-import { markUnnotified } from "./healing.ts";
-import type { EndedEscalation, HealingState } from "./types.ts";
+import { markUnnotified } from "./state.ts";
+import type { EndedEscalation, VerificationState } from "./types.ts";
 
 /** What a person says to an escalation. */
 export interface Answer {
@@ -17,10 +17,10 @@ export interface Answer {
  * @returns undefined when the target is not escalated.
  */
 export function acknowledge(
-  state: HealingState,
+  state: VerificationState,
   answer: Answer & { readonly forMs?: number | undefined },
   now: Instant,
-): HealingState | undefined {
+): VerificationState | undefined {
   const record = state.targets[answer.target];
   if (record?.escalation === undefined) return undefined;
   const { by, reason, forMs } = answer;
@@ -34,15 +34,15 @@ export function acknowledge(
 }
 
 /**
- * "Go on acting": the escalation ends, and the tries that led to it are forgiven, so that it begins with the plain
+ * "Go on acting": the escalation ends, and the attempts that led to it are forgiven, so that it begins with the plain
  * cooldown and a count of none.
  * @returns undefined when the target is not escalated.
  */
 export function resumeTarget(
-  state: HealingState,
+  state: VerificationState,
   answer: Answer,
   now: Instant,
-): { state: HealingState; ended: EndedEscalation } | undefined {
+): { state: VerificationState; ended: EndedEscalation } | undefined {
   const { [answer.target]: record, ...others } = state.targets;
   if (record?.escalation === undefined) return undefined;
   const detail = `${oneLine(answer.by, 80)} said to go on: ${oneLine(answer.reason)}`;

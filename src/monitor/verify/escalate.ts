@@ -1,16 +1,16 @@
+import { unhelpful, unhelpfulInARow } from "../kernel/attempts.ts";
 import type { Instant } from "../kernel/time.ts";
-import { unhelpful, unhelpfulInARow } from "../kernel/tries.ts";
-import type { Escalation, Try, VerificationSettings } from "../kernel/verification.ts";
+import type { Attempt, Escalation, VerificationSettings } from "../kernel/verification.ts";
 
 type Limits = Pick<VerificationSettings, "ineffectiveWindowMs" | "maxIneffective">;
 
 /** Actions within the window that did not help, whether or not one in between did. */
 export function ineffectiveCount(
-  tries: readonly Try[],
+  attempts: readonly Attempt[],
   limits: Pick<Limits, "ineffectiveWindowMs">,
   now: Instant,
 ): number {
-  return recentUnhelpful(tries, limits, now).length;
+  return recentUnhelpful(attempts, limits, now).length;
 }
 
 /**
@@ -18,22 +18,22 @@ export function ineffectiveCount(
  * between them may have grown longer than the window), or the target refused one, which no repetition mends (wrong
  * token, unknown call).
  */
-export function escalate(tries: readonly Try[], limits: Limits, now: Instant): Escalation | undefined {
-  const recent = recentUnhelpful(tries, limits, now);
-  const row = unhelpfulInARow(tries);
+export function escalate(attempts: readonly Attempt[], limits: Limits, now: Instant): Escalation | undefined {
+  const recent = recentUnhelpful(attempts, limits, now);
+  const row = unhelpfulInARow(attempts);
   const those = row.length > recent.length ? row : recent;
   const newest = those.at(-1);
   if (newest === undefined) return undefined;
   const refused = newest.outcome === "refused";
   if (!refused && those.length < limits.maxIneffective) return undefined;
   const { target, signal } = newest;
-  return { target, signal, cause: refused ? "refused" : "ineffective", since: now, tries: those };
+  return { target, signal, cause: refused ? "refused" : "ineffective", since: now, attempts: those };
 }
 
 function recentUnhelpful(
-  tries: readonly Try[],
+  attempts: readonly Attempt[],
   { ineffectiveWindowMs }: Pick<Limits, "ineffectiveWindowMs">,
   now: Instant,
-): Try[] {
-  return tries.filter((t) => unhelpful(t.outcome) && now.monoMs - t.at.monoMs <= ineffectiveWindowMs);
+): Attempt[] {
+  return attempts.filter((t) => unhelpful(t.outcome) && now.monoMs - t.at.monoMs <= ineffectiveWindowMs);
 }

@@ -1,26 +1,26 @@
 export { ESCALATION_ALERT, escalationAlerts, forgetOldEnds, notificationDue, told } from "./alert.ts";
 export { type Answer, acknowledge, resumeTarget } from "./answer.ts";
 export { escalate, ineffectiveCount } from "./escalate.ts";
+export { judge, judgeByAlert } from "./judge.ts";
+export { readVerification } from "./read.ts";
 export {
-  advanceHealing,
+  advanceVerification,
   concludeEarly,
   forgetTargets,
-  freshHealing,
-  type HealingStep,
+  freshVerification,
   type NewestSample,
   recordAttempt,
   recordCallFailure,
-  resumeHealing,
+  resumeVerification,
   type TargetHealth,
+  type VerificationStep,
   watch,
-} from "./healing.ts";
-export { judge, judgeByAlert } from "./judge.ts";
-export { readHealing } from "./read.ts";
+} from "./state.ts";
 export type {
   EndedEscalation,
-  HealingState,
   Judged,
   TargetRecord,
   Verification,
+  VerificationState,
 } from "./types.ts";
 export { beginVerification, feed } from "./verification.ts";

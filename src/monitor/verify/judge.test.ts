@@ -218,11 +218,11 @@ describe("by an alert", () => {
   const look = (alert: Parameters<typeof judgeByAlert>[0]["alert"], ms = END) =>
     judgeByAlert({ alert, effectMonoMs: 1_000_000, untilMonoMs: 1_000_000 + END, now: past(ms) }).outcome;
   it.each([
-    ["recovered", { status: "resolved" as const, heardMonoMs: 1_000_001 }, 10],
-    ["pending", { status: "firing" as const, heardMonoMs: 1_000_001 }, END - 1],
-    ["ineffective", { status: "firing" as const, heardMonoMs: 1_000_001 }, END],
-    ["inconclusive", { status: "firing" as const, heardMonoMs: 1_000_000 }, END],
-    ["inconclusive", { status: "resolved" as const, heardMonoMs: 999_999 }, END],
+    ["recovered", { status: "resolved" as const, receivedMonoMs: 1_000_001 }, 10],
+    ["pending", { status: "firing" as const, receivedMonoMs: 1_000_001 }, END - 1],
+    ["ineffective", { status: "firing" as const, receivedMonoMs: 1_000_001 }, END],
+    ["inconclusive", { status: "firing" as const, receivedMonoMs: 1_000_000 }, END],
+    ["inconclusive", { status: "resolved" as const, receivedMonoMs: 999_999 }, END],
     ["inconclusive", undefined, END],
     ["pending", undefined, 0],
   ])("%s of %j after %d ms", (wanted, alert, ms) => {

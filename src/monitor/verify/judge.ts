@@ -166,13 +166,13 @@ function median(values: readonly number[]): number {
  * @param alert as last heard of, on the monotonic clock; undefined: nothing is known of it.
  */
 export function judgeByAlert(input: {
-  alert: { readonly status: "firing" | "resolved"; readonly heardMonoMs: number } | undefined;
+  alert: { readonly status: "firing" | "resolved"; readonly receivedMonoMs: number } | undefined;
   effectMonoMs: number;
   untilMonoMs: number;
   now: Instant;
 }): { outcome: "pending" | "recovered" | "ineffective" | "inconclusive"; detail: string } {
   const { alert, effectMonoMs, untilMonoMs, now } = input;
-  const fresh = alert !== undefined && alert.heardMonoMs > effectMonoMs;
+  const fresh = alert !== undefined && alert.receivedMonoMs > effectMonoMs;
   if (fresh && alert.status === "resolved") return { outcome: "recovered", detail: "the alert has ended" };
   if (now.monoMs < untilMonoMs)
     return { outcome: "pending", detail: `judged in ${formatDuration(untilMonoMs - now.monoMs)}` };

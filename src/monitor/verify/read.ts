@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { readState } from "../kernel/problem.ts";
 import { VERIFICATION_OUTCOMES } from "../kernel/verification.ts";
-import type { HealingState } from "./types.ts";
+import type { VerificationState } from "./types.ts";
 
 const text = z.string();
 const number = z.number();
@@ -23,13 +23,13 @@ const escalation = z.object({
   signal: text,
   cause: z.enum(["ineffective", "refused"]),
   since: instant,
-  tries: z.array(made),
+  attempts: z.array(made),
   acknowledged: z
     .object({ by: text, reason: text, at: instant, untilMs: mayNumber, untilMonoMs: mayNumber })
     .optional(),
 });
 
-const healingState = z.object({
+const verificationState = z.object({
   bootId: text,
   pending: z.record(
     text,
@@ -46,7 +46,7 @@ const healingState = z.object({
   ),
   targets: z.record(
     text,
-    z.object({ tries: z.array(made), healthySinceMonoMs: mayNumber, escalation: escalation.optional() }),
+    z.object({ attempts: z.array(made), healthySinceMonoMs: mayNumber, escalation: escalation.optional() }),
   ),
   ended: z.array(
     z.object({
@@ -58,13 +58,15 @@ const healingState = z.object({
   ),
   news: number,
   notifiedMonoMs: mayNumber,
-}) satisfies z.ZodType<HealingState>;
+}) satisfies z.ZodType<VerificationState>;
 
 /**
  * What verification and escalation remember, as a store kept it.
- * @returns the state, or what is wrong with it: one from `freshHealing` then takes its place, and the guards' budgets
+ * @returns the state, or what is wrong with it: one from `freshVerification` then takes its place, and the guards' budgets
  *   count as used up.
  */
-export function readHealing(body: unknown): { readonly state: HealingState } | { readonly problem: string } {
-  return readState(healingState, body, "healing");
+export function readVerification(
+  body: unknown,
+): { readonly state: VerificationState } | { readonly problem: string } {
+  return readState(verificationState, body, "verification");
 }

@@ -1,5 +1,5 @@
 import type { Instant } from "../kernel/time.ts";
-import type { Before, Escalation, Try, VerificationOutcome } from "../kernel/verification.ts";
+import type { Attempt, Before, Escalation, VerificationOutcome } from "../kernel/verification.ts";
 
 /** A sample from after an action, at the monotonic time it speaks of. */
 export interface AfterSample {
@@ -47,7 +47,7 @@ export interface Judged {
 /** What is remembered of a target's past actions. */
 export interface TargetRecord {
   /** Oldest first. */
-  readonly tries: readonly Try[];
+  readonly attempts: readonly Attempt[];
   /** Since when it has been well without a break, monotonic; absent: it is not. */
   readonly healthySinceMonoMs?: number;
   readonly escalation?: Escalation;
@@ -62,7 +62,7 @@ export interface EndedEscalation {
 }
 
 /** Everything that verification and escalation remember: plain data, fit for JSON. Monotonic times are of `bootId`. */
-export interface HealingState {
+export interface VerificationState {
   readonly bootId: string;
   /** By the intent's id. */
   readonly pending: Readonly<Record<string, Verification>>;

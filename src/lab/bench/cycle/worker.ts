@@ -122,14 +122,14 @@ const settings: LoopSettings = {
   verification: defaults.verification,
   escalation: { resendMs: 60_000, lastsMs: 300_000, timeoutMs: 5000, externalUrl: undefined },
 };
-const quiet = { cycle() {}, action() {}, reconciled() {}, notice() {} };
+const noTriggerReason = { cycle() {}, action() {}, reconciled() {}, notice() {} };
 const loop = createLoop(
   {
     clock,
     sources: [canned],
     store: createMemoryStore(),
     actions: new Map(),
-    reporter: quiet,
+    reporter: noTriggerReason,
     newId: () => `${step}`,
     deadline: (ms) => AbortSignal.timeout(ms),
   },

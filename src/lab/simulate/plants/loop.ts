@@ -31,8 +31,8 @@ function controls(loop: Loop, by: Partial<Loop["controls"]>): Loop["controls"] {
     silence: by.silence ?? ((silence) => own.silence(silence)),
     liftSilence: (id, said) => own.liftSilence(id, said),
     answerEscalation: (said) => own.answerEscalation(said),
-    get healing() {
-      return own.healing;
+    get verification() {
+      return own.verification;
     },
     get guards() {
       return own.guards;
@@ -118,7 +118,7 @@ export const LOOP_PLANTS: readonly Plant[] = [
     loop: (loop) =>
       changed(loop, {
         async tick() {
-          for (const [target, record] of Object.entries(loop.controls.healing.targets))
+          for (const [target, record] of Object.entries(loop.controls.verification.targets))
             if (record.escalation !== undefined)
               loop.controls.answerEscalation({ target, by: "nobody", reason: "", resumeTarget: true });
           return loop.tick();

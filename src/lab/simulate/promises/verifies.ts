@@ -9,7 +9,7 @@ const LATE_CYCLES = 5;
 const PAGE_CYCLES = 5;
 
 interface Past {
-  /** Unhelpful tries by intent, with the world time of the intent. */
+  /** Unhelpful attempts by intent, with the world time of the intent. */
   readonly unhelpful: Map<string, number>;
   healthySinceMs: number | undefined;
   escalatedMs: number | undefined;
@@ -29,7 +29,7 @@ export class VerifiesChecker extends Watcher implements Checker {
   readonly #samples = new Map<string, PerSeries<number[]>>();
   /** Actions whose verdict is due, by intent. */
   readonly #due = new Map<string, { fact: IntentFact; byMs: number }>();
-  /** Tries that a call came to, in a cycle that is not over: a crash in it may lose them. */
+  /** Attempts that a call came to, in a cycle that is not over: a crash in it may lose them. */
   readonly #came = new Map<SiteView, { target: string; id: string; atMs: number }[]>();
 
   start(site: SiteView): void {

@@ -121,7 +121,7 @@ export class Alertmanager {
     }
   }
 
-  #send(site: Site, alert: GenuineAlert, afterMs: number, tries: number): void {
+  #send(site: Site, alert: GenuineAlert, afterMs: number, attempts: number): void {
     const { time } = this.#world;
     time.after(afterMs, async () => {
       // Told is told: that it is not taken, or that the monitor dies of it, says not that it was not heard.
@@ -129,7 +129,7 @@ export class Alertmanager {
       const status = await site.webhook(webhookOf([alert]), WEB_TOKEN);
       if (status === 200 && heard !== undefined) heard.taken = true;
       // As Alertmanager does: soon again, then with every group interval, for as long as it knows of the alert.
-      else if (tries < 60) this.#send(site, alert, tries < 6 ? RETRY_MS : REPEAT_MS, tries + 1);
+      else if (attempts < 60) this.#send(site, alert, attempts < 6 ? RETRY_MS : REPEAT_MS, attempts + 1);
     });
   }
 

@@ -94,7 +94,7 @@ export const PEOPLE: Readonly<Record<string, Special>> = {
       const { loop } = main;
       if (loop === undefined) return;
       try {
-        for (const [target, record] of Object.entries(loop.controls.healing.targets))
+        for (const [target, record] of Object.entries(loop.controls.verification.targets))
           if (record.escalation !== undefined) {
             world.tell("told", { what: "go_on", site: main, target });
             loop.controls.answerEscalation({ target, by: "ana", reason: "simulated", resumeTarget: true });

@@ -15,13 +15,19 @@ const decision: Decision = {
   source: "scripted",
   current: 412,
   verdicts: [
-    { predictor: "linear", forecast: undefined, probability: 0, trigger: undefined, quiet: "predictor_off" },
+    {
+      predictor: "linear",
+      forecast: undefined,
+      probability: 0,
+      trigger: undefined,
+      noTriggerReason: "predictor_off",
+    },
     {
       predictor: "trend",
       forecast: { predictor: "trend", value: 450, slopePerSecond: 1, sampleCount: 20 },
       probability: 1,
       trigger: "level",
-      quiet: undefined,
+      noTriggerReason: undefined,
     },
   ],
   slo: 300,
@@ -68,11 +74,11 @@ describe("a plan that is dropped just before its call", () => {
     await w.loop.start();
     const report = await w.cycles(5);
     expect(report.actions[0]).toMatchObject({ mode: "auto", outcome: undefined });
-    expect(w.told.notices.map((n) => n.fields.error)).toContain("cannot write: disk full");
+    expect(w.reported.notices.map((n) => n.fields.error)).toContain("cannot write: disk full");
     expect(inner.load().openIntents).toHaveLength(1);
     disk.failWrites = undefined;
     await w.cycle();
-    expect(w.told.reconciliations.map((r) => r.outcome)).toMatchObject([
+    expect(w.reported.reconciliations.map((r) => r.outcome)).toMatchObject([
       {
         status: "expired",
         detail: "never carried out, and auto_heal_off: acting was switched off",

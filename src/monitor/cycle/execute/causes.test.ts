@@ -40,7 +40,7 @@ describe("a playbook that only a forecast starts", () => {
       endsAtMs: wallMs + 3_600_000,
     });
     const held = await bed.cycles(6);
-    expect(held.playbooks[0]).toMatchObject({ act: false, reason: "silenced", heldBy: "gateway" });
+    expect(held.playbooks[0]).toMatchObject({ act: false, reason: "silenced", blockedBy: "gateway" });
     expect(bed.effects()).toEqual([]);
     bed.loop.controls.liftSilence(silence?.id ?? "", { by: "ana", reason: "over" });
     await bed.cycle();

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { measuredAs } from "../../guards/guard.ts";
 import type { Store } from "../../kernel/store.ts";
 import { StoreError } from "../../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { scriptedSource, steep, targetOf, virtualTime, worldOf } from "../testbed.ts";
+import { scriptedSource, steep, targetOf, virtualTime } from "../testbed.ts";
 import { type Bed, bedOf, GATEWAY, gatewaySource, playbookOf, stepOf } from "./testbed.ts";
 
 async function flooded(options: Partial<Parameters<typeof bedOf>[0]> = {}): Promise<Bed> {
@@ -124,7 +123,7 @@ describe("steps without a region", () => {
     const bed = await flooded({ settings: settings({ playbooks: [plain] }) });
     bed.fire();
     await bed.cycle();
-    expect(bed.told.actions[0]?.detail).toBe("playbook contain: limit, because BacklogHigh fires");
+    expect(bed.reported.actions[0]?.detail).toBe("playbook contain: limit, because BacklogHigh fires");
   });
 
   it("know why when the regions were never read", async () => {
@@ -266,7 +265,7 @@ describe("a journal that fails", () => {
     bed.fire();
     await bed.cycle();
     expect([bed.effects(), statuses(bed)]).toEqual([["isolate us-east-1"], ["done", "pending"]]);
-    expect(bed.told.actions).toHaveLength(1);
+    expect(bed.reported.actions).toHaveLength(1);
     broken = false;
     await bed.cycle();
     expect([bed.effects(), statuses(bed)]).toEqual([
@@ -304,7 +303,7 @@ describe("a journal that fails", () => {
     bed.fire();
     await bed.cycle();
     expect(bed.effects()).toEqual([]);
-    expect(bed.told.notices.map((n) => n.event)).toContain("journal unavailable");
+    expect(bed.reported.notices.map((n) => n.event)).toContain("journal unavailable");
     broken = false;
     await bed.cycle();
     expect(bed.effects()).toEqual(["isolate us-east-1", "limit"]);
@@ -318,7 +317,9 @@ describe("a run that came to nothing", () => {
       bed.fleet.answer = () => answer;
       bed.fire();
       await bed.cycle();
-      expect(bed.loop.controls.healing.targets.gateway?.tries.map((t) => t.outcome)).toEqual([answer]);
+      expect(bed.loop.controls.verification.targets.gateway?.attempts.map((t) => t.outcome)).toEqual([
+        answer,
+      ]);
     }
   });
 
@@ -327,7 +328,7 @@ describe("a run that came to nothing", () => {
     const bed = await flooded({ flood: false, settings: settings({ playbooks: [playbookOf({ steps })] }) });
     bed.fire();
     await bed.cycle();
-    expect(bed.loop.controls.healing.targets).toEqual({});
+    expect(bed.loop.controls.verification.targets).toEqual({});
   });
 });
 
@@ -373,28 +374,5 @@ describe("guards over the targets of a playbook", () => {
     expect(report.guards.blocked).toEqual([
       { guard: "rate_cap_fleet", target: expect.any(String), signal: "contain" },
     ]);
-  });
-});
-
-describe("what people say", () => {
-  const world = () => worldOf({ store: createMemoryStore(), settings: { targets: [targetOf()] } });
-  it("for a while ends by itself; resuming what is not paused says so", async () => {
-    const w = world();
-    const paused = () => measuredAs(w.told.cycles.at(-1)!.guards, "predict_paused").get("");
-    expect(w.loop.controls.resume({ by: "ana", reason: "x" })).toBe(false);
-    w.loop.controls.pause({ by: "ana", reason: "x", forMs: 120_000 });
-    await w.cycles(3);
-    expect(paused()).toBe(1);
-    await w.cycles(3);
-    expect(paused()).toBe(0);
-  });
-
-  it("finds no room for a silence when all places are taken by those to come", () => {
-    const w = world();
-    const { wallMs } = w.time.clock.now();
-    const given = { target: "*", signal: "*", action: "*", author: "ana", reason: "x" };
-    const add = () => w.loop.controls.silence({ ...given, startsAtMs: wallMs, endsAtMs: wallMs + 1e6 });
-    for (let n = 0; n < 500; n++) expect(add()).toBeDefined();
-    expect(add()).toBeUndefined();
   });
 });

@@ -10,7 +10,7 @@ async function flooded(options: Partial<Parameters<typeof bedOf>[0]> = {}): Prom
   return bed;
 }
 
-const last = (bed: Bed) => bed.told.cycles.at(-1)?.playbooks[0];
+const last = (bed: Bed) => bed.reported.cycles.at(-1)?.playbooks[0];
 
 describe("an alert that fires", () => {
   it("runs its steps in order, once, on the region that stands out", async () => {
@@ -36,7 +36,7 @@ describe("an alert that fires", () => {
     const bed = await flooded();
     bed.fire();
     await bed.cycle();
-    expect(bed.told.actions.map((a) => a.detail)).toEqual([
+    expect(bed.reported.actions.map((a) => a.detail)).toEqual([
       expect.stringMatching(
         /^playbook contain: isolate region=us-east-1 seconds=600, because BacklogHigh fires; region us-east-1: /,
       ),
@@ -80,7 +80,11 @@ describe("an alert that fires", () => {
     expect(bed.effects()).toEqual(["mitigate"]);
     bed.fire();
     const report = await bed.cycle();
-    expect(report.playbooks[0]).toMatchObject({ act: false, reason: "cooldown_active", heldBy: "gateway" });
+    expect(report.playbooks[0]).toMatchObject({
+      act: false,
+      reason: "cooldown_active",
+      blockedBy: "gateway",
+    });
     expect(report.playbooks[0]?.untilMs).toBe(
       (bed.fleet.effects[0]?.monoMs ?? 0) + 300_000 + report.at.wallMs - report.at.monoMs,
     );
@@ -106,7 +110,7 @@ describe("an alert that fires", () => {
     const bed = await flooded();
     bed.fire({ name: "Other", fingerprint: "00000000000000f2" });
     await bed.cycle();
-    expect([bed.effects(), bed.told.cycles.at(-1)?.playbooks]).toEqual([[], []]);
+    expect([bed.effects(), bed.reported.cycles.at(-1)?.playbooks]).toEqual([[], []]);
   });
 
   it("goes on with the next step when one certainly failed", async () => {
@@ -139,13 +143,13 @@ describe("an alert that fires", () => {
     bed.fire();
     await bed.cycles(4);
     expect(bed.fleet.calls).toEqual([]);
-    expect(bed.told.actions.map((a) => [a.mode, a.intent.kind])).toEqual([
+    expect(bed.reported.actions.map((a) => [a.mode, a.intent.kind])).toEqual([
       ["shadow", "isolate"],
       ["shadow", "limit"],
     ]);
     bed.resolve();
     await bed.cycles(2);
-    expect(bed.told.actions).toHaveLength(2);
+    expect(bed.reported.actions).toHaveLength(2);
   });
 
   it("does nothing while the journal takes nothing, and acts when it does", async () => {
@@ -155,7 +159,7 @@ describe("an alert that fires", () => {
     disk.failWrites = "disk full";
     await bed.cycles(2);
     expect(bed.fleet.calls).toEqual([]);
-    expect(bed.told.notices.map((n) => n.event)).toContain("journal unavailable");
+    expect(bed.reported.notices.map((n) => n.event)).toContain("journal unavailable");
     expect(() => bed.fire({ fingerprint: "00000000000000f3" })).toThrow(/disk full/);
     disk.failWrites = undefined;
     await bed.cycle();
@@ -240,7 +244,7 @@ describe("a forecast that a playbook answers", () => {
   const rising = async (over: Partial<Parameters<typeof bedOf>[0]> = {}) => {
     const time = virtualTime();
     const bed = bedOf({ store: createMemoryStore(), time, level: steep(time), ...over });
-    while (bed.told.actions.length === 0 && bed.told.cycles.length < 20) await bed.cycle();
+    while (bed.reported.actions.length === 0 && bed.reported.cycles.length < 20) await bed.cycle();
     return bed;
   };
 
@@ -252,8 +256,8 @@ describe("a forecast that a playbook answers", () => {
       signal: "memory",
       threshold: 5000,
     });
-    expect(bed.told.cycles.at(-1)?.decisions[0]).toMatchObject({ act: true, reason: "pre_timeout" });
-    expect(bed.told.cycles.at(-1)?.actionTaken).toBe("mitigation");
+    expect(bed.reported.cycles.at(-1)?.decisions[0]).toMatchObject({ act: true, reason: "pre_timeout" });
+    expect(bed.reported.cycles.at(-1)?.actionTaken).toBe("mitigation");
   });
 
   it("is joined by the alert that comes later, and taken back when that ends", async () => {
@@ -305,7 +309,7 @@ describe("two playbooks", () => {
     expect(report.playbooks[1]).toMatchObject({
       act: false,
       reason: "covered_by_playbook",
-      heldBy: "gateway",
+      blockedBy: "gateway",
     });
   });
 

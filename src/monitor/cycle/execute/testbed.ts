@@ -121,7 +121,7 @@ export function bedOf(options: {
         labels: { alertname: "BacklogHigh", job: "gateway" },
         status,
         startsAtMs,
-        heardAt: time.clock.now(),
+        receivedAt: time.clock.now(),
         bootId: time.clock.bootId,
         ...(status === "resolved" ? { endsAtMs: time.clock.now().wallMs } : {}),
         ...over,

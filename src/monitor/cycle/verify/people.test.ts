@@ -50,7 +50,7 @@ describe("people", () => {
       return { status: "delivered" };
     });
     await w.cycles(20);
-    const missed = w.told.notices.filter((n) => n.event === "escalation not delivered");
+    const missed = w.reported.notices.filter((n) => n.event === "escalation not delivered");
     expect(missed.length).toBeGreaterThan(1);
     expect(missed[0]?.fields).toEqual({ detail: "defect", alerts: 1 });
     broken = false;
@@ -74,15 +74,15 @@ describe("what verification remembered", () => {
     disk.crash();
     const again = open();
     await again.loop.start();
-    expect(again.told.notices).toEqual([
+    expect(again.reported.notices).toEqual([
       {
         event: "verifications forgotten",
-        fields: { detail: "healing.pending must be a mapping" },
+        fields: { detail: "verification.pending must be a mapping" },
       },
     ]);
-    expect(again.loop.controls.healing).toMatchObject({ pending: {}, targets: {}, bootId: "boot-1" });
+    expect(again.loop.controls.verification).toMatchObject({ pending: {}, targets: {}, bootId: "boot-1" });
     await again.cycles(6);
-    expect(again.told.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
+    expect(again.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("cooldown_active");
   });
 });
 
@@ -96,7 +96,7 @@ describe("a run that no series shows", () => {
     });
     return playbook;
   };
-  const verified = (bed: ReturnType<typeof bedOf>) => bed.told.cycles.flatMap((c) => c.verified);
+  const verified = (bed: ReturnType<typeof bedOf>) => bed.reported.cycles.flatMap((c) => c.verified);
 
   it("of which every step was skipped did nothing, so that nothing is judged", async () => {
     const { forecast: _none, ...skipping } = playbookOf({

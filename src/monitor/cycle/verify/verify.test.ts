@@ -48,7 +48,7 @@ function world(options: {
   return w;
 }
 
-const verdicts = (w: World) => w.told.cycles.flatMap((c) => c.verified.map((v) => v.outcome));
+const verdicts = (w: World) => w.reported.cycles.flatMap((c) => c.verified.map((v) => v.outcome));
 
 describe("after an action", () => {
   it("that helped, the verdict is recovered, on samples from after it", async () => {
@@ -56,7 +56,7 @@ describe("after an action", () => {
     await w.cycles(30);
     expect(w.fleet.effects).toHaveLength(1);
     expect(verdicts(w)).toEqual(["recovered"]);
-    expect(w.told.cycles.find((c) => c.verified.length > 0)?.verified[0]?.detail).toMatch(/100/);
+    expect(w.reported.cycles.find((c) => c.verified.length > 0)?.verified[0]?.detail).toMatch(/100/);
   });
 
   it("that did not, pauses grow and the third try is the last; people are asked", async () => {
@@ -68,8 +68,8 @@ describe("after an action", () => {
     const pauses = [(at[1] as number) - (at[0] as number), (at[2] as number) - (at[1] as number)];
     expect(pauses[0]).toBeGreaterThanOrEqual(600_000);
     expect(pauses[1]).toBeGreaterThanOrEqual(1_200_000);
-    expect(w.told.notices.filter((n) => n.event === "target escalated")).toHaveLength(1);
-    const last = w.told.cycles.at(-1);
+    expect(w.reported.notices.filter((n) => n.event === "target escalated")).toHaveLength(1);
+    const last = w.reported.cycles.at(-1);
     expect(last?.decisions[0]).toMatchObject({ act: false, reason: "escalated" });
     expect(last && [...measuredAs(last.guards, "predict_escalated")]).toEqual([["product-api", 1]]);
   });
@@ -78,7 +78,7 @@ describe("after an action", () => {
     const w = world({ helps: false });
     w.fleet.answer = () => "refused";
     await w.cycles(300);
-    expect(w.told.notices.map((n) => n.event)).toContain("target escalated");
+    expect(w.reported.notices.map((n) => n.event)).toContain("target escalated");
     expect(w.fleet.effects).toEqual([]);
   });
 
@@ -137,7 +137,7 @@ describe("an escalation", () => {
     const end = told.at(-1)?.[0];
     expect(told.length).toBe(before + 1);
     expect(end?.endsAtMs).toBeLessThanOrEqual(w.time.clock.now().wallMs);
-    expect(w.told.notices.map((n) => n.event)).toContain("escalation answered");
+    expect(w.reported.notices.map((n) => n.event)).toContain("escalation answered");
   });
 
   it("that cannot be told is tried every cycle, and logged", async () => {
@@ -146,7 +146,7 @@ describe("an escalation", () => {
     const w = world({ helps: false, notifier });
     await w.cycles(200);
     expect(told).toEqual([]);
-    expect(w.told.notices.map((n) => n.event)).toContain("escalation not delivered");
+    expect(w.reported.notices.map((n) => n.event)).toContain("escalation not delivered");
     fail(false);
     await w.cycle();
     expect(told).toHaveLength(1);
@@ -164,7 +164,7 @@ describe("an escalation", () => {
     await again.cycles(40);
     expect(made).toBe(3);
     expect(again.fleet.effects).toEqual([]);
-    expect(again.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
+    expect(again.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
     expect(
       again.loop.controls.answerEscalation({ target: "nobody", by: "ana", reason: "x", resumeTarget: true }),
     ).toBe(false);
@@ -174,10 +174,10 @@ describe("an escalation", () => {
     const { told, notifier } = recorder();
     const w = world({ helps: false, notifier });
     await w.cycles(200);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
     w.loop.reconfigure(settingsOf({ ...SETTINGS, targets: [targetOf("other", { autoHeal: false })] }));
     await w.cycle();
-    expect(w.told.notices.find((n) => n.event === "escalation ended")?.fields).toEqual({
+    expect(w.reported.notices.find((n) => n.event === "escalation ended")?.fields).toEqual({
       target: "product-api",
       by: "gone",
       detail: "product-api is no longer configured",
@@ -200,10 +200,10 @@ describe("an escalation", () => {
       settings: SETTINGS,
     });
     await w.cycles(200);
-    expect(w.told.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.reason).toBe("escalated");
     well = true;
     await w.cycles(90);
-    expect(w.told.notices.map((n) => n.event)).toContain("escalation ended");
+    expect(w.reported.notices.map((n) => n.event)).toContain("escalation ended");
   });
 });
 
@@ -218,7 +218,7 @@ describe("a playbook's run", () => {
     await bed.cycles(3);
     bed.resolve();
     await bed.cycles(2);
-    expect(bed.told.cycles.flatMap((c) => c.verified)).toEqual([
+    expect(bed.reported.cycles.flatMap((c) => c.verified)).toEqual([
       expect.objectContaining({ target: "gateway", outcome: "recovered" }),
     ]);
   });
@@ -235,7 +235,7 @@ describe("a playbook's run", () => {
       await bed.cycle();
     }
     expect(bed.fleet.effects).toHaveLength(3);
-    expect(bed.told.cycles.at(-1)?.playbooks[0]).toMatchObject({ act: false, reason: "escalated" });
+    expect(bed.reported.cycles.at(-1)?.playbooks[0]).toMatchObject({ act: false, reason: "escalated" });
   });
 });
 
@@ -248,8 +248,8 @@ describe("pause", () => {
     w.loop.controls.pause({ by: "ana", reason: "load test" });
     await w.cycles(5);
     expect(w.fleet.calls).toEqual([]);
-    expect(w.told.cycles.at(-1)?.decisions[0]).toMatchObject({ act: false, reason: "paused" });
-    expect(w.told.cycles.at(-1)?.decisions[0]?.detail).toMatch(/by ana .*: load test/);
+    expect(w.reported.cycles.at(-1)?.decisions[0]).toMatchObject({ act: false, reason: "paused" });
+    expect(w.reported.cycles.at(-1)?.decisions[0]?.detail).toMatch(/by ana .*: load test/);
     disk.crash();
     const again = world({ helps: false, time, disk });
     await again.loop.start();
@@ -307,7 +307,7 @@ describe("a silence", () => {
     const silence = w.loop.controls.silence({ ...all, startsAtMs: wallMs, endsAtMs: wallMs + 3_600_000 });
     await w.cycles(8);
     expect(w.fleet.calls).toEqual([]);
-    expect(w.told.cycles.at(-1)?.decisions[0]).toMatchObject({ reason: "silenced" });
+    expect(w.reported.cycles.at(-1)?.decisions[0]).toMatchObject({ reason: "silenced" });
     expect(w.loop.controls.liftSilence(silence?.id ?? "", { by: "ana", reason: "done" })).toBe(true);
     expect(w.loop.controls.liftSilence("nothing", { by: "ana", reason: "done" })).toBe(false);
     await w.cycle();
@@ -334,9 +334,9 @@ describe("a storm", () => {
     });
     await w.cycles(20);
     expect(w.fleet.calls).toEqual([]);
-    const newest = w.told.cycles.at(-1);
+    const newest = w.reported.cycles.at(-1);
     expect(newest && measuredAs(newest.guards, "predict_storm").get("")).toBe(1);
-    expect(w.told.cycles.at(-1)?.decisions.map((d) => d.reason)).toContain("storm_hold");
+    expect(w.reported.cycles.at(-1)?.decisions.map((d) => d.reason)).toContain("storm_hold");
   });
 });
 
@@ -358,7 +358,7 @@ describe("budgets", () => {
     const w = start();
     await w.cycles(10);
     expect(w.fleet.effects).toHaveLength(2);
-    expect(w.told.cycles.at(-1)?.decisions.map((d) => d.reason)).toContain("rate_cap_fleet");
+    expect(w.reported.cycles.at(-1)?.decisions.map((d) => d.reason)).toContain("rate_cap_fleet");
     disk.crash();
     const again = start();
     await again.loop.start();

@@ -99,7 +99,7 @@ describe("memory envelope", () => {
     expect(spoken?.timeS).toBeLessThan(14_400);
     const bank = createTrendBank([SPEC]);
     for (let t = 0; t < 900; t += 30) pushSample(bank, 0, { timeS: t, value: SPEC.slo * (0.5 + t / 2000) });
-    expect(evaluate(bank, 0, 870)).toMatchObject({ trigger: undefined, quiet: "awaiting_cycles" });
+    expect(evaluate(bank, 0, 870)).toMatchObject({ trigger: undefined, noTriggerReason: "awaiting_cycles" });
   });
 
   it("speaks at once of memory that stays over the limit", () => {

@@ -54,12 +54,12 @@ function closeBlock(bank: ScoreBank, a: number, nominal: number): void {
   const series = Math.max(1, s[a + at.OPEN_SERIES] as number);
   if (n > 0) {
     let sum = 0;
-    let quiet = 0;
+    let noTriggerReason = 0;
     for (let d = 0; d < at.DECILES; d++) {
       const deviation = s[a + at.OPEN_D + d] as number;
       const learned = s[a + at.LEARNED + d] as number;
       sum += Math.sign(learned) * deviation;
-      if (d === 0) quiet = sum;
+      if (d === 0) noTriggerReason = sum;
       s[a + at.LEARNED + d] = learned + deviation;
     }
     // Forecasts of one series in one block are taken as one and the same, as a rising series makes them.
@@ -70,7 +70,13 @@ function closeBlock(bank: ScoreBank, a: number, nominal: number): void {
       const each = spoken / (s[a + at.OPEN_SPOKEN_SERIES] as number);
       const test = at.TEST_SPOKEN;
       const spokenModel = each * (s[a + at.OPEN_SPOKEN_PQ] as number);
-      addBlock(s, a, { test, squares: at.SQUARES_SPOKEN, sum: sum - quiet, n: spoken, model: spokenModel });
+      addBlock(s, a, {
+        test,
+        squares: at.SQUARES_SPOKEN,
+        sum: sum - noTriggerReason,
+        n: spoken,
+        model: spokenModel,
+      });
     }
   }
   const covers = s[a + at.OPEN_COVER_N] as number;

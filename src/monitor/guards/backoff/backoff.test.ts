@@ -1,21 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { unhelpfulInARow } from "../../kernel/tries.ts";
+import { unhelpfulInARow } from "../../kernel/attempts.ts";
 import type { AttemptOutcome } from "../../kernel/verification.ts";
-import { guardSettings, tryOf } from "../guards.testkit.ts";
+import { attemptOf, guardSettings } from "../guards.testkit.ts";
 import { backoffFinding } from "./index.ts";
 
 const MINUTE = 60_000;
 const { backoff: settings } = guardSettings();
-const tries = (...outcomes: AttemptOutcome[]) =>
-  outcomes.map((outcome, n) => tryOf({ outcome, at: { wallMs: 0, monoMs: n * MINUTE } }));
+const attempts = (...outcomes: AttemptOutcome[]) =>
+  outcomes.map((outcome, n) => attemptOf({ outcome, at: { wallMs: 0, monoMs: n * MINUTE } }));
 
 /** How long after the last try it holds, minutes. */
 function pause(...outcomes: AttemptOutcome[]): number {
-  const past = tries(...outcomes);
+  const past = attempts(...outcomes);
   const monoMs = (past.length - 1) * MINUTE;
   const now = { wallMs: 7, monoMs };
-  const held = backoffFinding({ tries: past, cooldownMs: 5 * MINUTE, settings, now });
+  const held = backoffFinding({ attempts: past, cooldownMs: 5 * MINUTE, settings, now });
   return held === undefined ? 0 : ((held.untilMs ?? Number.NaN) - 7) / MINUTE;
 }
 
@@ -38,7 +38,12 @@ describe("backoff", () => {
 
   it("tells the numbers, and is over on time", () => {
     const look = (monoMs: number) =>
-      backoffFinding({ tries: tries("worse"), cooldownMs: 5 * MINUTE, settings, now: { wallMs: 0, monoMs } });
+      backoffFinding({
+        attempts: attempts("worse"),
+        cooldownMs: 5 * MINUTE,
+        settings,
+        now: { wallMs: 0, monoMs },
+      });
     expect(look(0)).toEqual({
       untilMs: 10 * MINUTE,
       detail: "the last action did not help, so the pause is 10 min instead of 5 min",
@@ -54,12 +59,19 @@ describe("backoff", () => {
     fc.assert(
       fc.property(bad, fc.integer({ min: 0, max: 300 }), (outcomes, cooldown) => {
         const left = (list: readonly string[]) => {
-          const past = list.map((o) => tryOf({ outcome: o as AttemptOutcome, at: { wallMs: 0, monoMs: 0 } }));
+          const past = list.map((o) =>
+            attemptOf({ outcome: o as AttemptOutcome, at: { wallMs: 0, monoMs: 0 } }),
+          );
           const cooldownMs = cooldown * MINUTE;
-          const held = backoffFinding({ tries: past, cooldownMs, settings, now: { wallMs: 0, monoMs: 0 } });
+          const held = backoffFinding({
+            attempts: past,
+            cooldownMs,
+            settings,
+            now: { wallMs: 0, monoMs: 0 },
+          });
           return held?.untilMs ?? 0;
         };
-        if (unhelpfulInARow(outcomes.map((o) => tryOf({ outcome: o as AttemptOutcome }))).length > 0)
+        if (unhelpfulInARow(outcomes.map((o) => attemptOf({ outcome: o as AttemptOutcome }))).length > 0)
           expect(left(outcomes)).toBeGreaterThanOrEqual(cooldown * MINUTE);
         expect(left([...outcomes, "worse"])).toBeGreaterThanOrEqual(left(outcomes));
       }),

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { number, seconds, setting } from "../../../common/settings/fields.ts";
 import type { Internal } from "../../../common/settings/internal.ts";
+import { unhelpfulInARow } from "../../kernel/attempts.ts";
 import { formatDuration } from "../../kernel/text.ts";
 import type { Instant } from "../../kernel/time.ts";
-import { unhelpfulInARow } from "../../kernel/tries.ts";
-import type { Try } from "../../kernel/verification.ts";
+import type { Attempt } from "../../kernel/verification.ts";
 import type { Finding, Guard } from "../guard.ts";
 
 const settings = z
@@ -26,16 +26,16 @@ const MAX_EXPONENT = 30;
  * Longer and longer pauses between actions that do not help: the cooldown times `factor` for each of them in a row,
  * at most `maxMs`, and never less than the cooldown itself. One that helped ends the row; an inconclusive one neither
  * ends nor lengthens it.
- * @param tries of this target, oldest first.
+ * @param attempts of this target, oldest first.
  */
 export function backoffFinding(input: {
-  tries: readonly Try[];
+  attempts: readonly Attempt[];
   cooldownMs: number;
   settings: BackoffSettings;
   now: Instant;
 }): Finding | undefined {
-  const { tries, cooldownMs, settings, now } = input;
-  const row = unhelpfulInARow(tries);
+  const { attempts, cooldownMs, settings, now } = input;
+  const row = unhelpfulInARow(attempts);
   const last = row.at(-1);
   if (last === undefined) return undefined;
   const grown = cooldownMs * settings.factor ** Math.min(row.length, MAX_EXPONENT);
@@ -58,5 +58,5 @@ export const backoff = {
   settings,
   metrics: [],
   check: ({ name, cooldownMs }, _, { past, now }, settings) =>
-    backoffFinding({ tries: past(name)?.tries ?? [], cooldownMs, settings, now }),
+    backoffFinding({ attempts: past(name)?.attempts ?? [], cooldownMs, settings, now }),
 } as const satisfies Guard<BackoffSettings>;

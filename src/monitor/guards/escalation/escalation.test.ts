@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Escalation } from "../../kernel/verification.ts";
-import { tryOf } from "../guards.testkit.ts";
+import { attemptOf } from "../guards.testkit.ts";
 import { escalationFinding } from "./index.ts";
 
 const NOW = { wallMs: 1_760_000_000_000, monoMs: 5000 };
@@ -9,7 +9,7 @@ const BASE: Escalation = {
   signal: "p95_latency",
   cause: "ineffective",
   since: NOW,
-  tries: [tryOf({ detail: "420 ms before and after" })],
+  attempts: [attemptOf({ detail: "420 ms before and after" })],
 };
 
 describe("escalationFinding", () => {
@@ -21,7 +21,7 @@ describe("escalationFinding", () => {
     expect(escalationFinding(BASE, NOW)?.detail).toMatch(
       /an action did not help, the last one 420 ms before and after; nobody has answered yet/,
     );
-    expect(escalationFinding({ ...BASE, tries: [] }, NOW)?.detail).toMatch(/the last one ;/);
+    expect(escalationFinding({ ...BASE, attempts: [] }, NOW)?.detail).toMatch(/the last one ;/);
     expect(escalationFinding({ ...BASE, cause: "refused" }, NOW)?.detail).toMatch(
       /the target refuses the action/,
     );

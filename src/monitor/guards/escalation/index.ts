@@ -7,11 +7,11 @@ import type { Finding, Guard } from "../guard.ts";
 /** Holds a target that is waiting for a person, acknowledged or not. Time alone does not end it. */
 export function escalationFinding(escalation: Escalation | undefined, now: Instant): Finding | undefined {
   if (escalation === undefined) return undefined;
-  const { cause, since, tries, acknowledged: ack } = escalation;
+  const { cause, since, attempts, acknowledged: ack } = escalation;
   const why =
     cause === "refused"
       ? "the target refuses the action"
-      : `${tries.length === 1 ? "an action" : `${tries.length} actions`} did not help, the last one ${oneLine(tries.at(-1)?.detail ?? "")}`;
+      : `${attempts.length === 1 ? "an action" : `${attempts.length} actions`} did not help, the last one ${oneLine(attempts.at(-1)?.detail ?? "")}`;
   const seen = ack !== undefined && !(ack.untilMonoMs !== undefined && now.monoMs >= ack.untilMonoMs);
   const who = seen ? `seen by ${oneLine(ack.by, 80)}: ${oneLine(ack.reason)}` : "nobody has answered yet";
   return { detail: `since ${isoUtc(since.wallMs)}, ${why}; ${who}` };

@@ -47,7 +47,7 @@ export interface AlertmanagerSettings extends NotifierContext {
   readonly dispatcher?: Dispatcher;
 }
 
-/** Tries of one call, the first included. */
+/** Attempts of one call, the first included. */
 const ATTEMPTS = 3;
 /** Alerts of one call: what there is more goes in the next. */
 const BATCH = 50;

@@ -23,7 +23,7 @@ export function foundingRule(spec: RuleSpec): Rule {
         on: true,
       });
       memory = judged.memory;
-      return judged.verdict.trigger !== undefined && judged.verdict.quiet === undefined;
+      return judged.verdict.trigger !== undefined && judged.verdict.noTriggerReason === undefined;
     },
     acted() {
       resetLinear(bank, 0);

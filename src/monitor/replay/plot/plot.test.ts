@@ -20,7 +20,13 @@ function decisionOf(target: string, forecast: Partial<Forecast> & { low?: number
     source: "replay",
     current: 1,
     verdicts: [
-      { predictor: full.predictor, forecast: full, probability: 0, trigger: undefined, quiet: "below_slo" },
+      {
+        predictor: full.predictor,
+        forecast: full,
+        probability: 0,
+        trigger: undefined,
+        noTriggerReason: "below_slo",
+      },
     ],
     slo: 300,
     limit: 1000,

@@ -99,7 +99,7 @@ describe("the log of decisions", () => {
     const log = new DecisionLog();
     const playbook: PlaybookDecision = {
       ...{ playbook: "contain-backlog", act: false, reason: "cooldown_active", alerts: [] },
-      ...{ heldBy: "telemetry-gateway", untilMs: T0 + 60_000, detail: "the gateway is in cooldown" },
+      ...{ blockedBy: "telemetry-gateway", untilMs: T0 + 60_000, detail: "the gateway is in cooldown" },
     };
     feed(log, 0, [], [playbook]);
     feed(log, 1, [], [{ ...playbook, act: true, reason: "alert", detail: "starts" }]);

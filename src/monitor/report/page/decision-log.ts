@@ -169,7 +169,7 @@ function ofSeries(d: Decision): Omit<Noted, "key"> {
 function ofPlaybook(p: PlaybookDecision): Omit<Noted, "key"> {
   return {
     state: p.act ? "acting" : "blocked",
-    target: p.heldBy ?? p.forecast?.target ?? "",
+    target: p.blockedBy ?? p.forecast?.target ?? "",
     signal: p.forecast?.signal ?? "",
     playbook: p.playbook,
     reason: p.reason,

@@ -25,7 +25,7 @@ describe("the past of a series", () => {
   it("holds what was seen and expected, with unknown as unknown", () => {
     const rings = new Rings();
     const trend = {
-      ...{ predictor: "trend", probability: 0.25, trigger: undefined, quiet: undefined },
+      ...{ predictor: "trend", probability: 0.25, trigger: undefined, noTriggerReason: undefined },
       forecast: { predictor: "trend", value: 1400, slopePerSecond: 1, low: 1300, high: 1500, sampleCount: 9 },
     };
     const seen: Observation = { status: "ok", source: "x", value: 1234.5, timestampMs: T0 - 2000 };

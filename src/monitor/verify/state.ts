@@ -1,27 +1,32 @@
 import { formatDuration } from "../kernel/text.ts";
 import type { Instant } from "../kernel/time.ts";
-import type { Escalation, Try, VerificationOutcome, VerificationSettings } from "../kernel/verification.ts";
+import type {
+  Attempt,
+  Escalation,
+  VerificationOutcome,
+  VerificationSettings,
+} from "../kernel/verification.ts";
 import { escalate } from "./escalate.ts";
 import { judge } from "./judge.ts";
-import type { EndedEscalation, HealingState, Judged, TargetRecord, Verification } from "./types.ts";
+import type { EndedEscalation, Judged, TargetRecord, Verification, VerificationState } from "./types.ts";
 import { feed } from "./verification.ts";
 
-/** Tries kept of a target, and for how long, milliseconds: more than any window looks back. */
-const MAX_TRIES = 50;
+/** Attempts kept of a target, and for how long, milliseconds: more than any window looks back. */
+const MAX_ATTEMPTS = 50;
 const KEEP_MS = 86_400_000;
 /** Ends of escalations that wait to be told. */
 const MAX_ENDED = 100;
 
-const NOTHING: TargetRecord = { tries: [] };
+const NOTHING: TargetRecord = { attempts: [] };
 
 /** A past without actions. */
-export function freshHealing(bootId: string): HealingState {
+export function freshVerification(bootId: string): VerificationState {
   return { bootId, pending: {}, targets: {}, ended: [], news: 0 };
 }
 
 /** What verification and escalation did in one cycle. */
-export interface HealingStep {
-  readonly state: HealingState;
+export interface VerificationStep {
+  readonly state: VerificationState;
   readonly verdicts: readonly { readonly verification: Verification; readonly judged: Judged }[];
   readonly escalated: readonly Escalation[];
   readonly ended: readonly EndedEscalation[];
@@ -43,7 +48,7 @@ export interface NewestSample {
 }
 
 /** From now on the effect of this action is watched. */
-export function watch(state: HealingState, verification: Verification): HealingState {
+export function watch(state: VerificationState, verification: Verification): VerificationState {
   return { ...state, pending: { ...state.pending, [verification.intentId]: verification } };
 }
 
@@ -51,19 +56,20 @@ export function watch(state: HealingState, verification: Verification): HealingS
  * One cycle: where nothing comes of it, the state stays the same object. Samples are taken, verdicts given whose window is over, targets escalated on which too little helped, and
  * escalations ended of targets that have been well for long enough. Call it before anything is gated.
  */
-export function advanceHealing(
-  state: HealingState,
+export function advanceVerification(
+  state: VerificationState,
   input: {
     samples: readonly NewestSample[];
     health: readonly TargetHealth[];
     settings: VerificationSettings;
     now: Instant;
   },
-): HealingStep {
+): VerificationStep {
   const { samples, health, settings, now } = input;
   const { pending, verdicts } = judgePending(state, samples, settings, now);
   let next = pending === state.pending ? state : { ...state, pending };
-  for (const { verification, judged } of verdicts) next = addAttempt(next, tryOf(verification, judged), now);
+  for (const { verification, judged } of verdicts)
+    next = addAttempt(next, attemptOf(verification, judged), now);
   const ended: EndedEscalation[] = [];
   let targets: Record<string, TargetRecord> | undefined;
   for (const { target, healthy } of health) {
@@ -89,11 +95,11 @@ export function advanceHealing(
 
 /** What is watched takes in its sample, or is judged. The same object where nothing has come of it. */
 function judgePending(
-  { pending: before }: HealingState,
+  { pending: before }: VerificationState,
   samples: readonly NewestSample[],
   settings: VerificationSettings,
   now: Instant,
-): Pick<HealingStep, "verdicts"> & Pick<HealingState, "pending"> {
+): Pick<VerificationStep, "verdicts"> & Pick<VerificationState, "pending"> {
   const pending: Record<string, Verification> = {};
   const verdicts: { verification: Verification; judged: Judged }[] = [];
   let same = true;
@@ -111,14 +117,14 @@ function judgePending(
 
 /** Stops on every target on which too little helped. */
 function escalateAll(
-  state: HealingState,
+  state: VerificationState,
   settings: VerificationSettings,
   now: Instant,
-): { state: HealingState; escalated: Escalation[] } {
+): { state: VerificationState; escalated: Escalation[] } {
   const escalated: Escalation[] = [];
   const targets = { ...state.targets };
   for (const [target, record] of Object.entries(state.targets)) {
-    const found = record.escalation === undefined ? escalate(record.tries, settings, now) : undefined;
+    const found = record.escalation === undefined ? escalate(record.attempts, settings, now) : undefined;
     if (found === undefined) continue;
     escalated.push(found);
     targets[target] = { ...record, escalation: found };
@@ -129,37 +135,42 @@ function escalateAll(
 
 /** An action whose call certainly did nothing, or is refused for good: there is nothing to watch. */
 export function recordCallFailure(
-  state: HealingState,
-  call: Omit<Try, "outcome"> & { readonly outcome: "failed" | "refused" },
+  state: VerificationState,
+  call: Omit<Attempt, "outcome"> & { readonly outcome: "failed" | "refused" },
   now: Instant,
-): HealingState {
+): VerificationState {
   return addAttempt(state, call, now);
 }
 
 /** An action that was judged elsewhere, as by the alert that asked for it. */
-export function recordAttempt(state: HealingState, made: Try, now: Instant): HealingState {
+export function recordAttempt(state: VerificationState, made: Attempt, now: Instant): VerificationState {
   return addAttempt(state, made, now);
 }
 
 /** Another action on the target begins: those still watched are judged on what there is. */
 export function concludeEarly(
-  state: HealingState,
+  state: VerificationState,
   target: string,
   context: { settings: VerificationSettings; now: Instant },
-): HealingStep {
+): VerificationStep {
   const { settings, now } = context;
   const verdicts = Object.values(state.pending)
     .filter((v) => (v.asker ?? v.target) === target)
     .map((verification) => ({ verification, judged: judge(verification, now, settings, true) }));
   const gone = new Set(verdicts.map((v) => v.verification.intentId));
   const pending = Object.fromEntries(Object.entries(state.pending).filter(([id]) => !gone.has(id)));
-  let next: HealingState = { ...state, pending };
-  for (const { verification, judged } of verdicts) next = addAttempt(next, tryOf(verification, judged), now);
+  let next: VerificationState = { ...state, pending };
+  for (const { verification, judged } of verdicts)
+    next = addAttempt(next, attemptOf(verification, judged), now);
   return { ...escalateAll(next, settings, now), verdicts, ended: [] };
 }
 
 /** Carried over to another boot: nothing can be said of what was being watched, and every try counts as made just now. */
-export function resumeHealing(state: HealingState, now: Instant, bootId: string): HealingState {
+export function resumeVerification(
+  state: VerificationState,
+  now: Instant,
+  bootId: string,
+): VerificationState {
   if (state.bootId === bootId) return state;
   const pending = Object.fromEntries(
     Object.entries(state.pending).map(([id, v]) => [
@@ -168,10 +179,10 @@ export function resumeHealing(state: HealingState, now: Instant, bootId: string)
     ]),
   );
   const targets = Object.fromEntries(
-    Object.entries(state.targets).map(([target, { tries, escalation }]) => [
+    Object.entries(state.targets).map(([target, { attempts, escalation }]) => [
       target,
       {
-        tries: tries.map((t) => ({ ...t, at: moved(t.at, now) })),
+        attempts: attempts.map((t) => ({ ...t, at: moved(t.at, now) })),
         ...(escalation === undefined ? {} : { escalation: movedEscalation(escalation, now) }),
       },
     ]),
@@ -182,10 +193,10 @@ export function resumeHealing(state: HealingState, now: Instant, bootId: string)
 
 /** Nothing more is known of targets that are gone for good, as after a reload: their escalations end. */
 export function forgetTargets(
-  state: HealingState,
+  state: VerificationState,
   keep: ReadonlySet<string>,
   now: Instant,
-): { state: HealingState; ended: EndedEscalation[] } {
+): { state: VerificationState; ended: EndedEscalation[] } {
   const ended: EndedEscalation[] = [];
   if (Object.keys(state.targets).every((target) => keep.has(target))) return { state, ended };
   const targets: Record<string, TargetRecord> = {};
@@ -204,18 +215,18 @@ export function forgetTargets(
 }
 
 /** Something people have to be told is new. */
-export function markUnnotified(state: HealingState): HealingState {
+export function markUnnotified(state: VerificationState): VerificationState {
   const { notifiedMonoMs: _told, ...rest } = state;
   return { ...rest, news: state.news + 1 };
 }
 
-function addAttempt(state: HealingState, made: Try, now: Instant): HealingState {
+function addAttempt(state: VerificationState, made: Attempt, now: Instant): VerificationState {
   const record = state.targets[made.target] ?? NOTHING;
-  const kept = record.tries.filter((t) => now.monoMs - t.at.monoMs < KEEP_MS).slice(1 - MAX_TRIES);
-  return { ...state, targets: { ...state.targets, [made.target]: { ...record, tries: [...kept, made] } } };
+  const kept = record.attempts.filter((t) => now.monoMs - t.at.monoMs < KEEP_MS).slice(1 - MAX_ATTEMPTS);
+  return { ...state, targets: { ...state.targets, [made.target]: { ...record, attempts: [...kept, made] } } };
 }
 
-function tryOf(v: Verification, judged: Judged): Try {
+function attemptOf(v: Verification, judged: Judged): Attempt {
   return {
     intentId: v.intentId,
     target: v.asker ?? v.target,
@@ -247,10 +258,10 @@ function withLapsed(record: TargetRecord, now: Instant): TargetRecord {
 function movedEscalation(escalation: Escalation, now: Instant): Escalation {
   const ack = escalation.acknowledged;
   const since = moved(escalation.since, now);
-  const tries = escalation.tries.map((t) => ({ ...t, at: moved(t.at, now) }));
-  if (ack?.untilMs === undefined) return { ...escalation, since, tries };
+  const attempts = escalation.attempts.map((t) => ({ ...t, at: moved(t.at, now) }));
+  if (ack?.untilMs === undefined) return { ...escalation, since, attempts };
   const leftMs = Math.max(0, Math.min(ack.untilMs - now.wallMs, ack.untilMs - ack.at.wallMs));
-  return { ...escalation, since, tries, acknowledged: { ...ack, untilMonoMs: now.monoMs + leftMs } };
+  return { ...escalation, since, attempts, acknowledged: { ...ack, untilMonoMs: now.monoMs + leftMs } };
 }
 
 function moved(at: Instant, now: Instant): Instant {

@@ -1,25 +1,29 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { AttemptOutcome, Try } from "../kernel/verification.ts";
+import type { Attempt, AttemptOutcome } from "../kernel/verification.ts";
 import { acknowledge, resumeTarget } from "./answer.ts";
 import { escalate, ineffectiveCount } from "./escalate.ts";
 import {
-  advanceHealing,
+  advanceVerification,
   concludeEarly,
   forgetTargets,
-  freshHealing,
+  freshVerification,
   recordCallFailure,
-  resumeHealing,
+  resumeVerification,
   watch,
-} from "./healing.ts";
+} from "./state.ts";
 import { CYCLE_MS, past, verificationOf, verificationSettings } from "./testbed.ts";
-import type { HealingState } from "./types.ts";
+import type { VerificationState } from "./types.ts";
 
 const MINUTE = 60_000;
 const settings = verificationSettings();
 const T = "product-api";
 
-function tryAt(minute: number, outcome: AttemptOutcome = "ineffective", over: Partial<Try> = {}): Try {
+function tryAt(
+  minute: number,
+  outcome: AttemptOutcome = "ineffective",
+  over: Partial<Attempt> = {},
+): Attempt {
   return {
     intentId: `i-${minute}`,
     target: T,
@@ -33,18 +37,18 @@ function tryAt(minute: number, outcome: AttemptOutcome = "ineffective", over: Pa
 }
 
 function cycle(
-  state: HealingState,
+  state: VerificationState,
   ms: number,
   over: { value?: number; healthy?: boolean | undefined } = {},
 ) {
   const samples =
     over.value === undefined ? [] : [{ target: T, signal: "p95_latency", value: over.value, ageMs: 0 }];
   const health = [{ target: T, healthy: over.healthy }];
-  return advanceHealing(state, { samples, health, settings, now: past(ms) });
+  return advanceVerification(state, { samples, health, settings, now: past(ms) });
 }
 
 /** An action at `fromMs` that leaves the level where `value` says, watched until its verdict. */
-function acted(state: HealingState, fromMs: number, value: number | undefined) {
+function acted(state: VerificationState, fromMs: number, value: number | undefined) {
   const before = { value: 900 };
   let step = cycle(watch(state, verificationOf({ id: `i-${fromMs}`, at: past(fromMs), before })), fromMs, {});
   const verdicts: string[] = [];
@@ -57,26 +61,26 @@ function acted(state: HealingState, fromMs: number, value: number | undefined) {
 
 describe("escalate", () => {
   it("counts what did not help within the window, and says nothing below the limit", () => {
-    const tries = [tryAt(0), tryAt(10, "worse"), tryAt(20, "recovered"), tryAt(30, "inconclusive")];
-    expect(ineffectiveCount(tries, settings, past(40 * MINUTE))).toBe(2);
-    expect(ineffectiveCount(tries, settings, past(65 * MINUTE))).toBe(1);
-    expect(escalate(tries, settings, past(40 * MINUTE))).toBeUndefined();
+    const attempts = [tryAt(0), tryAt(10, "worse"), tryAt(20, "recovered"), tryAt(30, "inconclusive")];
+    expect(ineffectiveCount(attempts, settings, past(40 * MINUTE))).toBe(2);
+    expect(ineffectiveCount(attempts, settings, past(65 * MINUTE))).toBe(1);
+    expect(escalate(attempts, settings, past(40 * MINUTE))).toBeUndefined();
   });
 
   it("stops at the third, also where one in between helped", () => {
-    const tries = [tryAt(0), tryAt(20, "recovered"), tryAt(30), tryAt(40, "failed")];
-    expect(escalate(tries, settings, past(45 * MINUTE))).toEqual({
+    const attempts = [tryAt(0), tryAt(20, "recovered"), tryAt(30), tryAt(40, "failed")];
+    expect(escalate(attempts, settings, past(45 * MINUTE))).toEqual({
       target: T,
       signal: "p95_latency",
       cause: "ineffective",
       since: past(45 * MINUTE),
-      tries: [tries[0], tries[2], tries[3]],
+      attempts: [attempts[0], attempts[2], attempts[3]],
     });
   });
 
   it("stops at the third in a row, however long the pauses between them have grown", () => {
-    const tries = [tryAt(0), tryAt(90, "worse"), tryAt(200)];
-    expect(escalate(tries, settings, past(205 * MINUTE))?.tries).toHaveLength(3);
+    const attempts = [tryAt(0), tryAt(90, "worse"), tryAt(200)];
+    expect(escalate(attempts, settings, past(205 * MINUTE))?.attempts).toHaveLength(3);
     const helped = [tryAt(0), tryAt(90), tryAt(100, "improved"), tryAt(200)];
     expect(escalate(helped, settings, past(205 * MINUTE))).toBeUndefined();
   });
@@ -97,18 +101,18 @@ describe("escalate", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(40), outcome), { maxLength: 12 }), (steps) => {
         let minute = 0;
-        const tries: Try[] = [];
+        const attempts: Attempt[] = [];
         for (const [wait, o] of steps) {
           minute += wait;
-          tries.push(tryAt(minute, o));
+          attempts.push(tryAt(minute, o));
         }
-        const bad = (t: Try) => ["ineffective", "worse", "failed"].includes(t.outcome);
+        const bad = (t: Attempt) => ["ineffective", "worse", "failed"].includes(t.outcome);
         let row = 0;
-        for (const t of tries) row = bad(t) ? row + 1 : t.outcome === "inconclusive" ? row : 0;
-        const recent = tries.filter(
+        for (const t of attempts) row = bad(t) ? row + 1 : t.outcome === "inconclusive" ? row : 0;
+        const recent = attempts.filter(
           (t) => bad(t) && minute * MINUTE - (t.at.monoMs - past(0).monoMs) <= 60 * MINUTE,
         );
-        const found = escalate(tries, settings, past(minute * MINUTE));
+        const found = escalate(attempts, settings, past(minute * MINUTE));
         expect(found !== undefined).toBe(Math.max(row, recent.length) >= 3);
       }),
     );
@@ -117,7 +121,7 @@ describe("escalate", () => {
 
 describe("a target over its actions", () => {
   it("is escalated after three that did not help, once, and by nobody's doing before", () => {
-    let state = freshHealing("b");
+    let state = freshVerification("b");
     for (const [n, ms] of [0, 10 * MINUTE, 30 * MINUTE].entries()) {
       const done = acted(state, ms, 890);
       expect(done.verdicts).toEqual(["ineffective"]);
@@ -125,7 +129,7 @@ describe("a target over its actions", () => {
       state = done.state;
     }
     expect(state.targets[T]?.escalation).toMatchObject({ cause: "ineffective", since: past(35 * MINUTE) });
-    expect(state.targets[T]?.escalation?.tries.map((t) => t.intentId)).toEqual([
+    expect(state.targets[T]?.escalation?.attempts.map((t) => t.intentId)).toEqual([
       "i-0",
       "i-600000",
       "i-1800000",
@@ -135,20 +139,20 @@ describe("a target over its actions", () => {
   });
 
   it("is not escalated by actions of which nothing is known", () => {
-    let state = freshHealing("b");
+    let state = freshVerification("b");
     for (const ms of [0, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE]) {
       const done = acted(state, ms, undefined);
       expect(done.verdicts).toEqual(["inconclusive"]);
       state = done.state;
     }
-    expect(state.targets[T]).toMatchObject({ tries: { length: 4 } });
+    expect(state.targets[T]).toMatchObject({ attempts: { length: 4 } });
     expect(state.targets[T]?.escalation).toBeUndefined();
   });
 
   it("goes on when it has been well for half an hour without a break; unknown breaks it", () => {
-    let state: HealingState = {
-      ...freshHealing("b"),
-      targets: { [T]: { tries: [tryAt(0), tryAt(1), tryAt(2)] } },
+    let state: VerificationState = {
+      ...freshVerification("b"),
+      targets: { [T]: { attempts: [tryAt(0), tryAt(1), tryAt(2)] } },
     };
     state = cycle(state, 3 * MINUTE).state;
     expect(state.targets[T]?.escalation).toBeDefined();
@@ -163,8 +167,11 @@ describe("a target over its actions", () => {
     expect(over.state.ended).toHaveLength(1);
   });
 
-  it("forgets its tries when it is well, escalated or not", () => {
-    let state: HealingState = { ...freshHealing("b"), targets: { [T]: { tries: [tryAt(0), tryAt(1)] } } };
+  it("forgets its attempts when it is well, escalated or not", () => {
+    let state: VerificationState = {
+      ...freshVerification("b"),
+      targets: { [T]: { attempts: [tryAt(0), tryAt(1)] } },
+    };
     state = cycle(state, 2 * MINUTE, { healthy: true }).state;
     const done = cycle(state, 32 * MINUTE, { healthy: true });
     expect(done.ended).toEqual([]);
@@ -172,7 +179,7 @@ describe("a target over its actions", () => {
   });
 
   it("is judged early when another action begins, and escalated then where it is the third", () => {
-    const two = { ...freshHealing("b"), targets: { [T]: { tries: [tryAt(0), tryAt(5)] } } };
+    const two = { ...freshVerification("b"), targets: { [T]: { attempts: [tryAt(0), tryAt(5)] } } };
     let state = watch(two, verificationOf({ at: past(10 * MINUTE), before: { value: 900 } }));
     state = watch(state, verificationOf({ id: "other", target: "other", at: past(10 * MINUTE) }));
     for (let n = 1; n <= 4; n++) state = cycle(state, 10 * MINUTE + n * CYCLE_MS, { value: 950 }).state;
@@ -183,7 +190,7 @@ describe("a target over its actions", () => {
   });
 
   it("counts a call that did nothing, and stops at one that was refused", () => {
-    let state = freshHealing("b");
+    let state = freshVerification("b");
     const { outcome: _o, ...call } = tryAt(0);
     state = recordCallFailure(state, { ...call, outcome: "failed" }, past(0));
     expect(cycle(state, 1000).escalated).toEqual([]);
@@ -192,9 +199,9 @@ describe("a target over its actions", () => {
   });
 
   it("that is gone for good is forgotten, and its escalation ends", () => {
-    const tries = [tryAt(0), tryAt(1), tryAt(2)];
+    const attempts = [tryAt(0), tryAt(1), tryAt(2)];
     const state = cycle(
-      { ...freshHealing("b"), targets: { [T]: { tries }, other: { tries: [] } } },
+      { ...freshVerification("b"), targets: { [T]: { attempts }, other: { attempts: [] } } },
       3 * MINUTE,
     ).state;
     const kept = forgetTargets(state, new Set(["other"]), past(4 * MINUTE));
@@ -203,39 +210,45 @@ describe("a target over its actions", () => {
     expect(kept.state.news).toBe(state.news + 1);
   });
 
-  it("keeps no more tries than it needs", () => {
-    let state = freshHealing("b");
+  it("keeps no more attempts than it needs", () => {
+    let state = freshVerification("b");
     const { outcome: _o, ...call } = tryAt(0);
     for (let n = 0; n < 200; n++)
       state = recordCallFailure(state, { ...call, at: past(n * 1000), outcome: "failed" }, past(n * 1000));
-    expect(state.targets[T]?.tries).toHaveLength(50);
+    expect(state.targets[T]?.attempts).toHaveLength(50);
   });
 });
 
 describe("the answer of a person", () => {
   const answer = { target: T, by: "ana", reason: "known, waits for the supplier" };
   const stopped = () =>
-    cycle({ ...freshHealing("b"), targets: { [T]: { tries: [tryAt(0), tryAt(1), tryAt(2)] } } }, 3 * MINUTE)
-      .state;
+    cycle(
+      { ...freshVerification("b"), targets: { [T]: { attempts: [tryAt(0), tryAt(1), tryAt(2)] } } },
+      3 * MINUTE,
+    ).state;
 
-  it("go on: it ends, and the tries are forgiven", () => {
+  it("go on: it ends, and the attempts are forgiven", () => {
     const done = resumeTarget(stopped(), answer, past(10 * MINUTE));
     expect(done?.ended).toMatchObject({
       by: "person",
       detail: "ana said to go on: known, waits for the supplier",
     });
     expect(done?.state.targets).toEqual({});
-    expect(cycle(done?.state as HealingState, 11 * MINUTE).escalated).toEqual([]);
+    expect(cycle(done?.state as VerificationState, 11 * MINUTE).escalated).toEqual([]);
   });
 
   it("stay stopped: health alone does not end it", () => {
-    let state = acknowledge(stopped(), answer, past(10 * MINUTE)) as HealingState;
+    let state = acknowledge(stopped(), answer, past(10 * MINUTE)) as VerificationState;
     for (let m = 11; m < 200; m++) state = cycle(state, m * MINUTE, { healthy: true }).state;
     expect(state.targets[T]?.escalation?.acknowledged).toMatchObject({ by: "ana" });
   });
 
   it("stay stopped until then: afterwards nobody has answered, and health ends it again", () => {
-    let state = acknowledge(stopped(), { ...answer, forMs: 60 * MINUTE }, past(10 * MINUTE)) as HealingState;
+    let state = acknowledge(
+      stopped(),
+      { ...answer, forMs: 60 * MINUTE },
+      past(10 * MINUTE),
+    ) as VerificationState;
     state = cycle(state, 40 * MINUTE, { healthy: true }).state;
     state = cycle(state, 69 * MINUTE, { healthy: true }).state;
     expect(state.targets[T]?.escalation?.acknowledged).toBeDefined();
@@ -247,7 +260,7 @@ describe("the answer of a person", () => {
   });
 
   it("to a target that is not escalated changes nothing", () => {
-    const state = freshHealing("b");
+    const state = freshVerification("b");
     expect(resumeTarget(state, answer, past(0))).toBeUndefined();
     expect(acknowledge(state, answer, past(0))).toBeUndefined();
   });
@@ -257,28 +270,28 @@ describe("over a reboot", () => {
   const now = { wallMs: past(20 * MINUTE).wallMs, monoMs: 77 };
 
   it("under the same boot nothing changes", () => {
-    const state = watch(freshHealing("b"), verificationOf());
-    expect(resumeHealing(state, now, "b")).toBe(state);
+    const state = watch(freshVerification("b"), verificationOf());
+    expect(resumeVerification(state, now, "b")).toBe(state);
   });
 
-  it("what was being watched is inconclusive, tries count as just made, and escalations stay", () => {
-    let state: HealingState = {
-      ...freshHealing("b"),
-      targets: { [T]: { tries: [tryAt(0), tryAt(1), tryAt(2)] } },
+  it("what was being watched is inconclusive, attempts count as just made, and escalations stay", () => {
+    let state: VerificationState = {
+      ...freshVerification("b"),
+      targets: { [T]: { attempts: [tryAt(0), tryAt(1), tryAt(2)] } },
     };
     state = cycle(watch(state, verificationOf({ target: "other" })), 3 * MINUTE).state;
     state = acknowledge(
       state,
       { target: T, by: "a", reason: "r", forMs: 60 * MINUTE },
       past(4 * MINUTE),
-    ) as HealingState;
-    const resumed = resumeHealing(JSON.parse(JSON.stringify(state)), now, "b2");
+    ) as VerificationState;
+    const resumed = resumeVerification(JSON.parse(JSON.stringify(state)), now, "b2");
     const record = resumed.targets[T];
-    expect(record?.tries.map((t) => t.at.monoMs)).toEqual([77, 77, 77]);
-    expect(record?.tries.map((t) => t.at.wallMs)).toEqual([0, 1, 2].map((m) => past(m * MINUTE).wallMs));
+    expect(record?.attempts.map((t) => t.at.monoMs)).toEqual([77, 77, 77]);
+    expect(record?.attempts.map((t) => t.at.wallMs)).toEqual([0, 1, 2].map((m) => past(m * MINUTE).wallMs));
     // 16 of 60 minutes have gone by.
     expect(record?.escalation?.acknowledged?.untilMonoMs).toBe(77 + 44 * MINUTE);
-    const step = advanceHealing(resumed, { samples: [], health: [], settings, now });
+    const step = advanceVerification(resumed, { samples: [], health: [], settings, now });
     expect(step.verdicts.map((v) => v.judged.outcome)).toEqual(["inconclusive"]);
     expect(step.state.pending).toEqual({});
   });
@@ -286,8 +299,8 @@ describe("over a reboot", () => {
 
 describe("a cycle of which nothing comes", () => {
   it("leaves the state the same object, so that nothing is written down anew", () => {
-    const { state } = acted(freshHealing("b"), 0, 900);
-    expect(state.targets[T]?.tries).toHaveLength(1);
+    const { state } = acted(freshVerification("b"), 0, 900);
+    expect(state.targets[T]?.attempts).toHaveLength(1);
     const still = cycle(state, 10 * MINUTE, { value: 900, healthy: false }).state;
     expect(cycle(still, 11 * MINUTE, { value: 900, healthy: false }).state).toBe(still);
     const well = cycle(still, 12 * MINUTE, { healthy: true }).state;
@@ -306,7 +319,7 @@ describe("a cycle of which nothing comes", () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        let state = freshHealing("b");
+        let state = freshVerification("b");
         for (const [n, { value, healthy, act }] of steps.entries()) {
           const at = past(n * MINUTE);
           if (act) state = watch(state, verificationOf({ id: `i-${n}`, at, before: { value: 900 } }));

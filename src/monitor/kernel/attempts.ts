@@ -1,4 +1,4 @@
-import type { AttemptOutcome, Try } from "./verification.ts";
+import type { Attempt, AttemptOutcome } from "./verification.ts";
 
 /** It did not help. An inconclusive one is neither this nor the other: unknown is not zero. */
 export function unhelpful(outcome: AttemptOutcome): boolean {
@@ -10,7 +10,7 @@ function helped(outcome: AttemptOutcome): boolean {
 }
 
 /** The actions that did not help since the last one that did, oldest first. */
-export function unhelpfulInARow(tries: readonly Try[]): Try[] {
-  const from = tries.findLastIndex((t) => helped(t.outcome)) + 1;
-  return tries.slice(from).filter((t) => unhelpful(t.outcome));
+export function unhelpfulInARow(attempts: readonly Attempt[]): Attempt[] {
+  const from = attempts.findLastIndex((t) => helped(t.outcome)) + 1;
+  return attempts.slice(from).filter((t) => unhelpful(t.outcome));
 }
