@@ -44,7 +44,7 @@ export interface VerifiedAction extends Action {
 }
 
 /** A stable name, and what else is known. */
-export interface Notice {
+interface Notice {
   readonly at: string;
   readonly event: string;
   readonly [field: string]: string | number | boolean;

@@ -119,8 +119,11 @@ function within(d: Decision): string {
   return `forecast ${seen(d)} stays within the SLO ${formatNumber(d.slo)}${interval(d)}`;
 }
 
-function detail(d: Decision): string {
-  return d.detail === undefined || d.detail === "" ? "" : ` (${d.detail})`;
+/** Reasons whose words and end say all that there is to say. */
+const PLAIN: readonly Reason[] = ["cooldown_active", "intent_unresolved"];
+
+function detail({ reason, detail: more = "" }: Decision): string {
+  return more === "" || PLAIN.includes(reason) ? "" : ` (${more})`;
 }
 
 function seen(d: Decision): string {

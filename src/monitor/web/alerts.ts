@@ -23,7 +23,7 @@ export interface AlertsApi {
 }
 
 /** Why something of a webhook was not taken. */
-export type RejectReason =
+type RejectReason =
   | "not_json"
   | "too_large"
   | "invalid"

@@ -6,12 +6,12 @@ import { jsonBody } from "./json-body.ts";
 import { noParameters, route } from "./route.ts";
 
 /** Who says so, and why. */
-export interface Said {
+interface Said {
   readonly author: string;
   readonly reason: string;
 }
 
-export interface SilenceAsked extends Said {
+interface SilenceAsked extends Said {
   /** `*` stands for any run of characters. */
   readonly target: string;
   readonly signal: string;

@@ -11,7 +11,7 @@ export type Row = ReturnType<typeof rowOf>;
 export type RowValues = readonly Row[keyof Row][];
 
 /** Points of the small line of a target in the overview. */
-export const SPARK_POINTS = 40;
+const SPARK_POINTS = 40;
 /** What the line shows at most, percent of the SLO. */
 const SPARK_MAX = 999;
 

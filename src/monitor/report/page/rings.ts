@@ -4,7 +4,7 @@ import type { Observation } from "../../kernel/observation.ts";
 import { seriesKey } from "../../kernel/target.ts";
 
 /** What is kept of a series in each cycle; NaN where it is unknown. `age` is that of the sample, milliseconds. */
-export const COLUMNS = ["observed", "age", "linear", "trend", "low", "high", "probability"] as const;
+const COLUMNS = ["observed", "age", "linear", "trend", "low", "high", "probability"] as const;
 export type Column = (typeof COLUMNS)[number];
 
 /** Longest past that is kept, milliseconds, and most cycles of it. */

@@ -144,7 +144,7 @@ const DURATIONS = [
   ["86400", "1 day"],
 ] as const;
 
-export function askPause(): void {
+function askPause(): void {
   confirm({
     title: "Pause acting",
     text: "The monitor goes on watching and deciding, and undoes what it switched off, but starts nothing new.",
@@ -156,7 +156,7 @@ export function askPause(): void {
   });
 }
 
-export function askResume(): void {
+function askResume(): void {
   confirm({
     title: "Resume acting",
     button: "Resume",

@@ -9,7 +9,7 @@ export function when(at: string | number): HTMLElement {
 }
 
 /** The end of something, counted down by `tickCountdowns`. @param untilS Unix time, seconds; null: none */
-export function countdown(untilS: number | null): Child {
+function countdown(untilS: number | null): Child {
   if (untilS === null) return null;
   return h("span.until", { "data-until": untilS, title: utcTime(1000 * untilS) }, untilText(untilS));
 }
