@@ -10,7 +10,7 @@ export interface ListenOptions {
 }
 
 /** The port is taken or cannot be had; the message names what chooses another. */
-export class ListenError extends Error {
+class ListenError extends Error {
   override readonly name = "ListenError";
   readonly host: string;
   readonly port: number;

@@ -17,7 +17,7 @@ function constantsOf(defaults: object) {
   );
 }
 
-export const SHAPES: readonly TrendKind[] = ["latency", "ratio", "memory", "backlog"];
+const SHAPES: readonly TrendKind[] = ["latency", "ratio", "memory", "backlog"];
 
 const schema = z
   .strictObject(

@@ -4,9 +4,9 @@ import type { Instant } from "../kernel/time.ts";
 import { effectUntilMono, type Run } from "./run.ts";
 
 /** Why a playbook is not started although something asks for it. */
-export type PlaybookHold = "alert_stale" | Hold;
+type PlaybookHold = "alert_stale" | Hold;
 
-export type PlaybookReason = "alert" | "person" | Trigger | PlaybookHold | GuardName;
+type PlaybookReason = "alert" | "person" | Trigger | PlaybookHold | GuardName;
 
 /** What was decided on one playbook in one cycle; playbooks that nothing asks for have none. */
 export interface PlaybookDecision {

@@ -10,7 +10,7 @@ import type { Before, VerificationOutcome } from "../kernel/verification.ts";
  * `skipped`: a precondition did not hold; `failed`: it certainly had no effect, or was refused; `shadow`: imagined;
  * `undone`: taken back; `kept`: it could not be taken back and ends by itself.
  */
-export type StepStatus = "pending" | "done" | "skipped" | "failed" | "shadow" | "undone" | "kept";
+type StepStatus = "pending" | "done" | "skipped" | "failed" | "shadow" | "undone" | "kept";
 
 /** One step of a run: what is needed to go on with it and to take it back, also when the playbook has changed since. */
 export interface RunStep {
@@ -30,7 +30,7 @@ export interface RunStep {
 }
 
 /** One alert episode that a run answers. */
-export interface Episode {
+interface Episode {
   readonly fingerprint: string;
   readonly startsAtMs: number;
 }

@@ -1,6 +1,5 @@
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ListenError } from "../../common/net/listen.ts";
 import { createRegistry } from "../../common/telemetry/registry.ts";
 import { HttpError, ServiceConfigError } from "./errors.ts";
 import {
@@ -290,7 +289,7 @@ describe("start and stop", () => {
     await new Promise<void>((resolve) => blocker.listen(0, "127.0.0.1", resolve));
     const { port } = blocker.address() as { port: number };
     const failure = await start({ port }).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(ListenError);
+    expect(failure).toMatchObject({ name: "ListenError" });
     expect(failure).toMatchObject({ host: "127.0.0.1", port });
     expect((failure as Error).message).toBe(
       `port ${port} on 127.0.0.1 is already in use; choose another with PORT or --web.listen-address=HOST:PORT`,

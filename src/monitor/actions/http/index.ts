@@ -34,7 +34,7 @@ export const http: ActionPlugin<Internal<typeof httpSettings>> = {
     }),
 };
 
-/** `attemptTimeoutMs` is the most that an entry gets. */
+/** `attemptTimeoutMs` is the most that an entry gets. @internal for its tests */
 export type HttpActionSettings = CallLimits &
   Omit<ActionContext, "tokens"> & { readonly calls: readonly HttpCall[] };
 
@@ -53,6 +53,7 @@ const USER_AGENT = "helius-self-heal";
  * Carries out the entries of `actions.http`: for what no other kind does. It knows no admin token, goes to the addresses
  * of the configuration only, follows no redirect, and always sends the intent's id as `idempotency-key`. A call that may
  * have arrived is repeated only when its entry says that it may be. Throws `RangeError` for settings out of range.
+ * @internal for its tests
  */
 export function createHttpAction(settings: HttpActionSettings): Action {
   checkLimits(settings);

@@ -12,7 +12,7 @@ export interface Template {
 /** Values by the name of their placeholder. */
 export type Values = Readonly<Record<string, string | undefined>>;
 
-export const PLACEHOLDERS = "{{intent.id}}, {{target}}, {{alert}}, {{region}}, {{parameters.NAME}}";
+const PLACEHOLDERS = "{{intent.id}}, {{target}}, {{alert}}, {{region}}, {{parameters.NAME}}";
 const PARAMETER = /^parameters\.([a-z][a-z0-9_]{0,63})$/;
 const FIXED: readonly string[] = ["intent.id", "target", "alert", "region"];
 /** Stands in for every value when a template is tried out: it makes no JSON, escape or dot segment right by chance. */

@@ -15,7 +15,7 @@ export interface ClusterSettings {
 }
 
 /** One request to the API server. */
-export interface ApiCall {
+interface ApiCall {
   readonly workload: Workload;
   /** A strategic merge patch; undefined: the object is read. */
   readonly patch?: unknown;

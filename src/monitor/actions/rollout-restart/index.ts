@@ -59,6 +59,7 @@ export const rolloutRestart: ActionPlugin<Internal<typeof settings>> = {
     }),
 };
 
+/** @internal for its tests */
 export type RolloutRestartSettings = CallLimits & ClusterSettings & Omit<ActionContext, "tokens">;
 
 /** One intent on one workload of a cluster. */
@@ -77,6 +78,7 @@ interface Run {
  * Restarts a workload the way `kubectl rollout restart` does: a strategic merge patch of its template's annotation, and
  * with it an annotation of the object that holds the intent's id as idempotency key. Throws `RangeError` for settings
  * out of range, naming the field.
+ * @internal for its tests
  */
 export function createRolloutRestart(settings: RolloutRestartSettings): Action {
   checkLimits(settings);

@@ -14,8 +14,9 @@ import {
   testAction,
   workload,
 } from "./cluster.testkit.ts";
-import { EPOCH, INTENTS } from "./workload.ts";
 
+const EPOCH = "helius-self-heal/epoch";
+const INTENTS = "helius-self-heal/intents";
 const TRACKER = workloadInstance("helius/deployment/mlflow-tracker") as Instance;
 const calm = (): AbortSignal => new AbortController().signal;
 const AT = "2023-11-14T22:13:20.000Z";

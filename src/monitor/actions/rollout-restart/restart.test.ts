@@ -16,8 +16,10 @@ import {
   testAction,
   workload,
 } from "./cluster.testkit.ts";
-import { EPOCH, INTENTS, RESTARTED_AT } from "./workload.ts";
 
+const EPOCH = "helius-self-heal/epoch";
+const INTENTS = "helius-self-heal/intents";
+const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 const TRACKER = workloadInstance("helius/deployment/mlflow-tracker") as Instance;
 const calm = (): AbortSignal => new AbortController().signal;
 const AT = "2023-11-14T22:13:20.000Z";

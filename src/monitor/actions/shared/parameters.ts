@@ -3,9 +3,9 @@ import type { ParameterRule, ParameterRules, Parameters } from "../../kernel/plu
 /** Stands for the region that was chosen when the playbook runs. Legal for a parameter named `region`. */
 export const REGION_PLACEHOLDER = "$region";
 /** Every region of a service at once, where a kind allows it. */
-export const ALL_REGIONS = "all";
+const ALL_REGIONS = "all";
 /** Whatever isolates, limits or pauses ends by itself within a day, seconds. */
-export const MAX_EFFECT_SECONDS = 86_400;
+const MAX_EFFECT_SECONDS = 86_400;
 
 const DECIMAL = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const REGION = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

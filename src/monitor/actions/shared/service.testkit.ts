@@ -10,7 +10,7 @@ import type { ActionPlugin } from "./context.ts";
 import { createServiceAction, type ServiceActionSettings } from "./service.ts";
 
 /** A call that really arrived. */
-export interface Arrived {
+interface Arrived {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;

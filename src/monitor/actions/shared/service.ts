@@ -23,11 +23,13 @@ export function serviceAction(rules: ServiceRules): ActionPlugin {
   };
 }
 
+/** @internal for its tests */
 export type ServiceActionSettings = CallLimits & ActionContext;
 
 /**
  * A kind that a service carries out: `POST /admin/mitigate[?action=KIND&…]` of an instance with the intent's id as
  * idempotency key and the epoch as fencing token. Throws `RangeError` for settings out of range, naming the field.
+ * @internal for its tests
  */
 export function createServiceAction(rules: ServiceRules, settings: ServiceActionSettings): Action {
   checkLimits(settings);

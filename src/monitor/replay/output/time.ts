@@ -2,7 +2,7 @@
 const CALENDAR_FROM_MS = 1e11;
 
 /** Whether times are shown as dates, or as hours since zero. */
-export function isCalendar(ms: number): boolean {
+function isCalendar(ms: number): boolean {
   return ms >= CALENDAR_FROM_MS;
 }
 
@@ -12,12 +12,12 @@ export function showTime(ms: number): string {
 }
 
 /** `2026-01-31`. */
-export function showDate(ms: number): string {
+function showDate(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Time of day `23:59:30` (UTC), or hours since zero. */
-export function showClock(ms: number): string {
+function showClock(ms: number): string {
   const clock = new Date(ms).toISOString().slice(11, 19);
   return isCalendar(ms) ? clock : `${Math.floor(ms / 3_600_000)}${clock.slice(2)}`;
 }

@@ -7,7 +7,7 @@ import { showTime } from "../output/time.ts";
 import { COLUMNS, type SeriesTrace, type Trace } from "./trace.ts";
 
 /** Most panels in one file. */
-export const MOST_PANELS = 24;
+const MOST_PANELS = 24;
 
 export interface PlotInput {
   readonly history: History;

@@ -5,8 +5,10 @@ import { plotPage } from "../../web/assets.ts";
 import type { ReplayedAction } from "../engine/engine.ts";
 import { readLabels } from "../input/labels.ts";
 import { historyOf, ramp, targetNamed } from "../replay.testkit.ts";
-import { MOST_PANELS, plotOf } from "./panels.ts";
+import { plotOf } from "./panels.ts";
 import { createTracer } from "./trace.ts";
+
+const MOST_PANELS = 24;
 
 function decisionOf(target: string, forecast: Partial<Forecast> & { low?: number; high?: number }): Decision {
   const full = { predictor: "linear", value: 1, slopePerSecond: 0, r2: 1, sampleCount: 9, ...forecast };

@@ -42,7 +42,7 @@ export function groupQuery(group: QueryGroup, jobs: readonly string[], windowMs:
   return render(group, group.promql, jobs, windowMs);
 }
 
-/** The query for the requests behind the group's values; undefined where nothing counts them. */
+/** The query for the requests behind the group's values; undefined where nothing counts them. @internal for its tests */
 export function supportQuery(
   group: QueryGroup,
   jobs: readonly string[],
@@ -56,7 +56,7 @@ function render(group: QueryGroup, promql: string, jobs: readonly string[], wind
   return renderPromql(promql, { jobs, by, windowMs });
 }
 
-/** Every job of a plan once, in order of first appearance. */
+/** Every job of a plan once, in order of first appearance. @internal for its tests */
 export function jobsOf(plan: readonly Series[]): readonly string[] {
   return [...new Set(plan.map((series) => series.target.job))];
 }

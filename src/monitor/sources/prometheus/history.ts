@@ -18,6 +18,7 @@ export interface HistoryOptions {
   readonly rateWindowMs: number;
 }
 
+/** @internal for its tests */
 export interface Grid {
   readonly fromMs: number;
   readonly toMs: number;
@@ -27,6 +28,7 @@ export interface Grid {
 /**
  * The evaluation times inside a range: multiples of the step, so that repeated calls see the same points, and the
  * newest 11,000 where there would be more. Undefined when no such time lies in it.
+ * @internal for its tests
  */
 export function alignRange({ fromMs, toMs, stepMs }: Grid): Grid | undefined {
   if (!(stepMs >= 1) || !Number.isFinite(fromMs) || !Number.isFinite(toMs)) return undefined;

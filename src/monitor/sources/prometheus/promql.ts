@@ -15,6 +15,7 @@ export interface PromqlValues {
  *
  * PromQL anchors every matcher itself, so `a|b` matches `a` and `b` and nothing longer. No group is added around it:
  * Prometheus turns a bare alternation of literals into index look-ups, and a group would defeat that.
+ * @internal for its tests
  */
 export function jobAlternation(jobs: readonly string[]): string {
   const pattern = jobs.map((job) => job.replace(RE2_META, "\\$&")).join("|");
@@ -26,7 +27,7 @@ export function jobAlternation(jobs: readonly string[]): string {
     .replaceAll("\n", "\\n");
 }
 
-/** A PromQL duration, in seconds where it is whole seconds. */
+/** A PromQL duration, in seconds where it is whole seconds. @internal for its tests */
 export function promqlDuration(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }

@@ -1,6 +1,6 @@
 import type { ScrapeRecipe } from "../../kernel/signal.ts";
 
-/** Samples of one series in ascending time; the two arrays have the same length. */
+/** Samples of one series in ascending time; the two arrays have the same length. @internal for its tests */
 export interface Samples {
   /** Milliseconds on any one clock. */
   readonly times: ArrayLike<number>;
@@ -66,6 +66,7 @@ export function computeRecipe(
  * distances away, and never to below zero at the start.
  * Undefined with fewer than two samples in the range; NaN when a sample is negative or not finite.
  * Source: `extrapolatedRate` in Prometheus' promql/functions.go (2.x), described in its documentation of `rate`.
+ * @internal for its tests
  */
 export function extrapolatedRate({ times, values }: Samples, { endMs, windowMs }: Range): number | undefined {
   const startMs = endMs - windowMs;
@@ -101,6 +102,7 @@ export function extrapolatedRate({ times, values }: Samples, { endMs, windowMs }
   return (increase * (covered / sampled)) / (windowMs / 1000);
 }
 
+/** @internal for its tests */
 export interface Bucket {
   /** Upper bound; the last one must be infinite. */
   readonly le: number;
@@ -114,6 +116,7 @@ export interface Bucket {
  * raised to their predecessor's.
  * `q` in [0, 1]. NaN when there is no infinite bucket, fewer than two buckets, or nothing was observed.
  * Source: `bucketQuantile` in Prometheus' promql/quantile.go.
+ * @internal for its tests
  */
 export function bucketQuantile(q: number, given: readonly Bucket[]): number {
   const merged = new Map<number, number>();

@@ -38,6 +38,7 @@ export const scrape = {
   create: (context, { path }) => createScrapeSource({ ...context, path }),
 } as const satisfies SourcePlugin<Internal<typeof settings>>;
 
+/** @internal for its tests */
 export interface ScrapeSourceOptions {
   /** Path of the metrics page on every instance; default `/metrics`. */
   readonly path?: string;
@@ -66,6 +67,7 @@ export type ScrapeSource = OpenSource & Required<Pick<MetricSource, "parts">>;
  *
  * A target is observed only when all its instances answered with a page that can be trusted: a part of them would be
  * partial data (`invalid`, naming the instance); `unreachable` when none answered.
+ * @internal for its tests
  */
 export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
   const dispatcher = options.dispatcher ?? new Agent({ connections: 2, pipelining: 1 });

@@ -4,7 +4,7 @@ import type { Exposition, ExpositionSample } from "./parser.ts";
 /** Samples kept of one series in one window; scrapes that come closer together only renew the current value. */
 const SAMPLES_PER_WINDOW = 240;
 /** Series of interest that one instance may have; a page with more is refused. */
-export const MAX_SERIES_PER_INSTANCE = 20_000;
+const MAX_SERIES_PER_INSTANCE = 20_000;
 /** How far a page's own timestamp may lie ahead of our clock, milliseconds. */
 const MAX_FUTURE_MS = 5_000;
 

@@ -4,7 +4,7 @@ import type { CreatedPlugin } from "../../kernel/plugin.ts";
 import type { Clock } from "../../kernel/time.ts";
 
 /** What every source is made with. */
-export interface SourceContext {
+interface SourceContext {
   readonly clock: Clock;
   /** Deadline of one call (`timeout_seconds` of its section), milliseconds; shorter than the cycle. */
   readonly timeoutMs: number;

@@ -4,7 +4,7 @@ import type { Clock } from "../../kernel/time.ts";
 import type { Retention } from "../records.ts";
 
 /** What every store is made with. */
-export interface StoreContext {
+interface StoreContext {
   readonly clock: Clock;
   /** Folder of all durable state. */
   readonly dataDir: string;
