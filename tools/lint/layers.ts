@@ -30,6 +30,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // Not in the image, with all that it imports.
   "cli/drill.ts": { rooms: ["cli", "lab"], packages: ["node:*"] },
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
+  "common/promql": { rooms: [], packages: ["@prometheus-io/lezer-promql", "@lezer/common"] },
   "common/settings": { rooms: [], packages: ["zod"] },
   "common/security": { rooms: ["common/net"], packages: ["node:*", "ipaddr.js"] },
   "common/text": { rooms: [], packages: [] },
@@ -49,7 +50,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     packages: [],
   },
   "monitor/sources": {
-    rooms: [...DESCRIPTOR, "common/net"],
+    rooms: [...DESCRIPTOR, "common/net", "common/promql"],
     packages: ["node:*", "prometheus-query", "undici", "cockatiel", "zod"],
   },
   "monitor/actions": {
@@ -86,6 +87,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "monitor/guards",
       "monitor/notify",
       "monitor/store",
+      "common/promql",
       "common/security",
     ],
     packages: ["node:*", "yaml", "zod"],
