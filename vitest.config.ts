@@ -62,7 +62,7 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      exclude: ["**/*.test.ts", "**/*.testkit.ts", "**/testbed.ts"],
+      exclude: ["**/*.test.ts", "**/*.testkit.ts"],
       thresholds: Object.fromEntries(
         Object.entries(LEAST_BRANCHES).map(([folder, branches]) => [`${folder}/**`, { branches }]),
       ),

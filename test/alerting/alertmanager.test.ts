@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, type TestContext, test } from "vitest";
 import { parse } from "yaml";
-import { ESCALATION_ALERT } from "../../src/monitor/verify/alert.ts";
 import { inRepository, readRepository } from "../containers/compose.ts";
 import { requireServer } from "../setup/require-server.ts";
 import { alertRules } from "./rules.ts";
 
+const ESCALATION_ALERT = "SelfHealEscalation";
 const CONFIG = "alertmanager/alertmanager.yml";
 
 interface Inhibition {

@@ -172,7 +172,7 @@ function plain(text: string): string {
 test("docs/decision.md explains exactly the reasons of the domain", () => {
   const source = read("src/monitor/kernel/decision.ts");
   const declared = ["LinearTrigger", "TrendTrigger", "NoTriggerReason", "Hold"].flatMap((type) => {
-    const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
+    const union = new RegExp(`type ${type} =([^;]+);`).exec(source)?.[1];
     if (union === undefined) throw new Error(`no type ${type}`);
     return [...union.matchAll(/"(\w+)"/g)].map((m) => m[1] as string);
   });

@@ -6,7 +6,7 @@ import {
   type VirtualTime,
   virtualTime,
   worldOf,
-} from "../../src/monitor/cycle/testbed.ts";
+} from "../../src/monitor/cycle/cycle.testkit.ts";
 import type { TickReport } from "../../src/monitor/cycle/types.ts";
 import type { MetricSource } from "../../src/monitor/kernel/observation.ts";
 import type { Signal } from "../../src/monitor/kernel/signal.ts";

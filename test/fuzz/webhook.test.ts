@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_AHEAD_MS, MAX_LABELS, parseWebhook } from "../../src/monitor/alerts/parse.ts";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/monitor/cycle/execute/testbed.ts";
+import { parseWebhook } from "../../src/monitor/alerts/parse.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "../../src/monitor/cycle/execute/playbooks.testkit.ts";
 import { createMemoryStore } from "../../src/monitor/store/memory/index.ts";
 import { anyJson } from "./absurd-json.ts";
+
+const MAX_AHEAD_MS = 600_000;
+const MAX_LABELS = 64;
 
 type Json = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { restoreInbox } from "../../src/monitor/alerts/index.ts";
-import { targetOf, virtualTime, worldOf } from "../../src/monitor/cycle/testbed.ts";
+import { targetOf, virtualTime, worldOf } from "../../src/monitor/cycle/cycle.testkit.ts";
 import type { GuardState } from "../../src/monitor/guards/guard.ts";
 import { readGuards } from "../../src/monitor/guards/read.ts";
 import type { Intent } from "../../src/monitor/kernel/action.ts";

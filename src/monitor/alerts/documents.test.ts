@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { StoredDocument } from "../kernel/store.ts";
 import { at, told } from "./alerts.testkit.ts";
 import { inboxDocuments, restoreInbox } from "./documents.ts";
-import { EMPTY_INBOX, ingest, MAX_ALERTS } from "./inbox.ts";
+import { EMPTY_INBOX, ingest } from "./inbox.ts";
+
+const MAX_ALERTS = 1000;
 
 /** What a store would hold after these changes. */
 function stored(...changes: StoredDocument[][]): StoredDocument[] {

@@ -2,17 +2,11 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlertMatcher, AlertState, BootInstant } from "../kernel/containment.ts";
 import { at, BOOT, told, WALL_MS } from "./alerts.testkit.ts";
-import {
-  type AlertChange,
-  EMPTY_INBOX,
-  FORGET_MS,
-  freshness,
-  type Inbox,
-  ingest,
-  LATE_MS,
-  MAX_ALERTS,
-  matches,
-} from "./inbox.ts";
+import { type AlertChange, EMPTY_INBOX, freshness, type Inbox, ingest, matches } from "./inbox.ts";
+
+const FORGET_MS = 86_400_000;
+const LATE_MS = 600_000;
+const MAX_ALERTS = 1000;
 
 type Telling = { start: number; end?: number; id?: number; labels?: Record<string, string> };
 

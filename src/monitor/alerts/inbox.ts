@@ -1,15 +1,15 @@
 import type { AlertMatcher, AlertState, BootInstant } from "../kernel/containment.ts";
 
 /** Alerts that are kept at once. */
-export const MAX_ALERTS = 1000;
+const MAX_ALERTS = 1000;
 /**
  * For so long after an alert was last heard of, what contradicts it by being older is late and ignored, milliseconds.
  * Later it is believed: Alertmanager repeats only what is so. (A partition between Prometheus and Alertmanager lets
  * an alert time out and then fire on with the same `startsAt`.)
  */
-export const LATE_MS = 600_000;
+const LATE_MS = 600_000;
 /** A firing alert unheard of for so long gives its place to another when the inbox is full, milliseconds. */
-export const FORGET_MS = 86_400_000;
+const FORGET_MS = 86_400_000;
 
 /** Every alert the monitor was incoming of, by fingerprint: its newest episode. */
 export type Inbox = ReadonlyMap<string, AlertState>;

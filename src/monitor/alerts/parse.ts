@@ -4,13 +4,13 @@ import { type Problem, parseAs, shown } from "../kernel/problem.ts";
 import { parseTime } from "./time.ts";
 
 /** Labels an alert may have. */
-export const MAX_LABELS = 64;
+const MAX_LABELS = 64;
 /** Name and value of one label together, bytes of UTF-8. */
 const MAX_LABEL_BYTES = 4096;
 /** All labels of one alert together, bytes of UTF-8. */
 const MAX_LABELS_BYTES = 16_384;
 /** How far an alert's time may lie ahead of ours: clocks differ, but not by more, milliseconds. */
-export const MAX_AHEAD_MS = 600_000;
+const MAX_AHEAD_MS = 600_000;
 
 const mustBe = (right: string) => ({
   error: ({ input }: { readonly input?: unknown }) => `must be ${right}, not ${shown(input)}`,

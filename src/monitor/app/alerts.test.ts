@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { openLog } from "../../common/telemetry/logger.ts";
-import { createFleet, recordingReporter, settingsOf, virtualTime } from "../cycle/testbed.ts";
+import { createFleet, recordingReporter, settingsOf, virtualTime } from "../cycle/cycle.testkit.ts";
 import { createLoop } from "../cycle/tick.ts";
 import { type AlertState, AlertsFullError } from "../kernel/containment.ts";
 import { StoreError } from "../kernel/store.ts";

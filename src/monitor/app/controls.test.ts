@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openLog } from "../../common/telemetry/logger.ts";
-import { GUARDS, targetOf, VERIFICATION, virtualTime, type World, worldOf } from "../cycle/testbed.ts";
+import { GUARDS, targetOf, VERIFICATION, virtualTime, type World, worldOf } from "../cycle/cycle.testkit.ts";
 import { StoreError } from "../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
 import { type MonitorServer, startMonitorServer } from "../web/server.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { GUARDS, settingsOf, signalOf, targetOf, VERIFICATION } from "../cycle/testbed.ts";
+import { GUARDS, settingsOf, signalOf, targetOf, VERIFICATION } from "../cycle/cycle.testkit.ts";
 import type { JournalEntry } from "../kernel/store.ts";
 import { Rings } from "../report/page/rings.ts";
 import { decisionOf, INTENT, outcomeOf } from "../report/report.testkit.ts";

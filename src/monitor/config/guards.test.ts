@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { guardSettings } from "../guards/guards.testkit.ts";
 import { exitShareOf } from "../guards/storm/index.ts";
-import { verificationSettings } from "../verify/testbed.ts";
+import { verificationSettings } from "../verify/verify.testkit.ts";
 import { bindings } from "./bindings.ts";
 import { ConfigError } from "./errors.ts";
 import { loadConfig } from "./load.ts";

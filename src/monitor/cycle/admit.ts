@@ -126,12 +126,12 @@ const runOf = ({ id, origin }: Intent) => origin?.run ?? id;
 const PASSING = { actions: [], seen: {}, data: { targets: {} }, calendar: [] } as const;
 const UNCOUNTED = { turnedCount: 0, unwellCount: 0, total: 0 };
 
-/** What must outlive a restart. */
+/** What must outlive a restart. @internal for its tests */
 export function lasting(guards: GuardState): GuardState {
   return { ...guards, ...PASSING, storm: { ...guards.storm, ...UNCOUNTED } };
 }
 
-/** Whether two of those are the same, told by their parts: what has not changed stays the same object. */
+/** Whether two of those are the same, told by their parts: what has not changed stays the same object. @internal for its tests */
 export function lastsTheSame(a: GuardState, b: GuardState): boolean {
   return sameParts(a.storm, b.storm) && sameParts({ ...a, storm: b.storm }, b);
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { measuredAs } from "../guards/guard.ts";
 import { BUDGET_LEFT } from "../guards/rate-cap/index.ts";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
-import { bedOf, gatewaySource } from "./execute/testbed.ts";
-import { GUARDS, scriptedSource, targetOf, VERIFICATION, virtualTime, worldOf } from "./testbed.ts";
+import { GUARDS, scriptedSource, targetOf, VERIFICATION, virtualTime, worldOf } from "./cycle.testkit.ts";
+import { bedOf, gatewaySource } from "./execute/playbooks.testkit.ts";
 
 describe("an escalation that a person wants left alone", () => {
   const escalated = async () => {

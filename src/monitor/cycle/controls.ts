@@ -10,7 +10,7 @@ import type { LoopPorts } from "./types.ts";
 import { answerEscalation, saveVerification } from "./verify.ts";
 
 /** Who says so, and why: both go into the log. */
-export interface Said {
+interface Said {
   readonly by: string;
   readonly reason: string;
 }

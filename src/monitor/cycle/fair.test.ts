@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryStore } from "../store/memory/index.ts";
-import { bedOf, stepOf } from "./execute/testbed.ts";
-import { CYCLE_MS, GUARDS, scriptedSource, signalOf, steep, targetOf, virtualTime } from "./testbed.ts";
+import { CYCLE_MS, GUARDS, scriptedSource, signalOf, steep, targetOf, virtualTime } from "./cycle.testkit.ts";
+import { bedOf, stepOf } from "./execute/playbooks.testkit.ts";
 
 const CAP = { actions: 2, windowMs: 20 * CYCLE_MS };
 

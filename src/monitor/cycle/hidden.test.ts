@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Playbook } from "../kernel/containment.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
-import { bedOf, stepOf } from "./execute/testbed.ts";
-import { scriptedSource, signalOf, steep, targetOf, virtualTime } from "./testbed.ts";
+import { scriptedSource, signalOf, steep, targetOf, virtualTime } from "./cycle.testkit.ts";
+import { bedOf, stepOf } from "./execute/playbooks.testkit.ts";
 
 /** Two signals of one target climb, `memory` a little ahead: it is the more urgent one. */
 function world(playbooksOf: (on: Playbook["steps"][number]["on"]) => readonly Playbook[] = () => []) {

@@ -9,7 +9,7 @@ import {
   targetOf,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 // A process that stands still between its last look and the call makes the call late.
 

@@ -13,7 +13,7 @@ import {
   targetOf,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 // Every guard × every kind of action × who asked. The lists are the registries: a guard or a kind that is added later is
 // in here without a line written. Its folder has to say what closes it (`closed.testkit.ts`), or this fails.

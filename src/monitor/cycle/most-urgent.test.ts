@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { Decision } from "../kernel/decision.ts";
 import { urgency } from "../rules/decide.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
-import { scriptedSource, signalOf, steep, targetOf, virtualTime, worldOf } from "./testbed.ts";
+import { scriptedSource, signalOf, steep, targetOf, virtualTime, worldOf } from "./cycle.testkit.ts";
 
 /** The cycle in which a target first acts whose signals climb at these rates. */
 async function firstAction(rates: readonly number[]): Promise<readonly Decision[]> {

@@ -2,7 +2,15 @@ import { describe, expect, it } from "vitest";
 import type { MetricSource } from "../kernel/observation.ts";
 import { p95Latency } from "../signals/p95-latency/index.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
-import { CYCLE_MS, scriptedSource, signalOf, steep, targetOf, virtualTime, worldOf } from "./testbed.ts";
+import {
+  CYCLE_MS,
+  scriptedSource,
+  signalOf,
+  steep,
+  targetOf,
+  virtualTime,
+  worldOf,
+} from "./cycle.testkit.ts";
 
 describe("samples from before an action", () => {
   const latency = targetOf("product-api", {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { signalPlugins } from "../signals/index.ts";
+import { settingsOf, signalOf, targetOf } from "./cycle.testkit.ts";
 import { complaintsOf, evaluatePredictors, scoresOf, showSample } from "./predictors.ts";
 import { makeState } from "./state.ts";
-import { settingsOf, signalOf, targetOf } from "./testbed.ts";
 
 const signals = signalPlugins.map((d) =>
   signalOf(d, { thresholds: d.thresholds({}), windowed: d.windowed, trend: true }),

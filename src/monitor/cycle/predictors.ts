@@ -18,7 +18,7 @@ import { chanceAbove, FRESH_TREND_MEMORY, judgeTrend, type TrendMemory } from ".
 import type { LoopSettings, PredictorScore } from "./types.ts";
 
 /** Every predictor, in the order in which they are evaluated and named. */
-export const PREDICTORS = ["linear", "trend"] as const;
+const PREDICTORS = ["linear", "trend"] as const;
 const LINEAR = 0;
 const TREND = 1;
 

@@ -11,7 +11,7 @@ import {
   targetOf,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 const CYCLE = 10_000;
 const COOLDOWN = 120_000;

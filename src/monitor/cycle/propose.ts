@@ -182,7 +182,7 @@ function answer(
   };
 }
 
-/** What a decision that acts stands on, as an intent carries it. A forecast that is not known is left out. */
+/** What a decision that acts stands on, as an intent carries it. A forecast that is not known is left out. @internal for its tests */
 export function evidenceOf(decision: Decision): {
   signal: string;
   cause: Trigger;

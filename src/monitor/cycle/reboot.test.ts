@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createMemoryDisk, createMemoryStore } from "../store/memory/index.ts";
-import { CYCLE_MS, createFleet, GUARDS, virtualTime, worldOf } from "./testbed.ts";
+import { CYCLE_MS, createFleet, GUARDS, virtualTime, worldOf } from "./cycle.testkit.ts";
 
 // Monotonic time begins anew when the machine boots.
 

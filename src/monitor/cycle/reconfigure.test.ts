@@ -10,7 +10,7 @@ import {
   targetOf,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 describe("reconfigure", () => {
   it("keeps the window, risk and cooldown of what stays, and starts new targets empty", async () => {

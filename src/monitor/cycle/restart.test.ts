@@ -11,7 +11,7 @@ import {
   type VirtualTime,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 /** A monitor that can be killed and started again on the same disk, clocks and services. */
 function machine(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MetricSource, Observation } from "../kernel/observation.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
-import { creeping, scriptedSource, steep, targetOf, virtualTime, worldOf } from "./testbed.ts";
+import { creeping, scriptedSource, steep, targetOf, virtualTime, worldOf } from "./cycle.testkit.ts";
 
 const TWO = [targetOf("a"), targetOf("b")];
 

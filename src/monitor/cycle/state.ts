@@ -29,7 +29,7 @@ export interface SeriesRow {
 }
 
 /** Written by the forecast stage only. */
-export interface ForecastState {
+interface ForecastState {
   readonly predictors: Predictors;
   readonly rows: readonly SeriesRow[];
   /** By target: samples that speak of a time before this, monotonic, are from before the last action. */
@@ -55,7 +55,7 @@ export interface ProposeState {
 }
 
 /** The guards' memory, and what of it is on disk. Written by the admit stage only. */
-export interface AdmitState {
+interface AdmitState {
   guards: GuardState;
   saved: { readonly body: GuardState | undefined; readonly text: string };
 }
@@ -85,7 +85,7 @@ export interface ActionState {
 }
 
 /** What is remembered of actions and what they came to. Written by the verify stage only. */
-export interface VerifyState {
+interface VerifyState {
   state: VerificationState;
   /** As last saved: the state, and its text, which is the same also where the state was made anew. */
   saved: { readonly state: VerificationState | undefined; readonly text: string };

@@ -10,7 +10,7 @@ import {
   targetOf,
   virtualTime,
   worldOf,
-} from "./testbed.ts";
+} from "./cycle.testkit.ts";
 
 describe("a tick", () => {
   it("observes, forecasts, decides, writes down, calls, records, reports: in this order", async () => {

@@ -53,7 +53,7 @@ export interface LoopSettings {
 }
 
 /** How escalations are told. */
-export interface EscalationSettings {
+interface EscalationSettings {
   /** What lasts is told again after so long, and goes out by itself after `lastsMs`, milliseconds. */
   readonly resendMs: number;
   readonly lastsMs: number;

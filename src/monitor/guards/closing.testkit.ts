@@ -1,5 +1,5 @@
-import type { Fleet, Said, World } from "../cycle/testbed.ts";
-import { observed } from "../cycle/testbed.ts";
+import type { Fleet, Said, World } from "../cycle/cycle.testkit.ts";
+import { observed } from "../cycle/cycle.testkit.ts";
 import type { LoopSettings } from "../cycle/types.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
 import type { MetricSource } from "../kernel/observation.ts";

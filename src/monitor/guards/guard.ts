@@ -54,7 +54,7 @@ export interface Admission {
 }
 
 /** What is known of a target's past actions: see `src/monitor/verify`. */
-export interface TargetPast {
+interface TargetPast {
   readonly attempts: readonly Attempt[];
   readonly escalation?: Escalation;
 }
@@ -214,7 +214,7 @@ export interface ObservedTarget {
 }
 
 /** An action that a guard blocked. */
-export interface BlockedAction {
+interface BlockedAction {
   readonly guard: GuardName;
   readonly target: string;
   readonly signal: string;

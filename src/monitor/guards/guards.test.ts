@@ -12,7 +12,7 @@ import {
   resumeVerification,
   watch,
 } from "../verify/index.ts";
-import { verificationSettings } from "../verify/testbed.ts";
+import { verificationSettings } from "../verify/verify.testkit.ts";
 import { guardSettings, loopOf, machine, questionOf, stored } from "./guards.testkit.ts";
 import { advanceGuards, countStart, freshGuards, resumeGuards } from "./index.ts";
 import { readGuards } from "./read.ts";

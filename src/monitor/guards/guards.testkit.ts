@@ -1,5 +1,5 @@
+import { settingsOf } from "../cycle/cycle.testkit.ts";
 import { type LoopState, makeState } from "../cycle/state.ts";
-import { settingsOf } from "../cycle/testbed.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Attempt, Escalation } from "../kernel/verification.ts";
 import type { ActionMark, Facts, GuardState, Party, Question, TargetMemory } from "./guard.ts";

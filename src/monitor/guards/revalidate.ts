@@ -3,7 +3,7 @@ import type { ActionTarget } from "../kernel/containment.ts";
 import type { Instant } from "../kernel/time.ts";
 
 /** Why a plan is dropped after it was written down and before it is carried out. */
-export type DropReason =
+type DropReason =
   | "stopping"
   | "auto_heal_off"
   | "plan_too_old"

@@ -4,7 +4,7 @@ import type { Instance } from "./target.ts";
 import type { Instant } from "./time.ts";
 
 /** The run that an intent is a step of. */
-export interface Origin {
+interface Origin {
   /** Absent: the mitigation of a target, a playbook of one step that needs no name. */
   readonly playbook?: string;
   /** Groups the intents of one run of the playbook. */
@@ -45,6 +45,7 @@ export interface Intent {
  * What came of the call to one instance.
  * `applied`: the service said so; `already_applied`: it knew the key; `refused`: it will never accept (4xx, redirect);
  * `failed`: it certainly did nothing (connection refused, 5xx that says so); `unknown`: the answer was lost.
+ * @internal for its tests
  */
 export type InstanceStatus = "applied" | "already_applied" | "refused" | "failed" | "unknown";
 

@@ -2,7 +2,7 @@
 export type Trigger = LinearTrigger | TrendTrigger;
 
 /** Rules of the linear predictor. */
-export type LinearTrigger = "pre_timeout" | "strong" | "confirmed";
+type LinearTrigger = "pre_timeout" | "strong" | "confirmed";
 
 /**
  * Rules of the trend predictor: `trend`, the level is expected past its margin with enough probability; `level`, it is

@@ -27,7 +27,7 @@ export interface MaintenanceWindow extends Matcher {
 }
 
 /** The same hours on some days of the week, on the clocks of a time zone. */
-export interface Weekly {
+interface Weekly {
   readonly kind: "weekly";
   /** Days on which it begins: 0 is Sunday, 6 Saturday. */
   readonly days: readonly number[];
@@ -39,7 +39,7 @@ export interface Weekly {
 }
 
 /** A single window, wall clock milliseconds. */
-export interface Once {
+interface Once {
   readonly kind: "once";
   readonly startsAtMs: number;
   readonly endsAtMs: number;

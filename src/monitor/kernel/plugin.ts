@@ -1,7 +1,7 @@
 import type { Action } from "./action.ts";
 
 /** What checks and completes settings; a schema of zod is one. */
-export interface SettingsSchema {
+interface SettingsSchema {
   /** @throws where `given` is wrong. */
   parse(given: unknown): unknown;
 }
@@ -62,7 +62,7 @@ export interface CreatedPlugin<Context, Made, Settings = unknown> extends Plugin
 }
 
 /** What an action is carried out on: a service's admin plane, a workload of Kubernetes, an entry of `actions.http`. */
-export type Actuator = "service" | "workload" | "call";
+type Actuator = "service" | "workload" | "call";
 
 export type Parameters = Readonly<Record<string, string>>;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { recordingReporter, settingsOf } from "../cycle/testbed.ts";
+import { recordingReporter, settingsOf } from "../cycle/cycle.testkit.ts";
 import type { Reporter } from "../cycle/types.ts";
 import { freshGuards } from "../guards/index.ts";
 import { freshVerification } from "../verify/index.ts";

@@ -3,8 +3,8 @@ import type { Escalation } from "../kernel/verification.ts";
 import { escalationAlerts, forgetOldEnds, notificationDue, told } from "./alert.ts";
 import { acknowledge, resumeTarget } from "./answer.ts";
 import { freshVerification, markUnnotified } from "./state.ts";
-import { past, WALL_MS } from "./testbed.ts";
 import type { VerificationState } from "./types.ts";
+import { past, WALL_MS } from "./verify.testkit.ts";
 
 const MINUTE = 60_000;
 

@@ -4,7 +4,7 @@ import type { Attempt, Escalation, EscalationAlert } from "../kernel/verificatio
 import type { EndedEscalation, VerificationState } from "./types.ts";
 
 /** Name of the alert; Alertmanager's routes and inhibitions know it by this. */
-export const ESCALATION_ALERT = "SelfHealEscalation";
+const ESCALATION_ALERT = "SelfHealEscalation";
 /** Where people read on. */
 const RUNBOOK = "docs/runbooks.md#selfhealescalation";
 /** Attempts listed in the description. */

@@ -4,15 +4,6 @@ import type { Attempt, Escalation, VerificationSettings } from "../kernel/verifi
 
 type Limits = Pick<VerificationSettings, "ineffectiveWindowMs" | "maxIneffective">;
 
-/** Actions within the window that did not help, whether or not one in between did. */
-export function ineffectiveCount(
-  attempts: readonly Attempt[],
-  limits: Pick<Limits, "ineffectiveWindowMs">,
-  now: Instant,
-): number {
-  return recentUnhelpful(attempts, limits, now).length;
-}
-
 /**
  * Whether to stop acting and call a person: so many actions did not help, within the window or in a row (the pauses
  * between them may have grown longer than the window), or the target refused one, which no repetition mends (wrong
@@ -30,6 +21,7 @@ export function escalate(attempts: readonly Attempt[], limits: Limits, now: Inst
   return { target, signal, cause: refused ? "refused" : "ineffective", since: now, attempts: those };
 }
 
+/** Whether or not one in between did help. */
 function recentUnhelpful(
   attempts: readonly Attempt[],
   { ineffectiveWindowMs }: Pick<Limits, "ineffectiveWindowMs">,

@@ -1,7 +1,6 @@
-export { ESCALATION_ALERT, escalationAlerts, forgetOldEnds, notificationDue, told } from "./alert.ts";
-export { type Answer, acknowledge, resumeTarget } from "./answer.ts";
-export { escalate, ineffectiveCount } from "./escalate.ts";
-export { judge, judgeByAlert } from "./judge.ts";
+export { escalationAlerts, forgetOldEnds, notificationDue, told } from "./alert.ts";
+export { acknowledge, resumeTarget } from "./answer.ts";
+export { judgeByAlert } from "./judge.ts";
 export { readVerification } from "./read.ts";
 export {
   advanceVerification,
@@ -10,17 +9,9 @@ export {
   freshVerification,
   type NewestSample,
   recordAttempt,
-  recordCallFailure,
   resumeVerification,
-  type TargetHealth,
   type VerificationStep,
   watch,
 } from "./state.ts";
-export type {
-  EndedEscalation,
-  Judged,
-  TargetRecord,
-  Verification,
-  VerificationState,
-} from "./types.ts";
-export { beginVerification, feed } from "./verification.ts";
+export type { EndedEscalation } from "./types.ts";
+export { beginVerification } from "./verification.ts";

@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Before, VerificationOutcome } from "../kernel/verification.ts";
 import { judge, judgeByAlert } from "./judge.ts";
-import { fed, past, verificationOf, verificationSettings } from "./testbed.ts";
-import { feed, MAX_SAMPLES } from "./verification.ts";
+import { feed } from "./verification.ts";
+import { fed, past, verificationOf, verificationSettings } from "./verify.testkit.ts";
 
+const MAX_SAMPLES = 120;
 const settings = verificationSettings();
 const END = 300_000;
 const flat = (value: number) => Array.from({ length: 10 }, () => value);

@@ -3,8 +3,8 @@ import type { Attempt } from "../kernel/verification.ts";
 import { acknowledge, resumeTarget } from "./answer.ts";
 import { readVerification } from "./read.ts";
 import { advanceVerification, freshVerification, watch } from "./state.ts";
-import { fed, past, verificationOf, verificationSettings } from "./testbed.ts";
 import type { VerificationState } from "./types.ts";
+import { fed, past, verificationOf, verificationSettings } from "./verify.testkit.ts";
 
 function full(): VerificationState {
   const attempts = [1, 2, 3].map(

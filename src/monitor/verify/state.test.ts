@@ -2,18 +2,18 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Attempt, AttemptOutcome } from "../kernel/verification.ts";
 import { acknowledge, resumeTarget } from "./answer.ts";
-import { escalate, ineffectiveCount } from "./escalate.ts";
+import { escalate } from "./escalate.ts";
 import {
   advanceVerification,
   concludeEarly,
   forgetTargets,
   freshVerification,
-  recordCallFailure,
+  recordAttempt,
   resumeVerification,
   watch,
 } from "./state.ts";
-import { CYCLE_MS, past, verificationOf, verificationSettings } from "./testbed.ts";
 import type { VerificationState } from "./types.ts";
+import { CYCLE_MS, past, verificationOf, verificationSettings } from "./verify.testkit.ts";
 
 const MINUTE = 60_000;
 const settings = verificationSettings();
@@ -62,8 +62,9 @@ function acted(state: VerificationState, fromMs: number, value: number | undefin
 describe("escalate", () => {
   it("counts what did not help within the window, and says nothing below the limit", () => {
     const attempts = [tryAt(0), tryAt(10, "worse"), tryAt(20, "recovered"), tryAt(30, "inconclusive")];
-    expect(ineffectiveCount(attempts, settings, past(40 * MINUTE))).toBe(2);
-    expect(ineffectiveCount(attempts, settings, past(65 * MINUTE))).toBe(1);
+    const atLeast = (minute: number) =>
+      escalate(attempts, { ...settings, maxIneffective: 1 }, past(minute * MINUTE))?.attempts.length;
+    expect([40, 65].map(atLeast)).toEqual([2, 1]);
     expect(escalate(attempts, settings, past(40 * MINUTE))).toBeUndefined();
   });
 
@@ -192,9 +193,9 @@ describe("a target over its actions", () => {
   it("counts a call that did nothing, and stops at one that was refused", () => {
     let state = freshVerification("b");
     const { outcome: _o, ...call } = tryAt(0);
-    state = recordCallFailure(state, { ...call, outcome: "failed" }, past(0));
+    state = recordAttempt(state, { ...call, outcome: "failed" }, past(0));
     expect(cycle(state, 1000).escalated).toEqual([]);
-    state = recordCallFailure(state, { ...call, outcome: "refused" }, past(2000));
+    state = recordAttempt(state, { ...call, outcome: "refused" }, past(2000));
     expect(cycle(state, 3000).escalated).toMatchObject([{ cause: "refused" }]);
   });
 
@@ -214,7 +215,7 @@ describe("a target over its actions", () => {
     let state = freshVerification("b");
     const { outcome: _o, ...call } = tryAt(0);
     for (let n = 0; n < 200; n++)
-      state = recordCallFailure(state, { ...call, at: past(n * 1000), outcome: "failed" }, past(n * 1000));
+      state = recordAttempt(state, { ...call, at: past(n * 1000), outcome: "failed" }, past(n * 1000));
     expect(state.targets[T]?.attempts).toHaveLength(50);
   });
 });

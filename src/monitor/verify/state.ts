@@ -133,16 +133,7 @@ function escalateAll(
   return { state: markUnnotified({ ...state, targets }), escalated };
 }
 
-/** An action whose call certainly did nothing, or is refused for good: there is nothing to watch. */
-export function recordCallFailure(
-  state: VerificationState,
-  call: Omit<Attempt, "outcome"> & { readonly outcome: "failed" | "refused" },
-  now: Instant,
-): VerificationState {
-  return addAttempt(state, call, now);
-}
-
-/** An action that was judged elsewhere, as by the alert that asked for it. */
+/** An action that is not watched: its call certainly did nothing, or the alert that asked for it judged it. */
 export function recordAttempt(state: VerificationState, made: Attempt, now: Instant): VerificationState {
   return addAttempt(state, made, now);
 }

@@ -5,7 +5,7 @@ import type { Before, VerificationSettings } from "../kernel/verification.ts";
 import type { Verification } from "./types.ts";
 
 /** Samples kept of one verification, the newest: more say nothing more. */
-export const MAX_SAMPLES = 120;
+const MAX_SAMPLES = 120;
 /** Two readings of one sample differ by clock slew only; two samples by more, milliseconds. */
 const SAME_SAMPLE_MS = 20;
 

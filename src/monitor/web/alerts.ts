@@ -32,6 +32,7 @@ type RejectReason =
   | "journal_unavailable"
   | "failed";
 
+/** @internal for its tests */
 export interface AlertsRejected {
   readonly reason: RejectReason;
   readonly address: string;

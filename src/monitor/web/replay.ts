@@ -6,6 +6,7 @@ import { ApiError } from "./errors.ts";
 import { jsonBody } from "./json-body.ts";
 import { route } from "./route.ts";
 
+/** @internal for its tests */
 export interface ReplayAsked {
   readonly settings: readonly Sensitivity[];
   readonly spanMs: number;

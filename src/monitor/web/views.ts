@@ -7,6 +7,7 @@ import { ApiError } from "./errors.ts";
 import type { EventSource, EventStream } from "./events.ts";
 import { noParameters, queryOf, route } from "./route.ts";
 
+/** @internal for its tests */
 export interface SeriesQuery {
   readonly target: string;
   readonly signal: string | undefined;
@@ -14,6 +15,7 @@ export interface SeriesQuery {
   readonly after: number;
 }
 
+/** @internal for its tests */
 export interface DecisionsQuery {
   readonly target: string | undefined;
   readonly signal: string | undefined;

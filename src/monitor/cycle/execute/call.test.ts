@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Decision } from "../../kernel/decision.ts";
 import type { Store } from "../../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
+import { settingsOf, worldOf } from "../cycle.testkit.ts";
 import { evidenceOf } from "../propose.ts";
-import { settingsOf, worldOf } from "../testbed.ts";
 
 const decision: Decision = {
   target: "product-api",

@@ -3,8 +3,8 @@ import { measuredAs } from "../../guards/guard.ts";
 import { BUDGET_LEFT } from "../../guards/rate-cap/index.ts";
 import type { Store } from "../../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { CYCLE_MS, GUARDS, settingsOf, steep, targetOf, virtualTime } from "../testbed.ts";
-import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./testbed.ts";
+import { CYCLE_MS, GUARDS, settingsOf, steep, targetOf, virtualTime } from "../cycle.testkit.ts";
+import { type Bed, bedOf, GATEWAY, playbookOf, stepOf } from "./playbooks.testkit.ts";
 
 const workload = targetOf("mlflow-tracker", { signals: [] });
 

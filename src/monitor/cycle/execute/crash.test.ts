@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { createFleet, virtualTime } from "../testbed.ts";
-import { bedOf, gatewaySource } from "./testbed.ts";
+import { createFleet, virtualTime } from "../cycle.testkit.ts";
+import { bedOf, gatewaySource } from "./playbooks.testkit.ts";
 
 type Move = "cycle" | "fire" | "resolve" | "restart" | "lose" | "fail" | "answer" | "full" | "free";
 

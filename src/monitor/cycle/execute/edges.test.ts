@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Store } from "../../kernel/store.ts";
 import { StoreError } from "../../kernel/store.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { scriptedSource, steep, targetOf, virtualTime } from "../testbed.ts";
-import { type Bed, bedOf, GATEWAY, gatewaySource, playbookOf, stepOf } from "./testbed.ts";
+import { scriptedSource, steep, targetOf, virtualTime } from "../cycle.testkit.ts";
+import { type Bed, bedOf, GATEWAY, gatewaySource, playbookOf, stepOf } from "./playbooks.testkit.ts";
 
 async function flooded(options: Partial<Parameters<typeof bedOf>[0]> = {}): Promise<Bed> {
   const bed = bedOf({ store: createMemoryStore(), ...options });

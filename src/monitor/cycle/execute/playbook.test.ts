@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { steep, targetOf, virtualTime } from "../testbed.ts";
-import { type Bed, bedOf, GATEWAY, gatewaySource, playbookOf, stepOf } from "./testbed.ts";
+import { steep, targetOf, virtualTime } from "../cycle.testkit.ts";
+import { type Bed, bedOf, GATEWAY, gatewaySource, playbookOf, stepOf } from "./playbooks.testkit.ts";
 
 /** A gateway whose region us-east-1 has flooded for a while. */
 async function flooded(options: Partial<Parameters<typeof bedOf>[0]> = {}): Promise<Bed> {

@@ -1,8 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { EscalationAlert, Notifier } from "../../kernel/verification.ts";
 import { createMemoryDisk, createMemoryStore } from "../../store/memory/index.ts";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/testbed.ts";
-import { scriptedSource, settingsOf, targetOf, VERIFICATION, virtualTime, worldOf } from "../testbed.ts";
+import {
+  scriptedSource,
+  settingsOf,
+  targetOf,
+  VERIFICATION,
+  virtualTime,
+  worldOf,
+} from "../cycle.testkit.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/playbooks.testkit.ts";
 
 /** A target that refuses every action and is escalated at the first. */
 function refusing(notify: Notifier["notify"], over: Parameters<typeof settingsOf>[0] = {}) {

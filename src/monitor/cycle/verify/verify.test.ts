@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { measuredAs } from "../../guards/guard.ts";
 import type { EscalationAlert, Notifier } from "../../kernel/verification.ts";
 import { createMemoryDisk, createMemoryStore, type MemoryDisk } from "../../store/memory/index.ts";
-import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/testbed.ts";
 import {
   GUARDS,
   scriptedSource,
@@ -13,7 +12,8 @@ import {
   virtualTime,
   type World,
   worldOf,
-} from "../testbed.ts";
+} from "../cycle.testkit.ts";
+import { bedOf, GATEWAY, playbookOf, stepOf } from "../execute/playbooks.testkit.ts";
 
 /** Rises until it is mitigated; what a mitigation does is the test's to say. */
 function sick(healed: () => boolean) {

@@ -27,6 +27,7 @@ const MAX_EXPONENT = 30;
  * at most `maxMs`, and never less than the cooldown itself. One that helped ends the row; an inconclusive one neither
  * ends nor lengthens it.
  * @param attempts of this target, oldest first.
+ * @internal for its tests
  */
 export function backoffFinding(input: {
   attempts: readonly Attempt[];

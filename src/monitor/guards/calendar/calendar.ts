@@ -9,7 +9,7 @@ import { describeMatcher, matchesSubject } from "./matcher.ts";
 import type { Occurrence } from "./weekly.ts";
 
 /** Silences kept beside those of the configuration. */
-export const MAX_SILENCES = 500;
+const MAX_SILENCES = 500;
 
 type Found = Omit<CalendarHold, "untilMonoMs">;
 

@@ -3,7 +3,7 @@
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 
-/** Wall clock milliseconds of a date and time in UTC, Gregorian calendar; month 1 to 12. */
+/** Wall clock milliseconds of a date and time in UTC, Gregorian calendar; month 1 to 12. @internal for its tests */
 export function utcMs(t: {
   year: number;
   month: number;
@@ -42,7 +42,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
   return made;
 }
 
-/** What the clocks of a time zone show at `ms`, as if it were UTC, whole seconds. @throws RangeError for an unknown zone. */
+/** What the clocks of a time zone show at `ms`, as if it were UTC, whole seconds. @throws RangeError for an unknown zone. @internal for its tests */
 export function localMs(timeZone: string, ms: number): number {
   const shown = formatOf(timeZone).formatToParts(ms);
   const parts = new Map(shown.map(({ type, value }) => [type as string, Number(value)]));

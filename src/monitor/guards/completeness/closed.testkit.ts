@@ -1,4 +1,4 @@
-import { signalOf } from "../../cycle/testbed.ts";
+import { signalOf } from "../../cycle/cycle.testkit.ts";
 import type { Target } from "../../kernel/target.ts";
 import { type Closing, type ClosingWorld, LONG_MS, reconfigureGuards, saying } from "../closing.testkit.ts";
 

@@ -30,6 +30,7 @@ type Memory = Pick<GuardState, "seen">;
  * of a target, which share of its signals is usable, not counting those that are merely absent (a service without
  * traffic has no latency); of the fleet, which share of the series seen of late has a value now (a Prometheus that
  * starts with an empty store answers well and knows nothing).
+ * @internal for its tests
  */
 export function findCompleteness(input: {
   state: Memory;

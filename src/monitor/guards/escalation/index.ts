@@ -4,7 +4,7 @@ import type { Instant } from "../../kernel/time.ts";
 import type { Escalation } from "../../kernel/verification.ts";
 import type { Finding, Guard } from "../guard.ts";
 
-/** Holds a target that is waiting for a person, acknowledged or not. Time alone does not end it. */
+/** Holds a target that is waiting for a person, acknowledged or not. Time alone does not end it. @internal for its tests */
 export function escalationFinding(escalation: Escalation | undefined, now: Instant): Finding | undefined {
   if (escalation === undefined) return undefined;
   const { cause, since, attempts, acknowledged: ack } = escalation;

@@ -17,7 +17,7 @@ export function createPause(
   return { by, reason, since: now, ...end };
 }
 
-/** Holds every action while it is paused. Its end is judged on the monotonic clock. */
+/** Holds every action while it is paused. Its end is judged on the monotonic clock. @internal for its tests */
 export function pauseFinding(pause: Pause | undefined, now: Instant): Finding | undefined {
   if (pause === undefined || isOver(pause, now)) return undefined;
   const leftMs = pause.untilMonoMs === undefined ? undefined : pause.untilMonoMs - now.monoMs;
@@ -35,7 +35,7 @@ export function isOver(pause: Pause, now: Instant): boolean {
  * Carried over to another boot. What is left is asked of the wall clock, and never more than the whole: a clock that
  * was set back during the reboot makes it last its full length again, not longer.
  */
-export function resumePause(pause: Pause | undefined, now: Instant): Pause | undefined {
+function resumePause(pause: Pause | undefined, now: Instant): Pause | undefined {
   if (pause?.untilMs === undefined) return pause;
   const lengthMs = pause.untilMs - pause.since.wallMs;
   const leftMs = Math.min(lengthMs, pause.untilMs - now.wallMs);

@@ -27,6 +27,7 @@ export function recordStart(starts: readonly StartMark[], now: Instant): StartMa
  * After a crash loop the monitor watches for a while before it acts: what brought it down may be of its own doing, and
  * each start forgets a little. It holds until `quietMs` after the newest start when that was one of at least `starts`
  * within `windowMs`.
+ * @internal for its tests
  */
 export function startupFinding(
   starts: readonly StartMark[],
@@ -48,7 +49,7 @@ export function startupFinding(
  * Carried over to another boot. There only the wall clock can tell how long ago a start was: one it puts within `keepMs`,
  * or in the future, counts as just made; older ones are dropped.
  */
-export function resumeStarts(starts: readonly StartMark[], keepMs: number, now: Instant): StartMark[] {
+function resumeStarts(starts: readonly StartMark[], keepMs: number, now: Instant): StartMark[] {
   return starts
     .filter((s) => now.wallMs - s.wallMs < keepMs)
     .map((s) => ({ wallMs: s.wallMs, monoMs: now.monoMs }));

@@ -1,4 +1,4 @@
-import { targetOf } from "../../cycle/testbed.ts";
+import { targetOf } from "../../cycle/cycle.testkit.ts";
 import { type Closing, LONG_MS, reconfigureGuards, saying } from "../closing.testkit.ts";
 
 /** As many targets again, which only watch, turn at risk at once, and stay so. */

@@ -49,6 +49,7 @@ export const CALM: StormState = {
  * when at most `exitShare` of them has been unwell (at risk, or turned so within the window) for the whole calm period.
  * A target that is unknown now counts as it was when last known. Fewer than `minTargets` targets never make a storm.
  * `turned` and `atRisk` stay the same objects while nothing in them changes.
+ * @internal for its tests
  */
 export function advanceStorm(input: {
   state: StormState;
@@ -90,7 +91,7 @@ export function advanceStorm(input: {
   return { active: true, sinceMs, sinceMonoMs, calmSinceMonoMs, ...counted };
 }
 
-/** Holds every target while it storms. */
+/** Holds every target while it storms. @internal for its tests */
 export function stormFinding(state: StormState, settings: StormSettings, now: Instant): Finding | undefined {
   if (!state.active) return undefined;
   const calmSince = state.calmSinceMonoMs;
@@ -102,7 +103,7 @@ export function stormFinding(state: StormState, settings: StormSettings, now: In
   };
 }
 
-/** Carried over to another boot: what turned counts as turned just now, and calm begins anew. */
+/** Carried over to another boot: what turned counts as turned just now, and calm begins anew. @internal for its tests */
 export function resumeStorm(state: StormState, now: Instant): StormState {
   const { calmSinceMonoMs: _forgotten, ...rest } = state;
   return {

@@ -244,7 +244,7 @@ function emptyOf(capacity: number): Pick<Ring, "values" | "reasons" | "flags"> {
   };
 }
 
-/** Cycles that are kept of so many series, at least 2. */
+/** Cycles that are kept of so many series, at least 2. @internal for its tests */
 export function capacityFor(series: number, cycleMs: number): number {
   const wanted = Math.min(MAX_CYCLES, Math.ceil(SPAN_MS / cycleMs));
   const room = Math.floor(MAX_BYTES / BYTES_PER_POINT / Math.max(1, series));

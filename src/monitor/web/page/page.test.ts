@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { join } from "./chart.ts";
 import * as format from "./format.ts";
 import * as past from "./past.ts";
 
@@ -67,8 +68,14 @@ describe("a chart", () => {
     ...{ linear: [50, 51, 52, 53], age: [], probability: [], slo: 100, limit: 500 },
   };
 
+  type Drawn = Parameters<typeof past.drawingOf>[0];
+  const drawn = (of: Drawn, horizonS: number) => past.drawingOf(of, [], { horizonS, window: [0, 1] });
+  /** What was seen, and what had been expected, along one axis of time. */
+  const align = (of: Drawn, horizonS: number) => join(drawn(of, horizonS).lines.slice(0, 5));
+  const rangeOf = (of: Drawn) => drawn(of, 45).range;
+
   it("has what was expected at the time it spoke of, up to now", () => {
-    const [xs, observed, trend, high, low, linear] = past.align(seen, 45);
+    const [xs, observed, trend, high, low, linear] = align(seen, 45);
     expect(xs).toEqual([0, 30, 45, 60, 75, 90]);
     // A gap is null; where there is merely no point, undefined.
     expect(observed).toEqual([10, null, undefined, 30, undefined, 40]);
@@ -89,8 +96,8 @@ describe("a chart", () => {
           };
           const at = steps.map(next);
           const values = at.map((_, i) => i);
-          const [xs, observed, ...rest] = past.align(
-            { at, observed: values, trend: values, low: values, high: values, linear: values },
+          const [xs, observed, ...rest] = align(
+            { ...seen, at, observed: values, trend: values, low: values, high: values, linear: values },
             horizonS,
           );
           expect(xs).toEqual([...new Set(xs as number[])].sort((a, b) => a - b));
@@ -103,12 +110,12 @@ describe("a chart", () => {
   });
 
   it("shows the SLO where it is near, and is not flattened by a single wild forecast", () => {
-    expect(past.rangeOf(seen)[1]).toBeCloseTo(112, 6);
-    const [, wild] = past.rangeOf({ ...seen, trend: [20, 1e9, 20, 20], high: [25, 2e9, 25, 25] });
+    expect(rangeOf(seen)[1]).toBeCloseTo(112, 6);
+    const [, wild] = rangeOf({ ...seen, trend: [20, 1e9, 20, 20], high: [25, 2e9, 25, 25] });
     expect(wild).toBeLessThan(200);
-    const [, far] = past.rangeOf({ ...seen, slo: 100_000 });
+    const [, far] = rangeOf({ ...seen, slo: 100_000 });
     expect(far).toBeLessThan(100);
-    expect(past.rangeOf({ ...seen, observed: [null], trend: [], high: [], slo: 5 })[1]).toBeGreaterThan(0);
+    expect(rangeOf({ ...seen, observed: [null], trend: [], high: [], slo: 5 })[1]).toBeGreaterThan(0);
   });
 
   it("can be read out", () => {

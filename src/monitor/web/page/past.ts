@@ -1,5 +1,5 @@
 import type { Column, Past, TargetPast } from "../../report/wire.ts";
-import { type Drawing, join, type Line, type Points } from "./chart.ts";
+import type { Drawing, Line, Points } from "./chart.ts";
 import { digits, shown } from "./format.ts";
 import { outcomeShape } from "./parts.ts";
 
@@ -28,11 +28,6 @@ function known(past: Seen, horizonS: number): Line[] {
   ];
 }
 
-/** The same along one axis of time. */
-export function align(past: Seen, horizonS: number): ReturnType<typeof join> {
-  return join(known(past, horizonS));
-}
-
 /** What is expected from here on: lines from what was seen last to the horizon. */
 function ahead(past: Seen, horizonS: number): Line[] {
   const now = seconds(past.at.at(-1) ?? 0);
@@ -48,7 +43,7 @@ function ahead(past: Seen, horizonS: number): Line[] {
  * The range of values that is shown: from zero to what was seen and expected, and to the SLO where that is near. Single
  * wild forecasts do not flatten the rest.
  */
-export function rangeOf(past: Pick<Drawn, "observed" | "trend" | "high" | "slo">): [number, number] {
+function rangeOf(past: Pick<Drawn, "observed" | "trend" | "high" | "slo">): [number, number] {
   const seen = Math.max(0, ...past.observed.map((v) => v ?? 0));
   const expected = [...past.trend, ...past.high].filter((v) => v !== null).sort((a, b) => a - b);
   const usual = expected[Math.floor(0.98 * (expected.length - 1))] ?? 0;

@@ -63,7 +63,7 @@ export function scriptedSource(
   };
 }
 
-export interface Call {
+interface Call {
   readonly kind: "execute" | "reconcile";
   readonly intent: Intent;
   readonly instance: string;

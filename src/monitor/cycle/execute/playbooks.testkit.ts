@@ -13,7 +13,7 @@ import {
   virtualTime,
   type World,
   worldOf,
-} from "../testbed.ts";
+} from "../cycle.testkit.ts";
 
 /** Kinds of action that the fleet of a containment test carries out. */
 const KINDS = ["mitigate", "isolate", "release", "limit", "unlimit", "retrain"];
