@@ -117,4 +117,4 @@ export function parseListenAddress(value: string): { host: string; port: number 
 }
 
 /** Of a plug-in that needs none: it has no section in the file. */
-export const NO_SETTINGS = z.strictObject({}).prefault({});
+export const NO_SETTINGS = Object.assign(z.strictObject({}).prefault({}), { none: true } as const);

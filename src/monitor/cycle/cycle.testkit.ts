@@ -1,3 +1,4 @@
+import { UNCONFIGURED } from "../guards/defaults.testkit.ts";
 import type { GuardSettings } from "../guards/index.ts";
 import type { Action, InstanceOutcome, InstanceStatus, Intent, Outcome } from "../kernel/action.ts";
 import type { HistorySample, MetricSource, Observation } from "../kernel/observation.ts";
@@ -201,6 +202,7 @@ export interface World {
 
 /** Brakes as they are by default, but for budgets and holds that a test of something else would meet. */
 export const GUARDS: GuardSettings = {
+  ...UNCONFIGURED,
   targetCap: { actions: 1000, windowMs: 300_000 },
   fleetCap: { actions: 1000, windowMs: 300_000 },
   storm: { share: 0.3, minTargets: 1000, windowMs: 300_000, exitShare: 0.15, calmMs: 300_000 },

@@ -2,6 +2,7 @@ import { settingsOf } from "../cycle/cycle.testkit.ts";
 import { type LoopState, makeState } from "../cycle/state.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Attempt, Escalation } from "../kernel/verification.ts";
+import { UNCONFIGURED } from "./defaults.testkit.ts";
 import type { ActionMark, Facts, GuardState, Party, Question, TargetMemory } from "./guard.ts";
 import type { GuardSettings } from "./index.ts";
 import { freshGuards, NOBODY } from "./index.ts";
@@ -57,6 +58,7 @@ const MINUTE = 60_000;
 /** The defaults, without anything of the calendar. */
 export function guardSettings(over: Partial<GuardSettings> = {}): GuardSettings {
   return {
+    ...UNCONFIGURED,
     targetCap: { actions: 4, windowMs: 60 * MINUTE },
     fleetCap: { actions: 10, windowMs: 10 * MINUTE },
     storm: { share: 0.3, minTargets: 3, windowMs: 5 * MINUTE, exitShare: undefined, calmMs: 5 * MINUTE },

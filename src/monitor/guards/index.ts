@@ -1,3 +1,4 @@
+import type { NO_SETTINGS } from "../../common/settings/fields.ts";
 import { type Internal, type InternalKey, internalKey } from "../../common/settings/internal.ts";
 import type { GuardName } from "../kernel/decision.ts";
 import type { Instant } from "../kernel/time.ts";
@@ -50,11 +51,12 @@ export const GUARDS: readonly Guard[] = ALL;
 
 export const GUARD_NAMES: readonly GuardName[] = GUARDS.map(({ kind }) => kind);
 
-type Configured = Extract<(typeof ALL)[number], { readonly section: string }>;
+type Configured = Exclude<(typeof ALL)[number], { readonly settings: typeof NO_SETTINGS }>;
+type KeyOf<G extends Guard> = InternalKey<G extends { readonly section: infer S } ? S : G["kind"]>;
 
 /** What the configuration says of guards. */
 export type GuardSettings = {
-  readonly [G in Configured as InternalKey<G["section"]>]: Internal<G["settings"]>;
+  readonly [G in Configured as KeyOf<G>]: Internal<G["settings"]>;
 };
 
 const KEYS = new Map(GUARDS.map((guard) => [guard, internalKey(guard.section ?? guard.kind)]));
