@@ -183,7 +183,7 @@ function folderIn(room: string, path: string): string | undefined {
   return file === undefined ? undefined : folder;
 }
 
-const isProduct = (path: string) => !/\.test\.ts$|\.testkit\.ts$|(^|\/)testbed/.test(path);
+const isProduct = (path: string) => !/\.test(kit)?\.ts$/.test(path);
 
 /** Every such import below `root`/src. */
 export function layerProblems(root: string): Problem[] {

@@ -1,7 +1,7 @@
 import type { SyntaxNode } from "@lezer/common";
 import { parser } from "@prometheus-io/lezer-promql";
 
-export interface Matcher {
+interface Matcher {
   readonly name: string;
   readonly op: "=" | "!=" | "=~" | "!~";
   /** The quoted literal as it is written. */
@@ -25,7 +25,7 @@ export interface Selector {
 }
 
 /** A span of the text that was read. */
-export interface Span {
+interface Span {
   readonly from: number;
   readonly to: number;
 }

@@ -6,7 +6,7 @@ import {
   observeParts,
   type RegionChoice,
 } from "../../../monitor/playbooks/regions/index.ts";
-import { simulateGateway } from "../../../monitor/playbooks/regions/testbed.ts";
+import { simulateGateway } from "../../../monitor/playbooks/regions/regions.testkit.ts";
 import { createRandom, type Random } from "../decisions/random.ts";
 
 /** One incident of one gateway. Times are seconds from the onset, the past is negative. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BIG, big, calm, flood, live, type Phase, USUAL } from "./testbed.ts";
+import { BIG, big, calm, flood, live, type Phase, USUAL } from "./regions.testkit.ts";
 
 describe("which region is chosen", () => {
   const cases: readonly [string, readonly Phase[], { cycleS?: number; unseen?: number }, string, RegExp][] = [

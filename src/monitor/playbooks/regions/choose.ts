@@ -28,10 +28,10 @@ const LEAST_TOTAL = 100;
 const LEAST_AGE_S = 600;
 
 /** Which rule chose a region. */
-export type RegionRule = "flood" | "stalled" | "outgrew";
+type RegionRule = "flood" | "stalled" | "outgrew";
 
 /** Why no region stands out. */
-export type NoRegion =
+type NoRegion =
   | "no_reading"
   | "reading_stale"
   | "too_many_regions"

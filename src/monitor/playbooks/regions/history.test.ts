@@ -12,7 +12,7 @@ import {
   simulateGateway,
   T0,
   USUAL,
-} from "./testbed.ts";
+} from "./regions.testkit.ts";
 
 /** After twenty minutes of calm, three cycles of a flood of `sa`; `spoil` changes the last readings. */
 function flooded(spoil: (gateway: SimulatedGateway, cycle: number) => void = () => {}) {

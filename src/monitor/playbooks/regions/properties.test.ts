@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PartsObservation } from "../../kernel/observation.ts";
 import { chooseRegion, createRegionHistory, observeParts } from "./index.ts";
-import { at, calm, hand, type Phase, simulateGateway, T0 } from "./testbed.ts";
+import { at, calm, hand, type Phase, simulateGateway, T0 } from "./regions.testkit.ts";
 
 describe("whatever happens", () => {
   const reading = fc.record({

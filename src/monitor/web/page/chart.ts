@@ -85,7 +85,7 @@ export interface Drawing {
   readonly marks: readonly { readonly at: number; readonly mark: string; readonly text?: string }[];
 }
 
-/** All lines along one axis of time. */
+/** All lines along one axis of time. @internal for its tests */
 export function join(lines: readonly Points[]): [number[], ...Value[][]] {
   const xs = [...new Set(lines.flatMap(({ at }) => at))].sort((a, b) => a - b);
   const position = new Map(xs.map((x, i) => [x, i]));

@@ -4,7 +4,7 @@ import type { Instant } from "../../kernel/time.ts";
 import { chooseRegion, createRegionHistory, observeParts, type RegionChoice } from "./index.ts";
 
 /** Arrivals and service of one second. */
-export interface Second {
+interface Second {
   /** Messages that come for each region. */
   readonly arrivals: Readonly<Record<string, number>>;
   /** Messages the consumer can pass on, all regions together. */
