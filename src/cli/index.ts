@@ -93,6 +93,7 @@ const EXPECTED = new Set([
   "ServiceConfigError",
   "StoreError",
   "LedgerInUseError",
+  "FolderError",
   "ProgramMissingError",
 ]);
 

@@ -11,7 +11,7 @@ export const monitorCommand: Command = {
   help: () =>
     `helius monitor [flags]
 
-Runs the monitor until SIGINT or SIGTERM. SIGHUP reloads the configuration.
+Runs the monitor until SIGINT or SIGTERM. SIGHUP reloads the configuration and opens the log file again.
 A flag wins over its environment variable, that over the file, that over the default.
 TARGET_SERVICE_BASE replaces the file's targets by a single one.
 
@@ -20,7 +20,10 @@ ${describeFlags(flags)}`,
     const { values } = readFlags(args, flags);
     const file = values["config.file"] ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
     const monitor = await startMonitor({ input: { file, env, flags: configValues(values) } });
-    onReload(() => void monitor.reload());
+    onReload(() => {
+      monitor.reopenLog();
+      void monitor.reload();
+    });
     await stopped(stop);
     await monitor.close();
     return 0;

@@ -31,7 +31,7 @@ export async function startServiceFromEnv(
   env: Env,
   flags: Flags,
   logStream?: LineSink,
-): Promise<RunningService> {
+): Promise<RunningService & { reopenLog(): void }> {
   const definition = services.get(name);
   if (definition === undefined) {
     throw new ServiceConfigError(
@@ -66,7 +66,11 @@ export async function startServiceFromEnv(
       region: settings.region,
       env,
     });
-    return { ...running, close: () => running.close().finally(() => log.close()) };
+    return {
+      ...running,
+      reopenLog: () => log.reopen(),
+      close: () => running.close().finally(() => log.close()),
+    };
   } catch (error) {
     log.close();
     throw error;

@@ -1,3 +1,5 @@
+import { existsSync, globSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { waitFor } from "../setup/ports.ts";
 import { createWorld, type MonitorHandle, quickConfig, type World } from "./kit/world.ts";
@@ -66,6 +68,24 @@ describe("reloading", () => {
     expect((await reload(monitor)).status).toBe(403);
   });
 
+  test("SIGHUP opens the log file again at its name, in the monitor and in a service", async () => {
+    const path = join(world.dir, "helius.log");
+    const service = await world.service({ env: { LOG_FILE: `${path}.service` } });
+    const config = quickConfig({ targets: [{ name: "product-api", url: service.url }] });
+    const monitor = await world.monitor({ config, env: { LOG_FILE: path } });
+    for (const [process, file] of [
+      [monitor.process, path],
+      [service.process, `${path}.service`],
+    ] as const) {
+      renameSync(file, `${file}.moved`);
+      process.signal("SIGHUP");
+      await waitFor(() => existsSync(file), { what: "the file under its name" });
+    }
+    await monitor.process.line("configuration reloaded");
+    await monitor.moreCycles(1);
+    expect(readFileSync(path, "utf8")).toContain('"message":"prediction cycle"');
+  });
+
   test("a target that is added is watched, one that is taken out is not, and the others keep their past", async () => {
     const { config, monitor } = await watching();
     const other = await world.service();
@@ -89,6 +109,19 @@ describe("reloading", () => {
 });
 
 describe("start and stop", () => {
+  test("what it keeps is for its own user alone: folder 0700, files 0600", async () => {
+    const { monitor } = await watching();
+    await monitor.moreCycles(1);
+    const mode = (path: string) => (statSync(join(world.dir, path)).mode & 0o777).toString(8);
+    const names = ["", ...readdirSync(join(world.dir, "monitor"))];
+    expect(names.length).toBeGreaterThan(3);
+    for (const name of names) expect(mode(`monitor/${name}`), name).toBe(name === "" ? "700" : "600");
+    for (const path of globSync("service-1/**/*", { cwd: world.dir, withFileTypes: true }).filter((f) =>
+      f.isFile(),
+    ))
+      expect((statSync(join(path.parentPath, path.name)).mode & 0o777).toString(8), path.name).toBe("600");
+  });
+
   test("healthy at once, ready after the first cycle, SIGTERM and SIGINT end with 0 within bounds", async () => {
     for (const name of ["SIGTERM", "SIGINT"] as const) {
       const { monitor } = await watching();

@@ -29,6 +29,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   // Not in the image, with all that it imports.
   "cli/drill.ts": { rooms: ["cli", "lab"], packages: ["node:*"] },
+  "common/disk": { rooms: [], packages: ["node:*"] },
   "common/net": { rooms: [], packages: ["node:*", "undici"] },
   "common/promql": { rooms: [], packages: ["@prometheus-io/lezer-promql", "@lezer/common"] },
   "common/settings": { rooms: [], packages: ["zod"] },
@@ -61,7 +62,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     rooms: [...DESCRIPTOR, "common/net"],
     packages: ["node:*", "undici", "cockatiel", "zod"],
   },
-  "monitor/store": { rooms: DESCRIPTOR, packages: ["node:*", "zod"] },
+  "monitor/store": { rooms: [...DESCRIPTOR, "common/disk"], packages: ["node:*", "zod"] },
   "monitor/replay": {
     rooms: [...PURE, "monitor/cycle", "monitor/forecast", "monitor/rules", "common/text"],
     packages: [],

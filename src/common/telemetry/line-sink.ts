@@ -24,6 +24,9 @@ const BUSY_LIMIT_MS = 1_000;
 const BUSY_STEP_MS = 5;
 const waitCell = new Int32Array(new SharedArrayBuffer(4));
 
+/** How often it is looked whether the file's name still leads to it, milliseconds. */
+const LOOK_MS = 1_000;
+
 /** What a file may take up. */
 export interface FileLimits {
   /**
@@ -38,7 +41,8 @@ export interface FileLimits {
  * lost on SIGTERM. A sink that fails (disk full, reader gone) never throws and never grows: the line is dropped and
  * counted. A line that was cut short by a failure is ended with a newline before the next one, so that a reader
  * loses that line only. A file that has reached its limit is put aside as `FILE.1`; one that cannot be put aside takes at
- * most twice its limit, and what comes after that is dropped.
+ * most twice its limit, and what comes after that is dropped. One that somebody else moved or deleted (logrotate) is begun
+ * anew under its name within a second of the next line.
  */
 export class DescriptorSink implements LineSink {
   #fd: number;
@@ -49,14 +53,17 @@ export class DescriptorSink implements LineSink {
   #stuck = false;
   /** Bytes in the file; counts only where a file has a limit. */
   #size = 0;
+  #lookedMs = performance.now();
   readonly #file: string | undefined;
   readonly #maxBytes: number;
+  readonly #regular: boolean;
 
   private constructor(opened: Opened, file: string | undefined, limits: FileLimits) {
     this.#fd = opened.fd;
     this.#size = opened.size;
     this.#torn = opened.torn;
     this.#file = file;
+    this.#regular = opened.regular;
     this.#maxBytes = opened.regular && limits.maxBytes > 0 ? limits.maxBytes : Number.POSITIVE_INFINITY;
   }
 
@@ -81,6 +88,7 @@ export class DescriptorSink implements LineSink {
       this.#dropped += 1;
       return;
     }
+    this.#look();
     if (this.#size > 0 && this.#size + Buffer.byteLength(line) > this.#maxBytes) this.#rotate();
     const bytes = Buffer.from(this.#torn ? `\n${line}` : line);
     if (this.#size + bytes.length > 2 * this.#maxBytes && this.#size > 0) {
@@ -113,6 +121,21 @@ export class DescriptorSink implements LineSink {
       // A pipe or a full disk: the lines that could be written are written.
     }
     closeSync(this.#fd);
+  }
+
+  /** Whether the name still leads to the file, now and then; one that was cut short in place has its new size. */
+  #look(): void {
+    const file = this.#file;
+    const nowMs = performance.now();
+    if (file === undefined || !this.#regular || nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    try {
+      const named = statSync(file, { throwIfNoEntry: false });
+      if (named?.ino === fstatSync(this.#fd).ino) this.#size = named.size;
+      else this.reopen();
+    } catch {
+      // No folder, no right: the old one goes on, and it is looked again.
+    }
   }
 
   /** Puts the file aside and begins a new one. What fails is tried again at the next line; until then the old one goes on. */

@@ -38,7 +38,7 @@ export interface Log {
   readonly logger: Logger;
   /** Lines that neither reached the terminal stream nor, where there is one, the file: each loss counts once. */
   droppedLines(): number;
-  /** Opens the log file again, after a rotation. */
+  /** Opens the log file again, after a rotation; one that cannot be opened is logged, and the old one goes on. */
   reopen(): void;
   /** Flushes and closes the log file. */
   close(): void;
@@ -82,7 +82,13 @@ export function openLog(options: LogOptions): Log {
   return {
     logger,
     droppedLines: () => stdout.dropped + (file?.dropped ?? 0),
-    reopen: () => file?.reopen(),
+    reopen: () => {
+      try {
+        file?.reopen();
+      } catch (error) {
+        logger.error({ err: error }, "log file not opened again, the old one goes on");
+      }
+    },
     close: () => file?.close(),
   };
 }

@@ -6,11 +6,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { waitFor } from "../../../test/setup/ports.ts";
 import { readBuildInfo } from "./build-info.ts";
 import { DescriptorSink } from "./line-sink.ts";
 import { openLog } from "./logger.ts";
@@ -191,6 +193,35 @@ describe("a log file with a limit", () => {
     renameSync(file(), `${file()}.moved`);
     sink.write(line(4));
     expect([text(`${file()}.moved`), text()]).toEqual([line(1) + line(2) + line(3), line(4)]);
+    expect(existsSync(`${file()}.1`)).toBe(false);
+    sink.close();
+  });
+
+  test.each([0, 1_000])(
+    "one that was moved or deleted is begun anew by itself (limit %i)",
+    async (maxBytes) => {
+      const sink = DescriptorSink.onFile(file(), { maxBytes });
+      const begunAnew = (n: number) => {
+        sink.write(line(n));
+        return existsSync(file());
+      };
+      sink.write(line(1));
+      renameSync(file(), `${file()}.moved`);
+      await waitFor(() => begunAnew(2), { what: "the file under its name" });
+      rmSync(file());
+      await waitFor(() => begunAnew(3), { what: "the file under its name" });
+      expect(text()).toBe(line(3));
+      sink.close();
+    },
+  );
+
+  test("one that was cut short in place has its whole limit again", async () => {
+    const sink = DescriptorSink.onFile(file(), { maxBytes: 1_000 });
+    for (let n = 1; n <= 90; n++) sink.write(line(n));
+    truncateSync(file());
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    for (let n = 1; n <= 90; n++) sink.write(line(n));
+    expect(text()).toHaveLength(900);
     expect(existsSync(`${file()}.1`)).toBe(false);
     sink.close();
   });

@@ -45,6 +45,8 @@ export interface RunningMonitor {
   readonly port: number;
   /** Undefined when the new configuration is in force, else why not; the old one then stays. */
   reload(): Promise<string | undefined>;
+  /** Opens the log file again, after somebody has moved it. */
+  reopenLog(): void;
   /** Lets the cycle under way end, journals, closes everything in reverse order; bounded. */
   close(): Promise<void>;
 }
@@ -113,6 +115,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       url: server.url,
       port: server.port,
       reload,
+      reopenLog: () => log.reopen(),
       close: async () => {
         log.logger.info("monitor stopping");
         await unwind();

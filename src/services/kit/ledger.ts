@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { privateFile, privateFolder } from "../../common/disk/private.ts";
 
 /** What an admin call answered. */
 export type Answer = Readonly<Record<string, unknown>>;
@@ -52,7 +53,7 @@ export class Ledger {
     readonly maxEntries?: number;
     readonly onQuarantine?: (setAside: string, reason: string) => void;
   }) {
-    mkdirSync(dirname(options.file), { recursive: true });
+    privateFolder(dirname(options.file));
     this.#maxEntries = options.maxEntries ?? LEDGER_MAX_ENTRIES;
     this.#db = openSound(options);
   }
@@ -156,6 +157,7 @@ function openSound(options: {
 }
 
 function openDatabase(file: string): DatabaseSync {
+  privateFile(file);
   const db = new DatabaseSync(file);
   try {
     db.exec(

@@ -1,6 +1,7 @@
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { privateFile, privateFolder } from "../../common/disk/private.ts";
 
 /** The database is in use by another process: two processes must not share one queue file. */
 class QueueInUseError extends Error {
@@ -19,7 +20,7 @@ export function openDurable(options: {
   readonly nowMs: number;
   readonly onQuarantine?: ((setAside: string, reason: string) => void) | undefined;
 }): DatabaseSync {
-  mkdirSync(dirname(options.file), { recursive: true });
+  privateFolder(dirname(options.file));
   try {
     return open(options.file, options.schema);
   } catch (error) {
@@ -36,6 +37,7 @@ export function openDurable(options: {
 }
 
 function open(file: string, schema: string): DatabaseSync {
+  privateFile(file);
   const db = new DatabaseSync(file);
   try {
     db.exec("PRAGMA busy_timeout = 2000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");

@@ -1,10 +1,7 @@
 import {
-  accessSync,
   closeSync,
-  constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -14,6 +11,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { FolderError, privateFile, privateFolder } from "../../../common/disk/private.ts";
 import { StoreError } from "../../kernel/store.ts";
 import { describe, sqliteCode } from "./errors.ts";
 
@@ -26,13 +24,12 @@ export interface Lock {
 
 /** Makes sure that the data directory exists and can be written. Throws `StoreError` naming it. */
 export function prepareDirectory(path: string): void {
-  const directory = dirname(path);
   try {
-    mkdirSync(directory, { recursive: true });
-    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    privateFolder(dirname(path));
   } catch (cause) {
+    if (!(cause instanceof FolderError)) throw cause;
     throw new StoreError(
-      `data directory ${directory} cannot be written (${describe(cause)}); give a writable directory`,
+      `data directory ${dirname(path)} cannot be written: ${cause.reason}; give a writable directory`,
       { cause },
     );
   }
@@ -49,10 +46,11 @@ export function takeLock(path: string): Lock {
   const usedBefore = existsSync(lockPath);
   let db: DatabaseSync | undefined;
   try {
+    privateFile(lockPath);
     db = new DatabaseSync(lockPath, { timeout: 0 });
     // Nothing is ever written here, so it needs no rollback journal on disk.
     db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
-    writeFileSync(pidPath, `${process.pid}\n`);
+    writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
   } catch (cause) {
     db?.close();
     if (sqliteCode(cause) !== 5) {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { privateFile } from "../../../common/disk/private.ts";
 import { StoreError } from "../../kernel/store.ts";
 import type { Clock } from "../../kernel/time.ts";
 import { SCHEMA_VERSION } from "../migrate.ts";
@@ -70,6 +71,7 @@ function inspect(path: string): Inspection {
 }
 
 function connect(path: string): DatabaseSync {
+  privateFile(path);
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
   try {
     db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = FULL;");

@@ -1,20 +1,12 @@
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { privateFolder } from "../../../common/disk/private.ts";
 
 /** Replaces a file as a whole: after a crash there is the old content or the new, never a mixture. Throws what the disk says. */
 export function writeDurably(file: string, content: Buffer): void {
-  mkdirSync(dirname(file), { recursive: true });
+  privateFolder(dirname(file));
   const draft = `${file}.draft`;
-  const handle = openSync(draft, "w");
+  const handle = openSync(draft, "w", 0o600);
   try {
     writeFileSync(handle, content);
     fsyncSync(handle);
