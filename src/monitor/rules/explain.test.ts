@@ -82,6 +82,7 @@ const blocked = (guard: string) => {
 describe("explain", () => {
   it.each<[Partial<Omit<Decision, "verdicts">> & { verdicts?: readonly object[] }, RegExp]>([
     [{ reason: "pre_timeout" }, /^acting: forecast to reach 3457, close to the hard limit 5000$/],
+    [{ reason: "pre_timeout", limit: 3000 }, /^acting: forecast to reach 3457, over the hard limit 3000$/],
     [{ reason: "strong" }, /^acting: forecast to reach 3457, over the SLO 300, probability 0\.67$/],
     [{ reason: "confirmed" }, /^acting: .*3457.*probability 0\.67 in two cycles in a row$/],
     [{ reason: "r2_below_min" }, /^not acting: .*R² 0\.88.*3457/],

@@ -23,7 +23,10 @@ export const CAUSE_WORDS: Readonly<Record<Cause, string>> = {
 
 /** The same with its numbers: the first half of a sentence on what acts or is blocked. */
 const ASKED: Readonly<Record<Trigger, (d: Decision) => string>> = {
-  pre_timeout: (d) => `${reaches(d)}, close to the hard limit ${formatNumber(d.limit)}`,
+  pre_timeout: (d) => {
+    const over = (namedVerdict(d)?.forecast?.value ?? 0) > d.limit;
+    return `${reaches(d)}, ${over ? "over" : "close to"} the hard limit ${formatNumber(d.limit)}`;
+  },
   strong: exceeds,
   confirmed: exceeds,
   // The probability decides, of a level of its own: the forecast itself may still lie within the SLO.

@@ -16,6 +16,9 @@ const said = {
 /** How often the pages were made. */
 const rendered = { metrics: 0, status: 0 };
 let server: MonitorServer;
+/** What Node warns of, from the first server on. */
+const warnings: string[] = [];
+process.on("warning", ({ message }) => warnings.push(message));
 
 beforeEach(async () => {
   Object.assign(said, {
@@ -249,6 +252,10 @@ describe("the status page", () => {
       for (const path of imports) expect((await ask(`/page/${path}`)).status, `${name}: ${path}`).toBe(200);
       expect(text, name).not.toMatch(/^(import|export) type|^interface|: string\b/m);
     }
+  });
+
+  it("is served without a warning that nobody could do anything about", () => {
+    expect(warnings).toEqual([]);
   });
 
   it("serves its own files and no others", async () => {

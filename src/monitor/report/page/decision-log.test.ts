@@ -57,7 +57,7 @@ describe("the log of decisions", () => {
         },
         decision_until: new Date(T0 + 300_000).toISOString(),
         decision_detail:
-          "blocked: forecast to reach 6500, close to the hard limit 5000, but the target is in cooldown until 00:05:00 UTC",
+          "blocked: forecast to reach 6500, over the hard limit 5000, but the target is in cooldown until 00:05:00 UTC",
       },
       { id: 1, state: "ok", decision: "below_slo", ended_at: iso(1) },
     ]);

@@ -40,7 +40,7 @@ describe("the fleet", () => {
         state: "acting",
         until: null,
       },
-      detail: "acting: forecast to reach 6500, close to the hard limit 5000",
+      detail: "acting: forecast to reach 6500, over the hard limit 5000",
     });
     expect(fleet.sparks).toEqual({ "product-api": [200, 300] });
     expect(fleet.parts).toEqual({ mode: "auto", guards: { paused: null } });

@@ -65,7 +65,7 @@ function silenceTable(of: readonly Silence[]): HTMLElement {
         "long",
       ],
       ["From", (s) => when(s.starts_at)],
-      ["Until", (s) => (Date.parse(s.ends_at) > Date.now() ? countdownTo(s.ends_at) : "over")],
+      ["Ends", (s) => (Date.parse(s.ends_at) > Date.now() ? countdownTo(s.ends_at) : "over")],
       ["By", (s) => s.author],
       ["Why", (s) => s.reason, "long"],
       [
