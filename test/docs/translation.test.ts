@@ -34,16 +34,20 @@ const portuguese = read("README.pt-BR.md");
 
 test("both READMEs have the same parts, commands, links and names", () => {
   const [en, pt] = [bones(english), bones(portuguese)];
-  expect(en.headings.length).toBeGreaterThan(9);
-  expect(en.commands.length).toBeGreaterThan(8);
-  expect(en.links.length).toBeGreaterThan(30);
+  expect(en.headings.length).toBeGreaterThan(5);
+  expect(en.commands.length).toBeGreaterThan(6);
+  expect(en.links.length).toBeGreaterThan(25);
   expect(pt).toEqual(en);
 });
 
 test("both READMEs have the same figures", () => {
   const inTables = (text: string) => numbers((text.match(/(?:^\|.*\|\n)+/gm) ?? []).join(""));
-  expect(inTables(english).length).toBeGreaterThan(80);
+  expect(inTables(english).length).toBeGreaterThan(60);
   expect(inTables(portuguese)).toEqual(inTables(english));
+});
+
+test("the README is short: what it is, the two commands, a picture and three ways on", () => {
+  expect(english.split("\n").length).toBeLessThanOrEqual(151);
 });
 
 test("the Portuguese one is Portuguese, and each leads to the other", () => {
@@ -53,5 +57,5 @@ test("the Portuguese one is Portuguese, and each leads to the other", () => {
     text.match(new RegExp(`(?<!\\p{L})${word}(?!\\p{L})`, "giu"))?.length ?? 0;
   const prose = portuguese.replaceAll(/^ *```[\s\S]*?^ *```/gm, "").replaceAll(/`[^`\n]*`/g, "");
   expect(words(prose, "the")).toBe(0);
-  expect(words(prose, "não")).toBeGreaterThan(8);
+  expect(words(prose, "não")).toBeGreaterThan(4);
 });
