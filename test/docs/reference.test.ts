@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createRegistry } from "../../src/common/telemetry/registry.ts";
 import { type RunningMonitor, startMonitor } from "../../src/monitor/app/monitor.ts";
-import { bindings, DEFAULT_TARGET_BASE, flagOf } from "../../src/monitor/config/bindings.ts";
+import { bindings, flagOf } from "../../src/monitor/config/bindings.ts";
 import { trendSettings } from "../../src/monitor/forecast/settings.ts";
 import { GUARD_NAMES } from "../../src/monitor/guards/index.ts";
 import { OUTCOME_STATUSES } from "../../src/monitor/kernel/action.ts";
