@@ -190,7 +190,14 @@ function openParts(input: {
   const store = openStore(config, clock, meters);
   undo.push(() => store.close());
   const board = createStatusBoard(Date.now);
-  const views = createViews({ board, build, store, loop: () => loop, config: () => current.config });
+  const views = createViews({
+    board,
+    build,
+    store,
+    loop: () => loop,
+    config: () => current.config,
+    notifiers: () => notifier.kinds(),
+  });
   undo.push(() => views.replay.close());
   const told = [board, views.feed, ...(options.reporters ?? [])];
   const reporter = fanOut(

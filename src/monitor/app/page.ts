@@ -8,6 +8,7 @@ import type { StatusBoard, StatusContext } from "../report/status.ts";
 import type { ControlsApi } from "../web/controls.ts";
 import type { PageApi } from "../web/views.ts";
 import { createPageReplay, type PageReplay } from "./page-replay.ts";
+import { kindsInUse } from "./plugins.ts";
 
 /** Entries of the journal that are shown at once, and those that one target's page looks through. */
 const SHOWN = 100;
@@ -30,6 +31,8 @@ export function createViews(parts: {
   readonly store: Store;
   readonly loop: () => Loop;
   readonly config: () => Config;
+  /** Notifiers in use. */
+  readonly notifiers: () => readonly string[];
 }): Views {
   const { board, build, store } = parts;
   const context = (entries = SHOWN): StatusContext => {
@@ -43,6 +46,7 @@ export function createViews(parts: {
       containment: loop.containment,
       controls: loop.controls,
       configFile: parts.config().file,
+      plugins: kindsInUse(parts.config(), parts.notifiers()),
     };
   };
   const feed = new PageFeed({

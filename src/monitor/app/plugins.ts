@@ -1,4 +1,5 @@
 import { actionPlugins } from "../actions/index.ts";
+import type { Config } from "../config/types.ts";
 import { GUARDS } from "../guards/index.ts";
 import type { MetricSpec, Plugin } from "../kernel/plugin.ts";
 import { NOTIFIED } from "../notify/fan-out.ts";
@@ -26,3 +27,20 @@ export const pluginMetrics: readonly MetricSpec[] = [
   ),
   NOTIFIED,
 ];
+
+/** The kinds that a configuration uses, by section; of signals those of any target. */
+export function kindsInUse(
+  { targets, sources, store }: Config,
+  notifiers: readonly string[],
+): Record<keyof typeof pluginsBySection, readonly string[]> {
+  const kinds = (plugins: readonly Plugin[]) => plugins.map(({ kind }) => kind);
+  const watched = new Set(targets.flatMap(({ signals }) => signals.map(({ name }) => name)));
+  return {
+    signals: kinds(signalPlugins).filter((kind) => watched.has(kind)),
+    sources: sources.order,
+    actions: kinds(actionPlugins),
+    guards: kinds(GUARDS),
+    notify: notifiers,
+    store: [store.kind],
+  };
+}

@@ -105,29 +105,30 @@ export function openStore({ store, dataDir }: Config, clock: Clock, meters: Mete
   return plugin.create({ clock, meters, dataDir, retention }, store[plugin.kind]);
 }
 
-/** Who calls people, where the configuration names anybody. */
+/** Who calls people. */
 export interface OpenNotifier extends Notifier {
-  /** From the next telling on; one under way ends as it began. */
+  /** Those that the configuration turns on. */
+  kinds(): readonly string[];
+  /** From the next call on; one under way ends as it began. */
   reconfigure(config: Config["notify"]): void;
 }
 
 export function openNotifier(config: Config["notify"], meters: Meters): OpenNotifier {
-  const open = (settings: Config["notify"]): Notifier | undefined =>
+  const open = (settings: Config["notify"]) =>
     openNotifiers({
       context: { timeoutMs: settings.timeoutMs, random: Math.random, now: Date.now, meters },
       settings,
     });
-  let current = { config, notifier: open(config) };
+  let current = { config, notifiers: open(config) };
   return {
-    // Where nobody is to be told, an escalation is only logged and shown: there is nothing to try again.
-    notify: async (alerts, signal) =>
-      (await current.notifier?.notify(alerts, signal)) ?? { status: "delivered" },
+    kinds: () => current.notifiers.kinds,
+    notify: (alerts, signal) => current.notifiers.notify(alerts, signal),
     reconfigure(next) {
       if (JSON.stringify(next) === JSON.stringify(current.config)) return;
-      void current.notifier?.close();
-      current = { config: next, notifier: open(next) };
+      void current.notifiers.close();
+      current = { config: next, notifiers: open(next) };
     },
-    close: async () => void (await current.notifier?.close()),
+    close: () => current.notifiers.close(),
   };
 }
 

@@ -10,19 +10,19 @@ export const NOTIFIED: MetricSpec = {
   help: "Calls to notifiers, by what came of them: `delivered`, `failed`.",
 };
 
-/** Every notifier that its settings turn on, as one; undefined where there is none. */
+/** Every notifier that its settings turn on, as one; where there is none nothing is left to deliver. */
 export function openNotifiers(given: {
   readonly context: NotifierContext & { readonly meters: Meters };
   readonly settings: Readonly<Record<string, unknown>>;
-}): Notifier | undefined {
+}): Notifier & { readonly kinds: readonly string[] } {
   const { context, settings } = given;
   const open = notifierPlugins.flatMap((plugin) => {
     const notifier = plugin.create(context, settings[plugin.kind]);
     return notifier === undefined ? [] : [{ kind: plugin.kind, notifier }];
   });
-  if (open.length === 0) return undefined;
   const notified = context.meters(NOTIFIED.name);
   return {
+    kinds: open.map(({ kind }) => kind),
     async notify(alerts, signal) {
       const results = await Promise.all(
         open.map(async ({ kind, notifier }) => {

@@ -29,6 +29,8 @@ export interface StatusContext {
   readonly controls: Pick<Controls, "guards" | "verification">;
   readonly containment: Loop["containment"];
   readonly configFile: string | undefined;
+  /** Kinds of plug-ins in use, by the section of their settings. */
+  readonly plugins: Readonly<Record<string, readonly string[]>>;
 }
 
 const MAX_NOTICES = 50;
@@ -102,6 +104,7 @@ function overview(input: {
     version: context.version,
     revision: context.revision,
     config_file: context.configFile ?? null,
+    plugins: context.plugins,
     epoch: context.epoch,
     mode: settings.autoHeal ? ("auto" as const) : ("shadow" as const),
     cycle_seconds: settings.cycleMs / 1000,

@@ -42,6 +42,7 @@ describe("the status board", () => {
       { intent: { ...INTENT, id: "open" }, outcome: undefined },
     ],
     configFile: undefined,
+    plugins: { sources: ["prometheus"] },
   };
 
   it("before the first cycle has none, rather than an empty one", () => {
@@ -70,6 +71,7 @@ describe("the status board", () => {
       last_cycle: { series: { metric: string; current: number | null }[] };
       actions: { id: string; outcome: string }[];
     };
+    expect(status).toMatchObject({ config_file: "helius.yml", plugins: { sources: ["prometheus"] } });
     expect(status.last_cycle).toMatchObject({
       at: "2026-01-02T03:04:05.000Z",
       duration_seconds: 0.125,
