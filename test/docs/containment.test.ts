@@ -8,7 +8,7 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 /** Members of a union of string literals, as the source declares it. */
 function declared(source: string, type: string): string[] {
-  const union = new RegExp(`export type ${type} =([^;]+);`).exec(source)?.[1];
+  const union = new RegExp(`type ${type} =([^;]+);`).exec(source)?.[1];
   if (union === undefined) throw new Error(`no type ${type}`);
   return [...union.matchAll(/"(\w+)"/g)].map((m) => m[1] as string).sort();
 }
