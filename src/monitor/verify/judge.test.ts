@@ -50,7 +50,7 @@ describe("acted on after the SLO of 300 was passed (900 before)", () => {
   });
 });
 
-describe("acted on before the SLO was passed (250 before, rising by 1 a second, 430 foreseen)", () => {
+describe("acted on before the SLO was passed (250 before, rising by 1 a second, 430 forecast)", () => {
   const before: Before = { value: 250, forecast: 430, slopePerSecond: 1 };
   it.each<[VerificationOutcome, string, number[]]>([
     ["recovered", "fell", flat(100)],
@@ -76,9 +76,9 @@ describe("acted on before the SLO was passed (250 before, rising by 1 a second, 
     });
   });
 
-  it("tells what had been foreseen", () => {
+  it("tells what had been forecast", () => {
     expect(outcome(ramp(150, 15), before).detail).toMatch(
-      /^250 before \(430 foreseen\), 255 after, rising towards 375;/,
+      /^250 before \(430 forecast\), 255 after, rising towards 375;/,
     );
   });
 });

@@ -112,8 +112,8 @@ function describe(v: Verification, after: After): string {
   const course = after.rising ? `rising towards ${formatNumber(after.projected)}` : "not rising";
   const was = value === undefined ? "unknown" : formatNumber(value);
   const breached = value !== undefined && value > v.slo;
-  const foreseen = breached || forecast === undefined ? "" : ` (${formatNumber(forecast)} foreseen)`;
-  return `${was} before${foreseen}, ${formatNumber(after.level)} after, ${course}; SLO ${formatNumber(v.slo)}, exit ${formatNumber(v.exit)}`;
+  const forecastText = breached || forecast === undefined ? "" : ` (${formatNumber(forecast)} forecast)`;
+  return `${was} before${forecastText}, ${formatNumber(after.level)} after, ${course}; SLO ${formatNumber(v.slo)}, exit ${formatNumber(v.exit)}`;
 }
 
 function readAfter(v: Verification, last: AfterSample): After {
