@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { importsOf } from "../../tools/lint/layers.ts";
 import { freePort, waitFor } from "../setup/ports.ts";
 import { durationSeconds, inRepository, readRepository } from "./compose.ts";
@@ -18,10 +18,10 @@ import {
 } from "./image.ts";
 
 let image: Image;
-beforeEach(() => {
+beforeAll(() => {
   image = layOut();
 });
-afterEach(() => image.end());
+afterAll(() => image.end());
 
 test("the commands of compose start, become healthy, find each other and stop in time", async () => {
   const apiPort = await freePort();

@@ -53,15 +53,14 @@ const snippets: Snippet[] = [
   ]),
   statement("services", "clock", "Date.now()", undefined),
   statement("monitor/store", "random", "Math.random()", undefined),
-  file(
-    "src/monitor/cycle/cycle-a.ts",
-    'import { b } from "./cycle-b.ts";\n\nexport const a: () => number = () => b();\n',
-    "lint/suspicious/noImportCycles",
+  ...circle(
+    (own, other) => `import { ${other} } from "./${other}.ts";\n\nexport const ${own} = () => ${other};\n`,
   ),
-  file(
-    "src/monitor/cycle/cycle-b.ts",
-    'import { a } from "./cycle-a.ts";\n\nexport const b: () => number = () => a();\n',
-    "lint/suspicious/noImportCycles",
+  // A circle of types is one, too.
+  ...circle(
+    (own, other) =>
+      `import type { ${other} } from "./${other}-type.ts";\n\nexport type ${own} = ${other}[];\n`,
+    "-type",
   ),
   file("src/monitor/store/enum.ts", "export enum Colour {\n  Red = 1,\n}\n", "lint/style/noEnum"),
   file("src/monitor/store/talks.ts", 'console.log("hello");\n', "lint/suspicious/noConsole"),
@@ -89,6 +88,16 @@ const snippets: Snippet[] = [
 
 function file(path: string, text: string, rule: string | undefined): Snippet {
   return { path, text, rule };
+}
+
+/** Two files that import each other. */
+function circle(text: (own: string, other: string) => string, suffix = ""): Snippet[] {
+  return [
+    ["There", "Back"],
+    ["Back", "There"],
+  ].map(([own = "", other = ""]) =>
+    file(`src/monitor/cycle/${own}${suffix}.ts`, text(own, other), "lint/suspicious/noImportCycles"),
+  );
 }
 
 function statement(folder: string, name: string, text: string, rule: string | undefined): Snippet {

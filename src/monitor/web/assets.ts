@@ -9,7 +9,6 @@ import { route } from "./route.ts";
 
 /** A file of the status page, ready to be sent. */
 interface Asset {
-  readonly type: string;
   readonly etag: string;
   readonly plain: Buffer;
   readonly packed: Buffer;
@@ -20,33 +19,35 @@ const FOLDER = fileURLToPath(new URL("./page/", import.meta.url));
 const CHART = dirname(createRequire(import.meta.url).resolve("uplot"));
 
 /**
- * Serves the status page: `/` and everything below `/page/`. Read once at the start, its scripts without their types,
- * compressed once, and checked for changes by the browser with an ETag, so that a new version of the monitor is a new
- * page at once.
+ * Serves the status page: `/` and everything below `/page/`. Read when it is first asked for, so that no start waits for
+ * it: its scripts without their types, compressed once, and checked for changes by the browser with an ETag, so that a
+ * new version of the monitor is a new page at once.
  */
 export function routeAssets(app: Express): void {
-  const files = new Map<string, Asset>();
-  const add = (path: string, plain: Buffer) =>
-    files.set(path, {
-      type: path === "/" ? "html" : extname(path).slice(1),
-      etag: `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 27)}"`,
-      plain,
-      packed: gzipSync(plain, { level: 9 }),
-    });
-  for (const name of readdirSync(FOLDER))
-    if (/\.(ts|css|html|svg)$/.test(name) && !name.endsWith(".test.ts"))
-      add(name === "index.html" ? "/" : `/page/${name}`.replace(/ts$/, "js"), pageText(name));
-  add("/page/uplot.js", readFileSync(join(CHART, "uPlot.iife.min.js")));
-  add("/page/uplot.css", readFileSync(join(CHART, "uPlot.min.css")));
-  for (const [path, { type, etag, plain, packed }] of files)
+  const add = (path: string, read: () => Buffer) => {
+    let asset: Asset | undefined;
     route(app, path, {
       get: (request, response) => {
-        response.set({ "cache-control": "no-cache", etag }).vary("accept-encoding").type(type);
+        asset ??= assetOf(read());
+        const { etag, plain, packed } = asset;
+        response.set({ "cache-control": "no-cache", etag }).vary("accept-encoding");
+        response.type(path === "/" ? "html" : extname(path).slice(1));
         if (request.headers["if-none-match"]?.includes(etag) === true) response.status(304).end();
         else if (request.acceptsEncodings("gzip") !== "gzip") response.send(plain);
         else response.set("content-encoding", "gzip").send(packed);
       },
     });
+  };
+  for (const name of readdirSync(FOLDER))
+    if (/\.(ts|css|html|svg)$/.test(name) && !/\.test(kit)?\.ts$/.test(name))
+      add(name === "index.html" ? "/" : `/page/${name}`.replace(/ts$/, "js"), () => pageText(name));
+  add("/page/uplot.js", () => readFileSync(join(CHART, "uPlot.iife.min.js")));
+  add("/page/uplot.css", () => readFileSync(join(CHART, "uPlot.min.css")));
+}
+
+function assetOf(plain: Buffer): Asset {
+  const etag = `W/"${createHash("sha256").update(plain).digest("base64url").slice(0, 27)}"`;
+  return { etag, plain, packed: gzipSync(plain, { level: 9 }) };
 }
 
 /**
