@@ -100,11 +100,14 @@ type Source = NonNullable<Overview["last_cycle"]>["sources"][number];
 
 const [WIDTH, HEIGHT] = [120, 24];
 
-/** An empty small line, and what fills it. Decoration: the numbers beside it say the same. */
-export function spark(): { readonly root: Node; draw(shares: readonly (number | null)[]): void } {
-  const slo = svg("line", { stroke: "var(--risk)", "stroke-dasharray": "3 3", x1: 0, x2: WIDTH });
+/**
+ * A small line of the worst share of the SLO over the last cycles, percent, and what draws it. The SLO stays at the same
+ * height, two thirds up, until something is half as much again above it. Decoration: the numbers beside it say the same.
+ */
+export function spark(points = 40): { readonly root: Node; draw(shares: readonly (number | null)[]): void } {
+  const slo = svg("path", { stroke: "var(--risk)", "stroke-dasharray": "3 3" });
   const line = svg("path", { class: "line", fill: "none", stroke: "var(--link)", "stroke-width": 1.5 });
-  const now = svg("circle", { fill: "var(--link)", r: 2 });
+  const now = svg("circle", { fill: "var(--link)" });
   const box = {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     width: WIDTH,
@@ -113,32 +116,20 @@ export function spark(): { readonly root: Node; draw(shares: readonly (number | 
   };
   return {
     root: svg("svg", { class: "spark", "aria-hidden": "true", ...box }, slo, line, now),
-    draw: (shares) => drawSpark(shares, { slo, line, now }),
+    draw(shares) {
+      const top = Math.max(150, ...shares.map((v) => v ?? 0));
+      const y = (v: number) => (HEIGHT - 2 - ((HEIGHT - 4) * v) / top).toFixed(1);
+      const x = (i: number) => (2 + ((WIDTH - 5) * (points - shares.length + i)) / (points - 1)).toFixed(1);
+      const path = shares.map((v, i) => {
+        const pen = i === 0 || shares[i - 1] === null ? "M" : "L";
+        return v === null ? "" : `${pen}${x(i)} ${y(v)}`;
+      });
+      const last = shares.at(-1) ?? null;
+      slo.setAttribute("d", `M0 ${y(100)}H${WIDTH}`);
+      line.setAttribute("d", path.join(""));
+      now.setAttribute("r", last === null ? "0" : "2");
+      now.setAttribute("cx", x(shares.length - 1));
+      now.setAttribute("cy", y(last ?? 0));
+    },
   };
-}
-
-/**
- * Draws the worst share of the SLO over the last cycles, percent. The SLO stays at the same height, two thirds up, until
- * something is half as much again above it.
- */
-function drawSpark(
-  shares: readonly (number | null)[],
-  { slo, line, now }: Record<"slo" | "line" | "now", SVGElement>,
-  points = 40,
-): void {
-  const top = Math.max(150, ...shares.map((v) => v ?? 0));
-  const y = (v: number) => (HEIGHT - 2 - ((HEIGHT - 4) * v) / top).toFixed(1);
-  const x = (i: number) => (2 + ((WIDTH - 5) * (points - shares.length + i)) / (points - 1)).toFixed(1);
-  const set = (element: SVGElement, attributes: Record<string, string>) => {
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  };
-  const path = shares.map((v, i) => {
-    const pen = i === 0 || shares[i - 1] === null ? "M" : "L";
-    return v === null ? "" : `${pen}${x(i)} ${y(v)}`;
-  });
-  set(slo, { y1: y(100), y2: y(100) });
-  set(line, { d: path.join("") });
-  const last = shares.at(-1) ?? null;
-  set(now, { visibility: last === null ? "hidden" : "visible" });
-  if (last !== null) set(now, { cx: x(shares.length - 1), cy: y(last) });
 }
