@@ -1,13 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { startMonitor } from "../monitor/app/monitor.ts";
-import { withTargets } from "../monitor/config/containment.ts";
 import type { ConfigInput } from "../monitor/config/load.ts";
 import type { Config } from "../monitor/config/types.ts";
 import { createNarrator } from "../monitor/report/narrate.ts";
 import { startDevices } from "../services/load-generator/devices.ts";
 import { startLoad } from "../services/load-generator/load.ts";
 import { type Address, type RunningPlatform, startPlatform } from "../services/platform/platform.ts";
+import { withTargets } from "./with-targets.ts";
 
 export interface UpOptions {
   readonly config: ConfigInput;

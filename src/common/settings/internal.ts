@@ -4,6 +4,9 @@ import { metaOf } from "./walk.ts";
 type Camel<K> = K extends `${infer A}_${infer B}` ? `${A}${Capitalize<Camel<B>>}` : K;
 export type InternalKey<K> = K extends `${infer A}_seconds` ? `${Camel<A>}Ms` : Camel<K>;
 
+/** Keys that may be absent. */
+type Left<Shape> = { [K in keyof Shape]: Shape[K] extends z.ZodOptional ? K : never }[keyof Shape];
+
 /**
  * Settings as code has them: `window_seconds: 60` of the file is `windowMs: 60_000`, `min_r2` is `minR2`. Only the keys
  * that the schema names: what stands in records (labels, parameters), what a schema transforms, and the kinds of
@@ -11,7 +14,9 @@ export type InternalKey<K> = K extends `${infer A}_seconds` ? `${Camel<A>}Ms` : 
  */
 export type Internal<S> =
   S extends z.ZodObject<infer Shape>
-    ? { readonly [K in keyof Shape as InternalKey<K> & string]: Internal<Shape[K]> }
+    ? { readonly [K in Exclude<keyof Shape, Left<Shape>> as InternalKey<K> & string]: Internal<Shape[K]> } & {
+        readonly [K in Left<Shape> as InternalKey<K> & string]?: Internal<Shape[K]>;
+      }
     : S extends z.ZodOptional<infer Inner>
       ? Internal<Inner> | undefined
       : S extends z.ZodDefault<infer Inner> | z.ZodPrefault<infer Inner>

@@ -13,7 +13,7 @@ import { ConfigError } from "../config/errors.ts";
  * @throws ConfigError when they cannot be used at the start; later the last good ones are kept.
  */
 export function adminTokens(options: {
-  readonly admin: { readonly token: string; readonly tokenFile: string | undefined };
+  readonly admin: { readonly token: string; readonly tokenFile?: string | undefined };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
 }): TokenSet {
@@ -31,7 +31,7 @@ export function adminTokens(options: {
  * @throws ConfigError when they cannot be used at the start; later the last good ones are kept.
  */
 export function webTokens(options: {
-  readonly web: { readonly token: string | undefined; readonly tokenFile: string | undefined };
+  readonly web: { readonly token?: string | undefined; readonly tokenFile?: string | undefined };
   readonly adminTokens: TokenSet;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
@@ -47,7 +47,7 @@ export function webTokens(options: {
 
 function tokensOf(
   section: "admin" | "web",
-  given: { readonly token: string | undefined; readonly tokenFile: string | undefined },
+  given: { readonly token?: string | undefined; readonly tokenFile?: string | undefined },
   options: TokenSetOptions,
 ): TokenSet {
   try {

@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { withTargets } from "./containment.ts";
 import { loadConfig } from "./load.ts";
 import type { Config } from "./types.ts";
 
@@ -106,31 +105,5 @@ describe("without a list", () => {
     ).toThrow(
       /playbooks\[0\]\.steps\[0\]\.on "telemetry-gateway" is not the name of a target; known here: product-api/,
     );
-  });
-});
-
-describe("withTargets", () => {
-  it("takes the addresses of the targets that are there, and leaves out what names others", () => {
-    const config = load(TARGETS, { KUBERNETES_SERVICE_HOST: "10.0.0.1" });
-    const targets = config.targets
-      .filter(({ name }) => name === "recommender-service")
-      .map((t) => ({ ...t, instances: [{ name: "127.0.0.1:9", url: "http://127.0.0.1:9" }] }));
-    const at = withTargets(config, targets);
-    expect(at.targets).toBe(targets);
-    expect(at.playbooks.map(({ name }) => name)).toEqual([
-      "force-fallback",
-      "restart-mlflow",
-      "retrain-model",
-    ]);
-    expect(at.playbooks[0]?.steps[0]?.on).toEqual({
-      name: "recommender-service",
-      instances: [{ name: "127.0.0.1:9", url: "http://127.0.0.1:9" }],
-      cooldownMs: 300_000,
-      autoHeal: false,
-    });
-    expect(at.inactivePlaybooks).toEqual([
-      { name: "contain-backlog", why: "target telemetry-gateway is not there" },
-    ]);
-    expect(config.playbooks[1]?.steps[0]?.on.instances[0]?.url).toBe("http://reco:8001");
   });
 });

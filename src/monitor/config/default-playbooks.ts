@@ -18,15 +18,19 @@ export function defaultPlaybooks(targets: readonly Target[]): PlaybookConfig[] {
       name: "contain-backlog",
       alert: { name: "PipelineBacklogHigh", labels: { job: jobOf(GATEWAY) } },
       ...(foreseen ? { forecast: backlog } : {}),
-      ...(regions ? { regions_of: GATEWAY } : {}),
-      undo_on_resolved: true,
+      ...(regions ? { regionsOf: GATEWAY } : {}),
+      undoOnResolved: true,
       steps: [
         ...(regions
-          ? [step("isolate-region", GATEWAY, { region: "$region", seconds: 900 }, ["region_known"])]
+          ? [
+              step("isolate-region", GATEWAY, { region: "$region", seconds: "900" }, [
+                { kind: "region_known" },
+              ]),
+            ]
           : []),
-        step("set-rate-limit", GATEWAY, { per_second: 20, seconds: 900 }),
+        step("set-rate-limit", GATEWAY, { per_second: "20", seconds: "900" }),
         // Where no region floods, the gateway itself is slow.
-        step("mitigate", GATEWAY, {}, regions ? ["region_unknown"] : []),
+        step("mitigate", GATEWAY, {}, regions ? [{ kind: "region_unknown" }] : []),
       ],
     },
     {
@@ -34,13 +38,13 @@ export function defaultPlaybooks(targets: readonly Target[]): PlaybookConfig[] {
       alert: { name: "HighInvalidModelOutputs", labels: { job: jobOf(RECOMMENDER) } },
       // The static list gives no invalid outputs, so the alert ends while the model is as bad as before: the fallback
       // lasts its time, and begins anew if the model has not come right by then.
-      undo_on_resolved: false,
-      steps: [step("force-fallback", RECOMMENDER, { seconds: 1800 })],
+      undoOnResolved: false,
+      steps: [step("force-fallback", RECOMMENDER, { seconds: "1800" })],
     },
     {
       name: "restart-mlflow",
       alert: { name: "MlflowUnreachable", labels: {} },
-      undo_on_resolved: false,
+      undoOnResolved: false,
       steps: ["mlflow-tracker", "grafana-core"].map((workload) => ({
         action: "rollout-restart",
         workload: `${NAMESPACE}/deployment/${workload}`,
@@ -53,8 +57,8 @@ export function defaultPlaybooks(targets: readonly Target[]): PlaybookConfig[] {
       alert: { name: "XaiDivergenceHigh", labels: { job: jobOf(RECOMMENDER) } },
       // During a forced fallback nothing is explained, so this alert can end without the model being right: the pause
       // lasts its time.
-      undo_on_resolved: false,
-      steps: [step("pause-stream", RECOMMENDER, { seconds: 1800 }), step("retrain", RECOMMENDER)],
+      undoOnResolved: false,
+      steps: [step("pause-stream", RECOMMENDER, { seconds: "1800" }), step("retrain", RECOMMENDER)],
     },
   ];
 }

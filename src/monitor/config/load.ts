@@ -7,11 +7,11 @@ import { keysAt } from "../../common/settings/walk.ts";
 import type { GuardSettings } from "../guards/index.ts";
 import { sourcePlugins } from "../sources/index.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
-import { playbooksInForce } from "./containment.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { type Complain, ConfigError, type ConfigProblem } from "./errors.ts";
 import { checkActions } from "./plugins.ts";
-import { type FileConfig, fileSchema } from "./schema.ts";
+import { playbooksInForce } from "./resolve-playbooks.ts";
+import { fileSchema } from "./schema.ts";
 import { suggest } from "./suggest.ts";
 import { resolveTargets } from "./targets.ts";
 import type { Config, Given } from "./types.ts";
@@ -49,7 +49,7 @@ export function loadConfig(input: ConfigInput): Config {
   const parsed = fileSchema.safeParse(data);
   if (!parsed.success)
     throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, where)));
-  return freeze(resolve({ file: parsed.data, given: data, input, where }));
+  return freeze(resolve({ given: toInternal(fileSchema, parsed.data), data, input, where }));
 }
 
 function readText(file: string): string {
@@ -87,20 +87,16 @@ function problemsOf(issue: z.core.$ZodIssue, where: Where): ConfigProblem[] {
       key: dotted([...issue.path, key]),
       message: `is not a known key${suggest(key, keysAt(fileSchema, issue.path))}`,
     }));
-  const message =
-    issue.code === "invalid_type" && /^Invalid input/.test(issue.message)
-      ? `must be ${article(issue.expected)}`
-      : issue.message;
+  const plain = issue.code === "invalid_type" && /^Invalid input/.test(issue.message);
+  const message = plain ? `must be ${EXPECTED[issue.expected] ?? `a ${issue.expected}`}` : issue.message;
   return [{ where: where(issue.path), key: dotted(issue.path), message }];
 }
 
-function article(expected: string): string {
-  return expected === "object" || expected === "record"
-    ? "a mapping"
-    : expected === "array"
-      ? "a list"
-      : `a ${expected}`;
-}
+const EXPECTED: Readonly<Record<string, string>> = {
+  object: "a mapping",
+  record: "a mapping",
+  array: "a list",
+};
 
 function dotted(path: readonly PropertyKey[]): string {
   return path
@@ -122,11 +118,11 @@ function setPath(data: Record<string, unknown>, path: readonly string[], value: 
 }
 
 /** What makes sense only beside another value. */
-function checkTogether(config: Given, given: Record<string, unknown>, complain: Complain): void {
-  const { predict: p, sources: s, cycleIntervalMs } = config;
+function checkTogether(given: Given, data: Record<string, unknown>, complain: Complain): void {
+  const { predict: p, sources: s, cycleIntervalMs } = given;
   const cycleS = cycleIntervalMs / 1000;
   if (p.probConfirmMin > p.probStrong) {
-    const own = (given.predict as Record<string, unknown> | undefined)?.prob_confirm_min !== undefined;
+    const own = (data.predict as Record<string, unknown> | undefined)?.prob_confirm_min !== undefined;
     complain(
       ["predict", own ? "prob_confirm_min" : "prob_strong"],
       `must not put prob_confirm_min (${p.probConfirmMin}) above prob_strong (${p.probStrong})`,
@@ -158,24 +154,24 @@ function checkProduction({ admin, web }: Given, complain: Complain): void {
 }
 
 function resolve(from: {
-  file: FileConfig;
-  given: Record<string, unknown>;
+  given: Given;
+  /** What was given, without defaults. */
+  data: Record<string, unknown>;
   input: ConfigInput;
   where: Where;
 }): Config {
-  const { file, input, where } = from;
+  const { given, input, where } = from;
   const problems: ConfigProblem[] = [];
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
-  const given: Given = toInternal(fileSchema, file);
   const { signals, targets: list = [], sources, actions, admin, guards, web, ...rest } = given;
   const targets = resolveTargets({ targets: list, signals, cooldownMs: rest.predict.cooldownMs }, complain);
   const named = targets.map(({ name }) => name);
   checkActions(actions, { targets: named, adminTokenFile: admin.tokenFile }, complain);
-  checkTogether(given, from.given, complain);
+  checkTogether(given, from.data, complain);
   if (input.env.NODE_ENV === "production") checkProduction(given, complain);
   const playbooks = playbooksInForce({
-    given: file.playbooks,
+    given: given.playbooks,
     known: { targets, actions, cooldownMs: rest.predict.cooldownMs },
     inCluster: (input.env.KUBERNETES_SERVICE_HOST ?? "") !== "",
     complain,

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { flag, name, number, text } from "../../common/settings/fields.ts";
+import type { Internal } from "../../common/settings/internal.ts";
 import { workloadInstance } from "../actions/shared/callees.ts";
+import type { Precondition } from "../kernel/containment.ts";
 
 const series = z.strictObject({
   target: text("the name of a target"),
@@ -11,17 +13,22 @@ const labels = z.record(z.string(), z.string({ error: "must be text" })).default
 
 const condition = z.union(
   [
-    z.enum(["region_known", "region_unknown"]),
-    z.strictObject({
-      signal_above: series.extend({ above: number({ min: 0, max: 2 ** 53 - 1, unit: "of the signal" }) }),
-    }),
+    z.enum(["region_known", "region_unknown"]).transform((kind): Precondition => ({ kind })),
+    z
+      .strictObject({
+        signal_above: series.extend({ above: number({ min: 0, max: 2 ** 53 - 1, unit: "of the signal" }) }),
+      })
+      .transform(({ signal_above: above }): Precondition => ({ kind: "signal_above", ...above })),
   ],
   { error: "must be region_known, region_unknown or {signal_above: {target: …, signal: …, above: …}}" },
 );
 
 /** Numbers and switches may stand as they are; a call carries text. */
 const parameters = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()], { error: "must be text or a number" }))
+  .record(
+    z.string(),
+    z.union([z.string(), z.number(), z.boolean()], { error: "must be text or a number" }).transform(String),
+  )
   .default({});
 
 const step = z.strictObject({
@@ -59,5 +66,5 @@ const playbook = z
 /** The list of playbooks; absent: those that are built in. */
 export const playbooksSchema = z.array(playbook).max(100, "must list at most 100 playbooks").optional();
 
-export type PlaybookConfig = NonNullable<z.output<typeof playbooksSchema>>[number];
+export type PlaybookConfig = Internal<typeof playbook>;
 export type StepConfig = PlaybookConfig["steps"][number];

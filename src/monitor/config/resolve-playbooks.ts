@@ -1,17 +1,18 @@
 import { actionKinds } from "../actions/index.ts";
 import { callInstance, workloadInstance } from "../actions/shared/callees.ts";
-import type { ActionPlugin } from "../actions/shared/context.ts";
 import { checkParameters, REGION_PLACEHOLDER } from "../actions/shared/parameters.ts";
-import type { ActionTarget, ForecastMatcher, Playbook, Precondition, Step } from "../kernel/containment.ts";
+import type { ActionTarget, ForecastMatcher, Playbook, Step } from "../kernel/containment.ts";
 import type { ActionRules } from "../kernel/plugin.ts";
 import type { Instance, Target } from "../kernel/target.ts";
+import { defaultPlaybooks } from "./default-playbooks.ts";
 import type { Complain } from "./errors.ts";
 import type { PlaybookConfig, StepConfig } from "./playbooks.ts";
 import { type ActionSettings, calleesOf, sectionOf } from "./plugins.ts";
 import { suggest } from "./suggest.ts";
+import type { Config, InactivePlaybook } from "./types.ts";
 
 /** What playbooks may name. */
-export interface Known {
+interface Known {
   readonly targets: readonly Target[];
   readonly actions: ActionSettings;
   /** Cooldown of what is no target, milliseconds. */
@@ -20,8 +21,39 @@ export interface Known {
 
 type Path = readonly PropertyKey[];
 
+/** The playbooks of the file; without a list, the built-in ones that have something to act on. */
+export function playbooksInForce(input: {
+  readonly given: readonly PlaybookConfig[] | undefined;
+  readonly known: Known;
+  /** The monitor runs in a pod, whose service account it can use. */
+  readonly inCluster: boolean;
+  readonly complain: Complain;
+}): Pick<Config, "playbooks" | "inactivePlaybooks"> {
+  const { given, known, inCluster } = input;
+  if (given === undefined) return builtIn(known, inCluster);
+  const complain: Complain = (path, message) => input.complain(["playbooks", ...path], message);
+  return { playbooks: resolvePlaybooks(given, known, complain), inactivePlaybooks: [] };
+}
+
+function builtIn(known: Known, inCluster: boolean): Pick<Config, "playbooks" | "inactivePlaybooks"> {
+  const playbooks: Config["playbooks"][number][] = [];
+  const inactivePlaybooks: InactivePlaybook[] = [];
+  for (const config of defaultPlaybooks(known.targets)) {
+    const problems = config.steps.flatMap(({ action }) => {
+      const plugin = actionKinds.get(action);
+      const why = plugin?.unavailable?.(known.actions[sectionOf(plugin)], { inCluster });
+      return why === undefined ? [] : [why];
+    });
+    const playbook = resolvePlaybook(config, known, (_, message) => problems.push(message));
+    const [why] = problems;
+    if (why === undefined) playbooks.push(playbook);
+    else inactivePlaybooks.push({ name: config.name, why });
+  }
+  return { playbooks, inactivePlaybooks };
+}
+
 /** The playbooks of a file; what is wrong with one is told by the path of its key, from the list on. */
-export function resolvePlaybooks(
+function resolvePlaybooks(
   playbooks: readonly PlaybookConfig[],
   known: Known,
   complain: Complain,
@@ -47,9 +79,8 @@ export function resolvePlaybooks(
 }
 
 /** One playbook, told of what is wrong with it by the path of its key, from the playbook on. */
-export function resolvePlaybook(config: PlaybookConfig, known: Known, complain: Complain): Playbook {
-  const { alert, forecast, regions_of: regionsOf } = config;
-  const verify = config.verify ?? forecast;
+function resolvePlaybook(config: PlaybookConfig, known: Known, complain: Complain): Playbook {
+  const { forecast, regionsOf, verify = forecast } = config;
   if (forecast !== undefined) checkSeries(forecast, known, ["forecast"], complain);
   if (config.verify !== undefined) checkSeries(config.verify, known, ["verify"], complain);
   if (regionsOf !== undefined) {
@@ -59,123 +90,85 @@ export function resolvePlaybook(config: PlaybookConfig, known: Known, complain: 
       complain(["regions_of"], `needs parts of target ${regionsOf}: it says where its regions are read`);
   }
   const steps = config.steps.map((step, n): Step => {
+    const ofStep: Complain = (path, message) => complain(["steps", n, ...path], message);
     if (regionsOf === undefined)
       for (const path of regionUses(step))
-        complain(
-          ["steps", n, ...path],
-          "needs a region: name the target whose regions are compared in regions_of",
-        );
-    return resolveStep(step, known, (path, message) => complain(["steps", n, ...path], message));
+        ofStep(path, "needs a region: name the target whose regions are compared in regions_of");
+    return resolveStep(step, known, ofStep);
   });
-  return {
-    name: config.name,
-    ...(alert === undefined ? {} : { alert }),
-    ...(forecast === undefined ? {} : { forecast }),
-    steps,
-    ...(regionsOf === undefined ? {} : { regionsOf }),
-    undoOnResolved: config.undo_on_resolved,
-    ...(verify === undefined ? {} : { verify }),
-  };
+  return { ...config, steps, ...(verify === undefined ? {} : { verify }) };
 }
 
 function resolveStep(config: StepConfig, known: Known, complain: Complain): Step {
-  const parameters = asText(config.parameters);
-  const preconditions = config.when.map((condition, n): Precondition => {
-    if (typeof condition === "string") return { kind: condition };
-    checkSeries(condition.signal_above, known, ["when", n, "signal_above"], complain);
-    return { kind: "signal_above", ...condition.signal_above };
+  const { action, parameters, when } = config;
+  when.forEach((condition, n) => {
+    if (condition.kind === "signal_above")
+      checkSeries(condition, known, ["when", n, "signal_above"], complain);
   });
-  const { on, rules } = resolveActuated(config, known, complain);
-  if (rules !== undefined)
-    for (const { parameter, message } of checkParameters(rules.parameters, parameters))
-      complain(["parameters", parameter], message);
-  const undo = resolveUndo({ config, rules, parameters, complain });
+  const { on, rules } = calleeOf(config, known, complain);
+  for (const { parameter, message } of rules === undefined
+    ? []
+    : checkParameters(rules.parameters, parameters))
+    complain(["parameters", parameter], message);
+  const undo = resolveUndo(config, rules, complain);
   const expiresMs = rules?.expiresMs?.(parameters);
   return {
-    kind: config.action,
+    kind: action,
     on,
     parameters,
-    preconditions,
+    preconditions: when,
     ...(undo === undefined ? {} : { undo }),
     ...(expiresMs === undefined ? {} : { expiresMs }),
   };
 }
 
 /** What a step is carried out on, and what its kind may say; no rules where that is not known. */
-function resolveActuated(
+function calleeOf(
   config: StepConfig,
   known: Known,
   complain: Complain,
 ): { readonly on: ActionTarget; readonly rules: ActionRules | undefined } {
   const { action, on, workload } = config;
+  const plugin = actionKinds.get(action);
   const other = (name: string, instance?: Instance): ActionTarget => ({
     name,
     instances: instance === undefined ? [] : [instance],
     cooldownMs: known.cooldownMs,
     autoHeal: true,
   });
-  const nothing = other(on ?? workload ?? "");
-  const rules = actionKinds.get(action);
-  if (rules === undefined) {
-    complain(["action"], notKind(action));
-    return { on: nothing, rules };
+  const wrong = (path: Path, message: string, rules: ActionRules | undefined = plugin) => {
+    complain(path, message);
+    return { on: other(on ?? workload ?? ""), rules };
+  };
+  if (plugin === undefined) return wrong(["action"], notKind(action));
+  const [rightKey, wrongKey] =
+    plugin.on === "workload" ? (["workload", "on"] as const) : (["on", "workload"] as const);
+  if (config[wrongKey] !== undefined)
+    return wrong([wrongKey], `must not stand beside action ${action}; it takes ${rightKey}`);
+  if (plugin.on === "workload") {
+    if (workload === undefined)
+      return wrong([], `must have workload: NAMESPACE/deployment/NAME for ${action}`);
+    return { on: other(workload, workloadInstance(workload)), rules: plugin };
   }
-  const wrongKey = rules.on === "workload" ? "on" : "workload";
-  const rightKey = rules.on === "workload" ? "workload" : "on";
-  if (config[wrongKey] !== undefined) {
-    complain([wrongKey], `must not stand beside action ${action}; it takes ${rightKey}`);
-    return { on: nothing, rules };
-  }
-  if (rules.on === "workload") {
-    if (workload === undefined) complain([], `must have workload: NAMESPACE/deployment/NAME for ${action}`);
-    return { on: other(workload ?? "", workloadInstance(workload ?? "")), rules };
-  }
-  if (on === undefined) {
-    complain(
-      [],
-      `must have on: ${rules.on === "call" ? `an entry of actions.${sectionOf(rules)}` : "a target"}`,
-    );
-    return { on: nothing, rules };
-  }
-  if (rules.on === "call") return resolveCall({ plugin: rules, on, known, complain, actionTargets: other });
-  const target = targetOf(on, known);
-  if (target === undefined) {
-    complain(["on"], notTarget(on, known));
-    return { on: nothing, rules };
-  }
-  const { name, instances, cooldownMs, autoHeal } = target;
-  return { on: { name, instances, cooldownMs, autoHeal }, rules };
-}
-
-function resolveCall(input: {
-  plugin: ActionPlugin;
-  on: string;
-  known: Known;
-  complain: Complain;
-  actionTargets: (name: string, instance?: Instance) => ActionTarget;
-}): { readonly on: ActionTarget; readonly rules: ActionRules | undefined } {
-  const { plugin, on, known, complain, actionTargets } = input;
-  const callees = calleesOf(plugin, known.actions);
-  const callee = callees.find(({ name }) => name === on);
-  if (callee === undefined) {
+  const entry = `an entry of actions.${sectionOf(plugin)}`;
+  if (on === undefined) return wrong([], `must have on: ${plugin.on === "call" ? entry : "a target"}`);
+  if (plugin.on === "call") {
+    const callees = calleesOf(plugin, known.actions);
+    const callee = callees.find(({ name }) => name === on);
     const names = callees.map(({ name }) => name);
-    complain(["on"], `"${on}" is not an entry of actions.${sectionOf(plugin)}${suggest(on, names)}`);
-    return { on: actionTargets(on), rules: undefined };
+    if (callee === undefined) return wrong(["on"], `"${on}" is not ${entry}${suggest(on, names)}`, undefined);
+    return { on: other(on, callInstance(on)), rules: { ...plugin, parameters: callee.parameters } };
   }
-  return { on: actionTargets(on, callInstance(on)), rules: { ...plugin, parameters: callee.parameters } };
+  const target = targetOf(on, known);
+  if (target === undefined) return wrong(["on"], notTarget(on, known));
+  const { name, instances, cooldownMs, autoHeal } = target;
+  return { on: { name, instances, cooldownMs, autoHeal }, rules: plugin };
 }
 
-function resolveUndo(input: {
-  config: StepConfig;
-  rules: ActionRules | undefined;
-  parameters: Readonly<Record<string, string>>;
-  complain: Complain;
-}): Step["undo"] {
-  const { config, rules, parameters, complain } = input;
+function resolveUndo(config: StepConfig, rules: ActionRules | undefined, complain: Complain): Step["undo"] {
   if (config.undo === false) return undefined;
-  if (config.undo === undefined) return rules?.undo?.(parameters);
-  const { action } = config.undo;
-  const own = asText(config.undo.parameters);
+  if (config.undo === undefined) return rules?.undo?.(config.parameters);
+  const { action, parameters } = config.undo;
   const undo = actionKinds.get(action);
   if (undo === undefined) complain(["undo", "action"], notKind(action));
   else if (rules !== undefined && undo.on !== rules.on)
@@ -184,11 +177,13 @@ function resolveUndo(input: {
       `${action} cannot be carried out on what ${config.action} is carried out on`,
     );
   else {
-    const undoRules = undo.on === "call" ? rules?.parameters : undo.parameters;
-    for (const { parameter, message } of undoRules === undefined ? [] : checkParameters(undoRules, own))
+    const rulesOfUndo = undo.on === "call" ? rules?.parameters : undo.parameters;
+    for (const { parameter, message } of rulesOfUndo === undefined
+      ? []
+      : checkParameters(rulesOfUndo, parameters))
       complain(["undo", "parameters", parameter], message);
   }
-  return { kind: action, parameters: own };
+  return { kind: action, parameters };
 }
 
 /** Where a step needs a region that has been chosen. */
@@ -196,9 +191,7 @@ function regionUses(step: StepConfig): Path[] {
   const named = Object.entries(step.parameters)
     .filter(([, value]) => value === REGION_PLACEHOLDER)
     .map(([name]): Path => ["parameters", name]);
-  const asked = step.when.flatMap((condition, n): Path[] =>
-    typeof condition === "string" ? [["when", n]] : [],
-  );
+  const asked = step.when.flatMap(({ kind }, n): Path[] => (kind === "signal_above" ? [] : [["when", n]]));
   return [...named, ...asked];
 }
 
@@ -227,8 +220,4 @@ function notTarget(name: string, known: Known): string {
 
 function notKind(action: string): string {
   return `"${action}" is not a kind of action${suggest(action, [...actionKinds.keys()])}`;
-}
-
-function asText(values: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 }

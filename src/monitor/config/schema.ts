@@ -11,6 +11,7 @@ import {
   setting,
   share,
   text,
+  window,
 } from "../../common/settings/fields.ts";
 import { actionPlugins } from "../actions/index.ts";
 import { GUARDS } from "../guards/index.ts";
@@ -23,7 +24,6 @@ import { constantsSchema } from "./constants.ts";
 import { playbooksSchema } from "./playbooks.ts";
 import { sectionOf, settingsOf } from "./plugins.ts";
 import { targetSchema } from "./targets.ts";
-import { verificationSchema } from "./verification.ts";
 
 const guardSections = Object.fromEntries(
   GUARDS.filter(({ settings }) => settings !== NO_SETTINGS).map((guard) => [
@@ -195,6 +195,30 @@ const store = z
   })
   .prefault({});
 
+/** How actions are verified, and when people are called. */
+const verification = z
+  .strictObject({
+    window_seconds: setting(window().optional(), "from an action to the verdict on it", {
+      shownDefault: "the cooldown",
+    }),
+    min_samples: setting(
+      count(3, 100, "samples").default(3),
+      "with fewer samples from after an action the verdict is inconclusive",
+    ),
+    min_change: setting(
+      number({ min: 0, max: 1, unit: "a share", above: true }).default(0.25),
+      "share of the excess that must go for the verdict improved",
+    ),
+    max_ineffective: setting(
+      count(1, 40, "actions").default(3),
+      "so many actions that did not help, within the window or in a row, are escalated",
+    ),
+    // Attempts are kept for a day: a longer window would count what is no longer known.
+    ineffective_window_seconds: setting(window().default(3600), "window of verification.max_ineffective"),
+    healthy_seconds: setting(window().default(1800), "health for so long ends an escalation"),
+  })
+  .prefault({});
+
 /** The configuration file. Every key has a default, so that an empty file is a valid one. */
 export const fileSchema = z.strictObject({
   cycle_interval_seconds: setting(count(1, 3600, "seconds").default(30), "seconds from cycle to cycle", {
@@ -230,11 +254,8 @@ export const fileSchema = z.strictObject({
     })
     .prefault({}),
   guards: z.strictObject(guardSections).prefault({}),
-  verification: verificationSchema,
+  verification,
   notify,
   targets: z.array(targetSchema).min(1, "must list at least one target").optional(),
   playbooks: playbooksSchema,
 });
-
-/** The file after parsing, with defaults filled in. */
-export type FileConfig = z.output<typeof fileSchema>;
