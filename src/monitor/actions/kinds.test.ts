@@ -11,27 +11,19 @@ const rulesOfKind = (kind: string) => actionKinds.get(kind) as ActionPlugin;
 const problems = (kind: string, given: Parameters) =>
   checkParameters(rulesOfKind(kind).parameters, given).map((p) => `${p.parameter} ${p.message}`);
 
-/** A step of each kind that is right. */
-const GOOD: Record<string, Parameters> = {
-  mitigate: {},
-  "set-rate-limit": { per_second: "20", seconds: "900" },
-  "reset-rate-limit": {},
-  "isolate-region": { region: "us-east-1", seconds: "900" },
-  "release-region": { region: "us-east-1" },
-  "force-fallback": { seconds: "900" },
-  "release-fallback": {},
-  "pause-stream": { seconds: "900" },
-  "resume-stream": {},
-  retrain: {},
-  "replay-dead-letters": {},
-  "rollout-restart": {},
-  http: {},
-};
+/** A step of each kind that is right: the example of its descriptor, without what may be left out. */
+const GOOD: Readonly<Record<string, Parameters>> = Object.fromEntries(
+  actionPlugins.map(({ kind, docs, parameters }) => [
+    kind,
+    Object.fromEntries(Object.entries(docs.example).filter(([name]) => parameters[name]?.required)),
+  ]),
+);
 const kinds = actionPlugins.map(({ kind }) => kind);
 
 describe("the kinds", () => {
   it.each(kinds)("%s takes a right step, and neither a stranger nor one less", (kind) => {
     const given = GOOD[kind] as Parameters;
+    expect(problems(kind, rulesOfKind(kind).docs.example)).toEqual([]);
     expect(problems(kind, given)).toEqual([]);
     expect(problems(kind, { ...given, colour: "red" })).toEqual([
       expect.stringMatching(/^colour is not a known parameter; (it takes none|known here: )/),

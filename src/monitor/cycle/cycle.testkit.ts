@@ -200,7 +200,7 @@ export interface World {
   cycles(count: number): Promise<TickReport>;
 }
 
-/** Brakes as they are by default, but for budgets and holds that a test of something else would meet. */
+/** Guards as they are by default, but for budgets and holds that a test of something else would meet. */
 export const GUARDS: GuardSettings = {
   ...UNCONFIGURED,
   targetCap: { actions: 1000, windowMs: 300_000 },
