@@ -2,22 +2,22 @@ import { expect, it } from "vitest";
 import type { Delivery, DurableQueue } from "../../src/services/queue/types.ts";
 import { waitFor } from "../setup/ports.ts";
 
+const message = (key: string, lane = "a") => ({ lane, key, payload: Buffer.from(`payload of ${key}`) });
+const take = (queue: DurableQueue, lane: string, count: number): Promise<Delivery[]> => {
+  const taken: Delivery[] = [];
+  return waitFor(
+    () => {
+      taken.push(...queue.take(lane, count - taken.length));
+      return taken.length >= count && taken;
+    },
+    { what: `${count} deliveries`, timeoutMs: 60_000, everyMs: 20 },
+  );
+};
+const depthIs = (queue: DurableQueue, lane: string, depth: number) =>
+  waitFor(() => queue.depth(lane) === depth, { what: `a depth of ${depth}` });
+
 /** What every engine must do, with lanes `a` and `b`, a capacity of 5 a lane and a dedup window of a minute. */
 export function queueBehaviour(open: () => Promise<DurableQueue>): void {
-  const message = (key: string, lane = "a") => ({ lane, key, payload: Buffer.from(`payload of ${key}`) });
-  const take = (queue: DurableQueue, lane: string, count: number): Promise<Delivery[]> => {
-    const taken: Delivery[] = [];
-    return waitFor(
-      () => {
-        taken.push(...queue.take(lane, count - taken.length));
-        return taken.length >= count && taken;
-      },
-      { what: `${count} deliveries`, timeoutMs: 60_000, everyMs: 20 },
-    );
-  };
-  const depthIs = (queue: DurableQueue, lane: string, depth: number) =>
-    waitFor(() => queue.depth(lane) === depth, { what: `a depth of ${depth}` });
-
   it("accepts, names duplicates, keeps lanes apart, and refuses what does not fit", async () => {
     const queue = await open();
     expect(await queue.offer(message("1"))).toBe("accepted");
