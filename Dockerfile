@@ -32,4 +32,5 @@ EXPOSE 8000 8001 8002 8003 8004 8005 9105
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "deploy/healthcheck.js"]
 ENTRYPOINT ["node", "src/main.ts"]
-CMD ["monitor"]
+# Other containers reach it: it starts with a token of its own only.
+CMD ["monitor", "--web.listen-address=:9105"]

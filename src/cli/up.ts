@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { DEVELOPMENT_TOKEN } from "../common/security/tokens.ts";
 import { parseListenAddress } from "../common/settings/fields.ts";
 import { type Address, PLATFORM } from "../services/platform/platform.ts";
 import { type Command, stopped, UsageError } from "./command.ts";
@@ -37,12 +38,8 @@ const own: readonly Flag[] = [
     help: "messages a second of the simulated devices",
   },
 ];
-/** Here the monitor listens on loopback only. */
 const LISTEN = "127.0.0.1:9105";
-const flags = [
-  ...own,
-  ...configFlags.map((f) => (f.name === "web.listen-address" ? { ...f, shownDefault: LISTEN } : f)),
-];
+const flags = [...own, ...configFlags];
 
 export const upCommand: Command = {
   name: "up",
@@ -76,7 +73,7 @@ ${describeFlags(flags)}`,
       colour: terminal && env.NO_COLOR === undefined,
       print: (line) => void process.stdout.write(`${line}\n`),
     });
-    process.stdout.write(banner(up, env.ADMIN_TOKEN || "secret"));
+    process.stdout.write(banner(up, tokenInShell(env)));
     await stopped(stop);
     process.stdout.write("\nstopping…\n");
     await up.close();
@@ -122,8 +119,14 @@ function rate(flag: string, text: string): number {
   return value;
 }
 
-function banner(up: RunningUp, token: string): string {
-  const admin = `curl -X POST -H 'x-admin-token: ${token}'`;
+/** How a shell names the token, so that it stands in no terminal and no history. */
+function tokenInShell(env: Readonly<Record<string, string | undefined>>): string {
+  if (env.ADMIN_TOKEN_FILE) return '"x-admin-token: $(head -n 1 "$ADMIN_TOKEN_FILE")"';
+  return env.ADMIN_TOKEN ? '"x-admin-token: $ADMIN_TOKEN"' : `'x-admin-token: ${DEVELOPMENT_TOKEN}'`;
+}
+
+function banner(up: RunningUp, header: string): string {
+  const admin = `curl -X POST -H ${header}`;
   const started = [...up.urls].map(([name, url]) => `    ${name.padEnd(25)}${url}`).join("\n");
   const api = up.urls.get("product-api");
   const attempts =

@@ -77,13 +77,14 @@ export async function startServiceFromEnv(
   }
 }
 
-function openTokens({ tokens, production }: ServiceSettings, logger: Logger): TokenSet {
+function openTokens({ tokens, production, exposed }: ServiceSettings, logger: Logger): TokenSet {
   const file = tokens.kind === "file" ? tokens.file : undefined;
   try {
     return createTokenSet({
       value: tokens.kind === "given" ? tokens.token : undefined,
       file,
       production,
+      exposed,
       onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
       onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
     });

@@ -32,7 +32,7 @@ test("the commands of compose start, become healthy, find each other and stop in
   });
   await image.becomesHealthy(healthcheck("product-api", apiPort), api);
   const monitor = image.start(
-    [...commandOf("predictive-monitor"), `--web.listen-address=127.0.0.1:${monitorPort}`],
+    commandOf("predictive-monitor").map((word) => word.replace(/:9105$/, `:${monitorPort}`)),
     {
       ...environmentOf("predictive-monitor", image),
       HELIUS_DATA_DIR: join(image.folder, "monitor-data"),

@@ -200,7 +200,7 @@ test("every variable that compose sets is read, and the token is the same on bot
 test("Alertmanager holds the token that it presents to the monitor, and no admin token", () => {
   const { alertmanager, "predictive-monitor": monitor } = compose.services;
   expect(alertmanager?.secrets).toEqual(["web_token"]);
-  expect(monitor?.command).toContain("--web.token-file=/run/secrets/web_token");
+  expect(monitor?.environment?.WEB_TOKEN_FILE).toBe("/run/secrets/web_token");
   const config = readRepository("alertmanager/alertmanager.yml");
   expect(config).toContain("credentials_file: /run/secrets/web_token");
   expect(config).not.toContain("admin_token");
@@ -251,7 +251,7 @@ test("the image installs locked production dependencies and runs no install scri
 test("the image runs as an ordinary user, in exec form, with a health check and fixed labels", () => {
   expect(only(image, "USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
   expect(execForm(only(image, "ENTRYPOINT"))).toEqual(["node", "src/main.ts"]);
-  expect(execForm(only(image, "CMD"))).toEqual(["monitor"]);
+  expect(execForm(only(image, "CMD"))).toEqual(["monitor", "--web.listen-address=:9105"]);
   expect(only(image, "HEALTHCHECK")).toMatch(/--interval=\d+s .*CMD \["node", /);
   expect(only(image, "LABEL")).toContain("org.opencontainers.image.licenses");
   expect(only(image, "WORKDIR")).toBe("/app");

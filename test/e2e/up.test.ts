@@ -39,7 +39,10 @@ describe("helius up", () => {
   test("starts everything, one curl's ramp is healed, and Ctrl-C leaves nothing behind", async () => {
     const { process, apiUrl, monitorUrl } = await up();
     expect(process.stdout()).toContain(`watch      ${monitorUrl}/`);
-    expect(process.stdout()).toContain(`${apiUrl}/admin/fault?mode=latency`);
+    expect(process.stdout()).toContain(
+      `-H "x-admin-token: $ADMIN_TOKEN" '${apiUrl}/admin/fault?mode=latency`,
+    );
+    expect(process.stdout() + process.stderr()).not.toContain(TOKEN);
     expect((await fetch(`${monitorUrl}/`)).headers.get("content-type")).toContain("text/html");
     const calm = () =>
       process

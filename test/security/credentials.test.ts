@@ -122,7 +122,7 @@ describe("in production the development token is refused", () => {
     [
       "a service with it in its file, as the second",
       ["service", "telemetry-gateway"],
-      () => ({ ADMIN_TOKEN_FILE: replace("t", "own\nsecret\n") }),
+      () => ({ ADMIN_TOKEN_FILE: replace("t", "one-of-its-own-for-it\nsecret\n") }),
       /ADMIN_TOKEN_FILE: .*the development token is refused in production/,
     ],
     ["the monitor without a token", ["monitor"], () => ({}), /admin\.token is the development default/],

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { addressKey, isLoopback } from "./addresses.ts";
 import { createGate, type RefusalEvent } from "./gate.ts";
-import { addressKey, isLoopback, Lockout } from "./lockout.ts";
+import { Lockout } from "./lockout.ts";
 import { createTokenSet } from "./tokens.ts";
 
 function gate() {

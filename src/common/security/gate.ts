@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { addressKey, Lockout, type LockoutRules } from "./lockout.ts";
+import { addressKey } from "./addresses.ts";
+import { Lockout, type LockoutRules } from "./lockout.ts";
 import type { TokenSet } from "./tokens.ts";
 
 /** What became of a caller who presented a token, or none. */

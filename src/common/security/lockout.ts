@@ -1,5 +1,3 @@
-import ipaddr from "ipaddr.js";
-
 /** How patient a lockout is; every time in milliseconds. */
 export interface LockoutRules {
   /** Failures of one key, without `pauseMs` of peace between any two, that lock it out. */
@@ -101,18 +99,4 @@ export class Lockout {
 
 function fresh(nowMs: number): Entry {
   return { failures: 0, lastFailureMs: nowMs, lockouts: 0, lockedUntilMs: nowMs };
-}
-
-/** One name for what one attacker can easily vary: an IPv6 address counts as its /64 network, a mapped one as IPv4. */
-export function addressKey(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.process(address);
-  if (parsed instanceof ipaddr.IPv4) return parsed.toString();
-  const network = parsed.parts.slice(0, 4).map((part) => part.toString(16));
-  return `${network.join(":")}::/64`;
-}
-
-/** Whether it is of this machine's loopback. */
-export function isLoopback(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === "loopback";
 }

@@ -65,10 +65,19 @@ describe("createTokenSet with a value", () => {
     expect(() => createTokenSet({ value })).toThrow(message);
   });
 
-  test("the development token is refused in production only", () => {
+  test("the development token is refused in production, and where other machines can call; a short one in production", () => {
     expect(createTokenSet({ value: "secret" }).accepts("secret")).toBe(true);
+    for (const value of ["secret", "Admin", "changeme"])
+      expect(() => createTokenSet({ value, exposed: true })).toThrow("everybody knows");
+    expect(createTokenSet({ value: "own", exposed: true }).accepts("own")).toBe(true);
+    expect(() => createTokenSet({ value: "fifteen letters", production: true })).toThrow(
+      /^a token of 15 characters is refused in production: expected at least 16/,
+    );
+    expect(createTokenSet({ value: "sixteen letters!", production: true }).all()).toHaveLength(1);
     expect(() => createTokenSet({ value: "secret", production: true })).toThrow("development token");
-    expect(() => createTokenSet({ value: ["own", "secret"], production: true })).toThrow("development token");
+    expect(() => createTokenSet({ value: ["one-of-its-own-for-it", "secret"], production: true })).toThrow(
+      "development token",
+    );
   });
 });
 

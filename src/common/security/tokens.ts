@@ -4,6 +4,21 @@ import { readFileSync, statSync } from "node:fs";
 /** The token that services and monitor share on a development machine. Refused in production. */
 export const DEVELOPMENT_TOKEN = "secret";
 
+/** What anybody would try first. */
+const KNOWN = [
+  DEVELOPMENT_TOKEN,
+  "admin",
+  "changeme",
+  "default",
+  "development",
+  "helius",
+  "password",
+  "test",
+  "token",
+];
+/** A guess takes a call: what is shorter may be found. */
+const LEAST_CHARS = 16;
+
 /** At most so many tokens are valid at once: the present one and the next, for rotation. */
 const MAX_TOKENS = 2;
 
@@ -28,8 +43,10 @@ export interface TokenSetOptions {
   readonly value?: string | readonly string[] | undefined;
   /** One or two tokens, one a line; read again when it changes. */
   readonly file?: string | undefined;
-  /** True: the development token is refused, wherever it comes from. */
-  readonly production?: boolean;
+  /** True: the development token, others that everybody knows, and short ones are refused, wherever they come from. */
+  readonly production?: boolean | undefined;
+  /** True: other machines can call, so that a token that everybody knows is refused. */
+  readonly exposed?: boolean | undefined;
   /** Told once for each change that makes the file unusable; the last good tokens stay in force. */
   readonly onProblem?: (reason: string) => void;
   /** Told, at the start and at each change, of a file that more people can read than should. */
@@ -46,13 +63,27 @@ export class TokenError extends Error {
  * later keeps the last good tokens.
  */
 export function createTokenSet(options: TokenSetOptions): TokenSet {
-  const production = options.production === true;
   if (options.file === undefined) {
     const given = typeof options.value === "string" ? [options.value] : (options.value ?? []);
-    const known = checked(given, production);
+    const known = checked(given, options);
     return tokenSet({ known: () => known, problem: () => undefined });
   }
-  return fileTokens({ ...options, file: options.file, production });
+  return fileTokens({ ...options, file: options.file });
+}
+
+/** Where tokens are to be used: how good they must be. */
+type Use = Pick<TokenSetOptions, "production" | "exposed">;
+
+/** Why a token is not good enough for its use, without any part of it; undefined: it is. */
+export function weakness(token: string, { production, exposed }: Use): string | undefined {
+  const known = KNOWN.includes(token.toLowerCase());
+  if (known && production === true)
+    return "the development token is refused in production: expected a secret of your own";
+  if (known && exposed === true)
+    return "a token that everybody knows is refused where other machines can call: expected a secret of your own";
+  return production === true && token.length < LEAST_CHARS
+    ? `a token of ${token.length} characters is refused in production: expected at least ${LEAST_CHARS}, e.g. from "openssl rand -hex 32"`
+    : undefined;
 }
 
 interface Known {
@@ -69,11 +100,11 @@ function tokenSet(source: { known: () => Known; problem: () => string | undefine
   };
 }
 
-function fileTokens(options: TokenSetOptions & { file: string; production: boolean }): TokenSet {
-  const { file, production, onProblem, onWarning } = options;
+function fileTokens(options: TokenSetOptions & { file: string }): TokenSet {
+  const { file, onProblem, onWarning } = options;
   // The stamp first: a change between the two readings is then seen at the next call.
   let stamp = stampOf(file);
-  let known = readTokens(file, production);
+  let known = readTokens(file, options);
   let problem: string | undefined;
   warn(file, onWarning);
   const refresh = () => {
@@ -81,7 +112,7 @@ function fileTokens(options: TokenSetOptions & { file: string; production: boole
     if (present === stamp) return;
     stamp = present;
     try {
-      known = readTokens(file, production);
+      known = readTokens(file, options);
       problem = undefined;
       warn(file, onWarning);
     } catch (error) {
@@ -101,7 +132,7 @@ function fileTokens(options: TokenSetOptions & { file: string; production: boole
   });
 }
 
-function readTokens(file: string, production: boolean): Known {
+function readTokens(file: string, use: Use): Known {
   let text: string;
   try {
     const stat = statSync(file);
@@ -117,20 +148,22 @@ function readTokens(file: string, production: boolean): Known {
   try {
     return checked(
       lines.filter((line) => line !== ""),
-      production,
+      use,
     );
   } catch (error) {
     throw new TokenError(`${file}: ${(error as Error).message}`);
   }
 }
 
-function checked(tokens: readonly string[], production: boolean): Known {
+function checked(tokens: readonly string[], use: Use): Known {
   if (tokens.length === 0 || tokens.length > MAX_TOKENS || tokens.includes(""))
     throw new TokenError("expected one or two tokens that are not empty");
   if (!tokens.every((token) => FORM.test(token)))
     throw new TokenError("expected tokens of 1 to 1024 printable ASCII characters");
-  if (production && tokens.includes(DEVELOPMENT_TOKEN))
-    throw new TokenError("the development token is refused in production: expected a secret of your own");
+  for (const token of tokens) {
+    const weak = weakness(token, use);
+    if (weak !== undefined) throw new TokenError(weak);
+  }
   return { tokens, hashes: tokens.map(hashOf) };
 }
 

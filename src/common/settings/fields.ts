@@ -9,6 +9,8 @@ export interface SettingMeta {
   readonly env?: string;
   /** It has a flag, and perhaps a variable, beside its key in the file. */
   readonly flag?: true;
+  /** It is known to nobody else: given as a flag, the list of processes shows it. */
+  readonly secret?: true;
   /** It is the kind of a plug-in. */
   readonly kind?: true;
 }
@@ -25,7 +27,7 @@ export function ofKind<T extends z.ZodType>(schema: T): T {
 export function setting<T extends z.ZodType>(
   schema: T,
   help: string,
-  more: { readonly env?: string | undefined; readonly shownDefault?: string } = {},
+  more: Pick<SettingMeta, "env" | "shownDefault" | "secret"> = {},
 ): T {
   return schema.meta({ description: help, flag: true, ...more }) as T;
 }

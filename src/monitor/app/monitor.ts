@@ -9,7 +9,8 @@ import {
   registerDroppedLines,
   registerTokenFile,
 } from "../../common/telemetry/registry.ts";
-import { type ConfigInput, loadConfig } from "../config/load.ts";
+import { bindings, flagOf } from "../config/bindings.ts";
+import { type ConfigInput, isExposed, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createLoop, type Loop } from "../cycle/tick.ts";
 import type { Reporter } from "../cycle/types.ts";
@@ -88,6 +89,11 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       ...(options.quiet === true ? { stream: { write: () => {} } } : {}),
     });
     undo.push(() => log.close());
+    for (const { path } of bindings.filter((b) => b.secret && input.flags[b.path] !== undefined))
+      log.logger.warn(
+        { flag: `--${flagOf(path)}` },
+        "secret given as a flag: everybody on this machine can read it in the list of processes",
+      );
     const parts = openParts({ current, log, undo, options });
     await parts.loop.start();
     const reload = reloader({ load, parts, current });
@@ -184,7 +190,9 @@ function openParts(input: {
   });
   reloadOk.set(1);
   const common = { env: options.input.env, logger: log.logger };
-  const tokens = adminTokens({ ...common, admin: config.admin });
+  const exposed = isExposed(config.web);
+  const ownWebToken = config.web.token !== undefined || config.web.tokenFile !== undefined;
+  const tokens = adminTokens({ ...common, admin: config.admin, exposed: exposed && !ownWebToken });
   registerTokenFile(registry, tokens);
   const meters = registerMetrics(registry, pluginMetrics);
   const store = openStore(config, clock, meters);
@@ -236,7 +244,7 @@ function openParts(input: {
     tokens,
     actions,
     notifier,
-    webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens }),
+    webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens, exposed }),
     sources,
     setCycle: () => {},
   };

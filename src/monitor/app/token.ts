@@ -14,11 +14,14 @@ import { ConfigError } from "../config/errors.ts";
  */
 export function adminTokens(options: {
   readonly admin: { readonly token: string; readonly tokenFile?: string | undefined };
+  /** Whether other machines can call with it. */
+  readonly exposed?: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
 }): TokenSet {
   const { admin, env, logger } = options;
   return tokensOf("admin", admin, {
+    exposed: options.exposed,
     production: env.NODE_ENV === "production",
     onProblem: (reason) => logger.error({ reason }, "admin token file is bad, keeping the last tokens"),
     onWarning: (reason) => logger.warn({ reason }, "admin token file is open to others"),
@@ -33,12 +36,15 @@ export function adminTokens(options: {
 export function webTokens(options: {
   readonly web: { readonly token?: string | undefined; readonly tokenFile?: string | undefined };
   readonly adminTokens: TokenSet;
+  /** Whether other machines can call. */
+  readonly exposed?: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logger: Logger;
 }): TokenSet {
   const { web, env, logger } = options;
   if (web.token === undefined && web.tokenFile === undefined) return options.adminTokens;
   return tokensOf("web", web, {
+    exposed: options.exposed,
     production: env.NODE_ENV === "production",
     onProblem: (reason) => logger.error({ reason }, "web token file is bad, keeping the last tokens"),
     onWarning: (reason) => logger.warn({ reason }, "web token file is open to others"),

@@ -13,6 +13,8 @@ export interface Binding {
   readonly env: string | undefined;
   /** For `--help`. */
   readonly help: string;
+  /** Known to nobody else. */
+  readonly secret: boolean;
   /** Shown in `--help`. */
   readonly shownDefault: string;
   readonly schema: z.core.$ZodType;
@@ -22,7 +24,7 @@ export interface Binding {
 export const bindings: readonly Binding[] = bindingsOf(fileSchema, []);
 
 function bindingsOf(schema: z.core.$ZodType, path: readonly string[]): Binding[] {
-  const { flag, env, description, shownDefault } = metaOf(schema);
+  const { flag, env, description, shownDefault, secret = false } = metaOf(schema);
   const { def } = inner(schema)._zod;
   if (flag === true) {
     const value = defaultOf(schema);
@@ -36,6 +38,7 @@ function bindingsOf(schema: z.core.$ZodType, path: readonly string[]): Binding[]
               ? def.type
               : "string",
         env,
+        secret,
         help: description ?? "",
         shownDefault: shownDefault ?? (value === undefined ? "" : String(value)),
         schema,

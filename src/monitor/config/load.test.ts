@@ -50,7 +50,7 @@ describe("defaults", () => {
       autoHeal: true,
       dataDir: "./data",
       admin: { token: "secret" },
-      web: { host: "0.0.0.0", port: 9105, enableLifecycle: false },
+      web: { host: "127.0.0.1", port: 9105, enableLifecycle: false },
       log: { level: "info", format: "json" },
       sources: {
         order: ["prometheus", "scrape"],
@@ -115,11 +115,13 @@ describe("precedence", () => {
       "admin.token": ["f", "e", "g", (c) => c.admin.token],
       "admin.token_file": ["/f", "/e", "/g", (c) => c.admin.tokenFile],
       "web.port": [1001, 1002, 1003, (c) => c.web.port],
-      "web.listen_address": ["h:1", undefined, "[::1]:3", (c) => [c.web.host, c.web.port]],
+      "web.listen_address": ["127.0.0.9:1", undefined, "[::1]:3", (c) => [c.web.host, c.web.port]],
       "web.external_url": ["http://f", undefined, "http://g/x/", (c) => c.web.externalUrl],
       "web.enable_lifecycle": [true, undefined, false, (c) => c.web.enableLifecycle],
-      "web.token": ["f", undefined, "g", (c) => c.web.token],
-      "web.token_file": ["/f", undefined, "/g", (c) => c.web.tokenFile],
+      "web.allowed_hosts": [["f.example"], undefined, "*.g.example", (c) => c.web.allowedHosts],
+      "web.trusted_network": [false, true, false, (c) => c.web.trustedNetwork],
+      "web.token": ["f", "e", "g", (c) => c.web.token],
+      "web.token_file": ["/f", "/e", "/g", (c) => c.web.tokenFile],
       "log.level": ["debug", undefined, "error", (c) => c.log.level],
       "log.format": ["pretty", undefined, "json", (c) => c.log.format],
       "log.file": ["/f", "/e", "/g", (c) => c.log.file],
@@ -208,9 +210,10 @@ describe("precedence", () => {
       "signals.backlog.limit": [2001, 2002, 2003, SIGNALS("backlog", "limit")],
     };
   const SEEN: Record<string, unknown> = {
-    "h:1": ["h", 1],
+    "127.0.0.9:1": ["127.0.0.9", 1],
     "[::1]:3": ["::1", 3],
     "http://g/x/": "http://g/x",
+    "*.g.example": ["*.g.example"],
     "scrape, prometheus": ["scrape", "prometheus"],
   };
   const asSeen = (value: unknown) => SEEN[String(value)] ?? value;
@@ -331,9 +334,52 @@ describe("the development token", () => {
       );
   });
 
-  it("gives way to a token or a file of one", () => {
-    expect(load({ env: { ...production, ADMIN_TOKEN: "s3" } }).admin.token).toBe("s3");
+  it("gives way to a long token or a file of one", () => {
+    const ADMIN_TOKEN = "a-token-of-its-own";
+    expect(load({ env: { ...production, ADMIN_TOKEN } }).admin.token).toBe(ADMIN_TOKEN);
+    expect(problems({ env: { ...production, ADMIN_TOKEN: "s3" } })[0]).toMatch(
+      /admin\.token cannot be used: a token of 2 characters is refused in production: expected at least 16/,
+    );
     expect(load({ env: { ...production, ADMIN_TOKEN_FILE: "/run/t" } }).admin.tokenFile).toBe("/run/t");
+  });
+});
+
+describe("who can call", () => {
+  const open = { "web.listen_address": ":9105" };
+  it("is this machine, unless it is said otherwise", () => {
+    expect(load({}).web).toMatchObject({ host: "127.0.0.1", port: 9105 });
+    expect(load({ env: { PREDICT_METRICS_PORT: "9000" } }).web).toMatchObject({
+      host: "127.0.0.1",
+      port: 9000,
+    });
+  });
+
+  it("is nobody else with a token that everybody knows", () => {
+    for (const env of [
+      {},
+      { ADMIN_TOKEN: "" },
+      { ADMIN_TOKEN: "Secret" },
+      { ADMIN_TOKEN: "own", WEB_TOKEN: "changeme" },
+    ] as Record<string, string>[])
+      expect(problems({ env, flags: open })).toEqual([
+        expect.stringMatching(
+          /^--web\.listen-address: web\.listen_address lets other machines call with a token that everybody knows: set (ADMIN|WEB)_TOKEN or (ADMIN|WEB)_TOKEN_FILE, or listen on 127\.0\.0\.1:9105, or say web\.trusted_network/,
+        ),
+      ]);
+    expect(load({ env: { ADMIN_TOKEN: "own" }, flags: open }).web.host).toBe("0.0.0.0");
+    expect(load({ env: { WEB_TOKEN: "own" }, flags: open }).web.host).toBe("0.0.0.0");
+    expect(load({ env: { ADMIN_TOKEN_FILE: "/run/t" }, flags: open }).web.host).toBe("0.0.0.0");
+    expect(load({ env: { TRUSTED_NETWORK: "1" }, flags: open }).web.host).toBe("0.0.0.0");
+    for (const address of ["127.0.0.1:1", "[::1]:1", "localhost:1"])
+      expect(load({ flags: { "web.listen_address": address } }).web.port).toBe(1);
+  });
+
+  it("calls it by names that are names", () => {
+    expect(
+      load({ flags: { "web.allowed_hosts": "monitor.example.com,*.corp.example" } }).web.allowedHosts,
+    ).toEqual(["monitor.example.com", "*.corp.example"]);
+    for (const wrong of ["*", "http://a.b", "a b", ""])
+      expect(problems({ flags: { "web.allowed_hosts": wrong } })[0]).toContain("must be the name of a host");
   });
 });
 

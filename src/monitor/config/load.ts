@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
-import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
+import { isLoopback } from "../../common/security/addresses.ts";
+import { DEVELOPMENT_TOKEN, weakness } from "../../common/security/tokens.ts";
 import { parseListenAddress } from "../../common/settings/fields.ts";
 import { toInternal } from "../../common/settings/internal.ts";
 import { keysAt } from "../../common/settings/walk.ts";
@@ -143,14 +144,40 @@ function checkTogether(given: Given, data: Record<string, unknown>, complain: Co
     );
 }
 
-function checkProduction({ admin, web }: Given, complain: Complain): void {
-  if (admin.tokenFile === undefined && admin.token === DEVELOPMENT_TOKEN)
-    complain(
-      ["admin", "token"],
-      "is the development default; in production set ADMIN_TOKEN or ADMIN_TOKEN_FILE",
-    );
-  if (web.tokenFile === undefined && web.token === DEVELOPMENT_TOKEN)
-    complain(["web", "token"], "is the development default; in production set another, or web.token_file");
+/** Tokens that are not in files, which are read when the monitor starts. */
+function checkTokens(
+  { admin, web }: Given,
+  at: { host: string; production: boolean },
+  complain: Complain,
+): void {
+  const { host, production } = at;
+  const own = web.token ?? web.tokenFile;
+  const exposed = isExposed({ ...web, host });
+  for (const [section, { token, tokenFile }] of [
+    ["admin", admin],
+    ["web", web],
+  ] as const) {
+    if (tokenFile !== undefined || token === undefined) continue;
+    const mend = section === "admin" ? "ADMIN_TOKEN or ADMIN_TOKEN_FILE" : "WEB_TOKEN or WEB_TOKEN_FILE";
+    const wrong = weakness(token, { production });
+    if (production && token === DEVELOPMENT_TOKEN)
+      complain([section, "token"], `is the development default; in production set ${mend}`);
+    else if (wrong !== undefined) complain([section, "token"], `cannot be used: ${wrong}; set ${mend}`);
+    else if (
+      exposed &&
+      (section === "web" || own === undefined) &&
+      weakness(token, { exposed }) !== undefined
+    )
+      complain(
+        ["web", "listen_address"],
+        `lets other machines call with a token that everybody knows: set ${mend}, or listen on 127.0.0.1:${web.port}, or say web.trusted_network: true where nobody else gets there`,
+      );
+  }
+}
+
+/** Whether other machines can call, and are not said to be trusted. */
+export function isExposed(web: { readonly host: string; readonly trustedNetwork: boolean }): boolean {
+  return !isLoopback(web.host) && !web.trustedNetwork;
 }
 
 function resolve(from: {
@@ -169,7 +196,9 @@ function resolve(from: {
   const named = targets.map(({ name }) => name);
   checkActions(actions, { targets: named, adminTokenFile: admin.tokenFile }, complain);
   checkTogether(given, from.data, complain);
-  if (input.env.NODE_ENV === "production") checkProduction(given, complain);
+  const { listenAddress, ...ofWeb } = web;
+  const listen = { host: "127.0.0.1", ...(listenAddress && parseListenAddress(listenAddress)) };
+  checkTokens(given, { host: listen.host, production: input.env.NODE_ENV === "production" }, complain);
   const playbooks = playbooksInForce({
     given: given.playbooks,
     known: { targets, actions, cooldownMs: rest.predict.cooldownMs },
@@ -177,7 +206,6 @@ function resolve(from: {
     complain,
   });
   if (problems.length > 0) throw new ConfigError(problems);
-  const { listenAddress, ...ofWeb } = web;
   return {
     ...rest,
     ...playbooks,
@@ -185,7 +213,7 @@ function resolve(from: {
     admin,
     actions,
     targets,
-    web: { ...ofWeb, host: "0.0.0.0", ...(listenAddress && parseListenAddress(listenAddress)) },
+    web: { ...ofWeb, ...listen },
     sources: resolveSources(sources, rest.cycleIntervalMs),
     guards: guards as GuardSettings,
   };

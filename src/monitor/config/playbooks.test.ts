@@ -342,5 +342,5 @@ playbooks:
 it("web.token must not be the development default in production", () => {
   const env = { NODE_ENV: "production", ADMIN_TOKEN: "a token of its own" };
   expect(() => load("web: { token: secret }", env)).toThrow(/1:8: web\.token is the development default/);
-  expect(load("web: { token: another }", env).web.token).toBe("another");
+  expect(load("web: { token: another than that one }", env).web.token).toBe("another than that one");
 });

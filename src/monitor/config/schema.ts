@@ -37,7 +37,7 @@ const admin = z
     token: setting(
       text("the admin token").default(DEVELOPMENT_TOKEN),
       "admin token of the services (in production: set it)",
-      { env: "ADMIN_TOKEN" },
+      { env: "ADMIN_TOKEN", secret: true },
     ),
     token_file: setting(
       text("a file that holds the admin token").optional(),
@@ -47,24 +47,44 @@ const admin = z
   })
   .prefault({});
 
+const HOST_NAME = "must be the name of a host, or *.NAME for all below it";
+
 const web = z
   .strictObject({
     port: setting(count(0, 65_535, "a TCP port").default(9105), "the monitor's HTTP port", {
       env: "PREDICT_METRICS_PORT",
     }),
     listen_address: setting(listenAddress().optional(), "address to listen on; overrides the port", {
-      shownDefault: "0.0.0.0:9105",
+      shownDefault: "127.0.0.1:9105",
     }),
+    allowed_hosts: setting(
+      z
+        .array(
+          z
+            .string({ error: HOST_NAME })
+            .regex(/^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i, { error: HOST_NAME }),
+          { error: "must be a list of names" },
+        )
+        .default([]),
+      "further names under which the monitor is called; *.NAME: all below it",
+      { shownDefault: "" },
+    ),
+    trusted_network: setting(
+      flag().default(false),
+      "who reaches the listen address is trusted: the development token is accepted from other machines (never in production)",
+      { env: "TRUSTED_NETWORK" },
+    ),
     external_url: setting(baseUrl().optional(), "URL under which people reach the monitor"),
     enable_lifecycle: setting(flag().default(false), "allow reloading by POST /-/reload"),
     token: setting(
       text("the token of those who tell the monitor").optional(),
-      "token of who tells the monitor something, e.g. Alertmanager",
-      { shownDefault: "the admin token" },
+      "token of who tells the monitor something, e.g. Alertmanager; without one the admin token",
+      { env: "WEB_TOKEN", secret: true },
     ),
     token_file: setting(
       text("a file that holds it").optional(),
       "file that holds web.token, one token a line, at most two",
+      { env: "WEB_TOKEN_FILE" },
     ),
   })
   .prefault({});

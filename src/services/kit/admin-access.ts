@@ -1,8 +1,8 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { isLoopback } from "../../common/security/addresses.ts";
 import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
-import { isLoopback } from "../../common/security/lockout.ts";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { type CallNames, describeCall } from "./call-names.ts";
 import type { ServiceClock } from "./clock.ts";

@@ -1,4 +1,5 @@
-import { DEVELOPMENT_TOKEN } from "../../common/security/tokens.ts";
+import { isLoopback } from "../../common/security/addresses.ts";
+import { DEVELOPMENT_TOKEN, weakness } from "../../common/security/tokens.ts";
 import {
   LOG_FILE_MAX_BYTES,
   LOG_FORMATS,
@@ -24,8 +25,10 @@ export interface ServiceSettings {
   readonly port: number;
   readonly tokens: TokenSetting;
   readonly adminReach: AdminReach;
-  /** Refuses the development token. */
+  /** Refuses the development token, and short ones. */
   readonly production: boolean;
+  /** Other machines can call the admin plane, and are not said to be trusted. */
+  readonly exposed: boolean;
   readonly dataDir: string;
   readonly logFile: string | undefined;
   /** Bytes of the log file before it is put aside; 0: never. */
@@ -51,12 +54,16 @@ export function readServiceSettings(input: {
   const listen = flag === undefined ? undefined : listenAddress("--web.listen-address", flag);
   const host = listen?.host ?? "0.0.0.0";
   const port = listen?.port ?? portOf("PORT", env.PORT || String(defaultPort));
+  const reach = adminReach(env.ADMIN_LISTEN_ADDRESS || undefined, { host, port });
+  const open = reach.kind === "public" ? host : reach.kind === "own" ? reach.host : "localhost";
+  const exposed = !isLoopback(open) && !switchOf("TRUSTED_NETWORK", env.TRUSTED_NETWORK, false);
   return {
     host,
     port,
-    adminReach: adminReach(env.ADMIN_LISTEN_ADDRESS || undefined, { host, port }),
+    adminReach: reach,
     production,
-    tokens: tokenSetting(env, production),
+    exposed,
+    tokens: tokenSetting(env, { production, exposed }),
     dataDir: env.HELIUS_DATA_DIR || "./data",
     logFile: env.LOG_FILE || undefined,
     logFileMaxBytes: bytesOf("LOG_FILE_MAX_BYTES", env.LOG_FILE_MAX_BYTES || String(LOG_FILE_MAX_BYTES)),
@@ -84,7 +91,6 @@ function listenAddress(origin: string, text: string): Address {
 }
 
 const ANY_HOST = ["0.0.0.0", "::"];
-const LOCAL_HOST = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/;
 
 /**
  * With another port than the public one: a listener of its own. A host alone, or with the public port: whom that host
@@ -95,7 +101,7 @@ function adminReach(text: string | undefined, open: Address): AdminReach {
   const alone = /^(?:[^:[\]\s]+|\[[0-9a-fA-F:.]+\])$/.test(text) && !/^\d+$/.test(text);
   const wanted = listenAddress("ADMIN_LISTEN_ADDRESS", alone ? `${text}:${open.port}` : text);
   if (!alone && (wanted.port !== open.port || wanted.port === 0)) return { kind: "own", ...wanted };
-  if (LOCAL_HOST.test(wanted.host)) return { kind: "local" };
+  if (isLoopback(wanted.host)) return { kind: "local" };
   if (wanted.host === open.host || ANY_HOST.includes(wanted.host)) return { kind: "public" };
   throw new ServiceConfigError(
     `ADMIN_LISTEN_ADDRESS is ${JSON.stringify(text)}, on the public port ${open.port}: expected the host ${open.host}, 0.0.0.0 or 127.0.0.1, or HOST:PORT with another port`,
@@ -118,19 +124,25 @@ function bytesOf(origin: string, text: string): number {
   );
 }
 
-function tokenSetting(env: Env, production: boolean): TokenSetting {
+function tokenSetting(env: Env, use: { production: boolean; exposed: boolean }): TokenSetting {
   const file = env.ADMIN_TOKEN_FILE || undefined;
   const token = env.ADMIN_TOKEN || undefined;
   if (file !== undefined && token !== undefined) {
     throw new ServiceConfigError("ADMIN_TOKEN and ADMIN_TOKEN_FILE are both set: expected one of them");
   }
   if (file !== undefined) return { kind: "file", file };
-  if (production && (token === undefined || token === DEVELOPMENT_TOKEN)) {
+  if (use.production && (token === undefined || token === DEVELOPMENT_TOKEN)) {
     throw new ServiceConfigError(
       "ADMIN_TOKEN is not set or is the development default while NODE_ENV=production: expected a secret of your own, in ADMIN_TOKEN or in the file ADMIN_TOKEN_FILE names",
     );
   }
-  return { kind: "given", token: token ?? DEVELOPMENT_TOKEN };
+  const given = token ?? DEVELOPMENT_TOKEN;
+  const weak = weakness(given, use);
+  if (weak !== undefined)
+    throw new ServiceConfigError(
+      `ADMIN_TOKEN: ${weak}, in ADMIN_TOKEN or in the file ADMIN_TOKEN_FILE names${use.production ? "" : "; or TRUSTED_NETWORK=1 where nobody else gets there"}`,
+    );
+  return { kind: "given", token: given };
 }
 
 function switchOf(name: string, text: string | undefined, fallback: boolean): boolean {

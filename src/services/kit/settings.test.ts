@@ -11,6 +11,7 @@ describe("readServiceSettings", () => {
       port: 8000,
       adminReach: { kind: "local" },
       production: false,
+      exposed: false,
       tokens: { kind: "given", token: "secret" },
       dataDir: "./data",
       logFile: undefined,
@@ -31,13 +32,25 @@ describe("readServiceSettings", () => {
   });
 
   test("production switches fault injection off and wants a token of its own", () => {
-    expect(read({ NODE_ENV: "production", ADMIN_TOKEN: "t0p" }).faultInjection).toBe(false);
-    expect(read({ NODE_ENV: "production", ADMIN_TOKEN: "t0p", FAULT_INJECTION: "1" }).faultInjection).toBe(
-      true,
-    );
+    const production = { NODE_ENV: "production", ADMIN_TOKEN: "a-token-of-its-own" };
+    expect(read(production).faultInjection).toBe(false);
+    expect(read({ ...production, FAULT_INJECTION: "1" }).faultInjection).toBe(true);
     expect(read({ FAULT_INJECTION: "0" }).faultInjection).toBe(false);
     expect(() => read({ NODE_ENV: "production" })).toThrow("ADMIN_TOKEN is not set");
     expect(() => read({ NODE_ENV: "production", ADMIN_TOKEN: "secret" })).toThrow("development default");
+    expect(() => read({ ...production, ADMIN_TOKEN: "t0p" })).toThrow("a token of 3 characters is refused");
+  });
+
+  test("where other machines reach the admin plane, a token that everybody knows needs a word that they may", () => {
+    const open = { ADMIN_LISTEN_ADDRESS: "0.0.0.0" };
+    expect(() => read(open)).toThrow(/ADMIN_TOKEN: a token that everybody knows .*TRUSTED_NETWORK=1/);
+    expect(() => read({ ADMIN_LISTEN_ADDRESS: ":9000", ADMIN_TOKEN: "changeme" })).toThrow("everybody knows");
+    expect(read({ ...open, ADMIN_TOKEN: "own" })).toMatchObject({ exposed: true });
+    expect(read({ ...open, TRUSTED_NETWORK: "1" })).toMatchObject({ exposed: false });
+    expect(read({ ADMIN_LISTEN_ADDRESS: "127.0.0.1:9000" })).toMatchObject({ exposed: false });
+    expect(() => read({ ...open, TRUSTED_NETWORK: "1", NODE_ENV: "production" })).toThrow(
+      "development default",
+    );
   });
 
   test.each([
@@ -60,7 +73,7 @@ describe("readServiceSettings", () => {
 describe("where the admin plane is reached", () => {
   const reach = (address: string, listen?: string) =>
     readServiceSettings({
-      env: { ADMIN_LISTEN_ADDRESS: address },
+      env: { ADMIN_LISTEN_ADDRESS: address, ADMIN_TOKEN: "own" },
       flags: listen === undefined ? {} : { "web.listen-address": listen },
       defaultPort: 8000,
     }).adminReach;
