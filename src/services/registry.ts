@@ -59,6 +59,7 @@ export async function startServiceFromEnv(
       port: settings.port,
       adminTokens: openTokens(settings, log.logger),
       adminReach: settings.adminReach,
+      adminHosts: settings.adminHosts,
       logger: log.logger,
       registry,
       dataDir: settings.dataDir,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { Counter, Gauge, type Registry } from "prom-client";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { readBuildInfo } from "../../common/telemetry/build-info.ts";
@@ -308,6 +309,21 @@ function configFields(config: Config): Record<string, string | number> {
   };
 }
 
+/** Names that the monitor is called by beside addresses: of this machine, of its settings. The same list until a reload. */
+function hostsOf(get: () => Config): () => readonly string[] {
+  const listed = ({ web }: Config) => [
+    hostname(),
+    web.host,
+    ...(web.externalUrl === undefined ? [] : [new URL(web.externalUrl).hostname]),
+    ...web.allowedHosts,
+  ];
+  let known = { web: get().web, hosts: listed(get()) };
+  return () => {
+    if (get().web !== known.web) known = { web: get().web, hosts: listed(get()) };
+    return known.hosts;
+  };
+}
+
 function serve(input: {
   parts: Parts;
   get: () => Config;
@@ -324,6 +340,7 @@ function serve(input: {
       ...alertsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger }),
       controls: views.shown(controlsApi({ loop: parts.loop, clock: parts.clock, logger: parts.log.logger })),
       registry: parts.registry,
+      hosts: hostsOf(get),
       tokens: parts.webTokens,
       onRefusal: logRejectedCalls(parts.log.logger),
       get lifecycle() {

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +17,13 @@ const PATH = "/api/v1/alerts/webhook";
 const running: { close(): Promise<void> }[] = [];
 afterEach(async () => void (await Promise.all(running.splice(0).map((server) => server.close()))));
 
-async function start(tokens: TokenSet = createTokenSet({ value: TOKEN })) {
-  const api = { ...quietApi(), tokens };
+async function start(tokens: TokenSet = createTokenSet({ value: TOKEN }), hosts: readonly string[] = []) {
+  let reloads = 0;
+  const reload = async () => {
+    reloads += 1;
+    return undefined;
+  };
+  const api = { ...quietApi(), tokens, hosts: () => hosts, lifecycle: true, reload, reloads: () => reloads };
   const server = await startMonitorServer({ host: "127.0.0.1", port: 0, api });
   running.push(server);
   const call = async (headers: Record<string, string>, method = "POST") => {
@@ -98,6 +104,73 @@ describe("a caller without a valid token", () => {
   });
 });
 
+describe("what a browser asks for on behalf of another site", () => {
+  /** With a `host` of one's own, which fetch does not allow. */
+  const raw = (port: number, method: string, path: string, headers: Record<string, string>) =>
+    new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+      const call = request({ port, host: "127.0.0.1", method, path, headers, agent: false }, (answer) => {
+        let text = "";
+        answer.setEncoding("utf8").on("data", (chunk) => {
+          text += chunk;
+        });
+        answer.once("end", () => resolve({ status: answer.statusCode, text }));
+      });
+      call.once("error", reject).end();
+    });
+
+  it.each([
+    ["POST", "/-/reload"],
+    ["PUT", "/-/reload"],
+    ["POST", "/api/v1/pause"],
+    ["DELETE", "/api/v1/silences/x"],
+    ["POST", "/api/v1/escalations/x/acknowledge"],
+    ["POST", "/api/v1/actions"],
+    ["POST", "/api/v1/replay"],
+    ["POST", PATH],
+    ["GET", "/api/v1/status"],
+    ["GET", "/api/v1/events"],
+    ["GET", "/"],
+  ])("%s %s is refused under a foreign name, also with the right token", async (method, path) => {
+    const { api, server } = await start();
+    const { port } = server;
+    const authorization = `Bearer ${TOKEN}`;
+    const foreign = await raw(port, method, path, { host: `rebound.example:${port}`, authorization });
+    expect(foreign).toEqual({ status: 403, text: expect.stringContaining("web.allowed_hosts") });
+    expect(api.refusals).toMatchObject([{ reason: "called by a foreign name" }]);
+    expect(api.reloads()).toBe(0);
+  });
+
+  it("a change that a page of another site asks for is refused; one of its own page, or of a program, is not", async () => {
+    const { api, server } = await start();
+    const { port } = server;
+    const ask = (headers: Record<string, string>) => raw(port, "POST", "/-/reload", headers);
+    for (const headers of [
+      { origin: "https://evil.example" },
+      { origin: "null", "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+    ] as Record<string, string>[])
+      expect((await ask(headers)).status).toBe(403);
+    expect(api.reloads()).toBe(0);
+    for (const headers of [
+      {},
+      { origin: `http://127.0.0.1:${port}`, "sec-fetch-site": "same-origin" },
+    ] as Record<string, string>[])
+      expect((await ask(headers)).status).toBe(200);
+    expect(api.reloads()).toBe(2);
+    const page = await (await fetch(`${server.url}/metrics`)).text();
+    expect(page).toContain('predict_api_calls_refused_total{reason="foreign_origin"} 3\n');
+  });
+
+  it("names that are given are its own; probes and scrapes come under any", async () => {
+    const { server } = await start(undefined, ["monitor.example"]);
+    const { port } = server;
+    for (const path of ["/api/v1/status", "/-/healthy", "/-/ready", "/metrics"])
+      expect((await raw(port, "GET", path, { host: "monitor.example" })).status, path).toBe(200);
+    for (const path of ["/-/healthy", "/-/ready", "/metrics"])
+      expect((await raw(port, "GET", path, { host: "any.example" })).status, path).toBe(200);
+  });
+});
+
 describe("the door by itself", () => {
   it("looks at an address's wrong tokens again when its lockout is over, and tells of its end", async () => {
     let nowMs = 0;
@@ -106,6 +179,7 @@ describe("the door by itself", () => {
     const auth = createAuth({
       tokens: createTokenSet({ value: TOKEN }),
       registry,
+      hosts: () => [],
       monoMs: () => nowMs,
       onRefusal: (event) => void events.push(event),
     });

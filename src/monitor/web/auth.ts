@@ -1,11 +1,14 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
+import { createSiteCheck, type SiteProblem } from "../../common/security/site.ts";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { ApiError } from "./errors.ts";
 
 /** The door to every call that tells the monitor something. */
 export interface Auth {
+  /** 403 for what is called by a foreign name, and for a change that a page of another site asks for. */
+  readonly site: RequestHandler;
   /** 401 without a valid token, 429 for a wrong one after too many. Stands before the body is read. */
   readonly require: RequestHandler;
   stop(): void;
@@ -17,11 +20,13 @@ const FLUSH_MS = 5000;
 const CLOSE = { connection: "close" };
 
 /**
- * Lets callers in with `Authorization: Bearer TOKEN` or `x-admin-token: TOKEN`, each of `tokens` being valid. The first
+ * Keeps out what a browser asks for on behalf of other sites, and lets callers in with `Authorization: Bearer TOKEN` or `x-admin-token: TOKEN`, each of `tokens` being valid. The first
  * refusal of an address is told at once, the further ones as sums.
  */
 export function createAuth(options: {
   readonly tokens: TokenSet;
+  /** Further names that the monitor is called by; another list after a reload. */
+  readonly hosts: () => readonly string[];
   readonly registry: Registry;
   /** Monotonic, milliseconds. */
   readonly monoMs: () => number;
@@ -32,7 +37,22 @@ export function createAuth(options: {
   const refused = refusalMetrics(options.registry, gate, monoMs);
   const timer = setInterval(() => gate.flush(monoMs()), FLUSH_MS);
   timer.unref();
+  let known = options.hosts();
+  let site = siteCheck(known);
   return {
+    site: (request: Request, _response: Response, next: NextFunction) => {
+      const hosts = options.hosts();
+      if (hosts !== known) site = siteCheck(hosts);
+      known = hosts;
+      const changes = request.method !== "GET" && request.method !== "HEAD";
+      const problem = site.host(request.headers) ?? (changes ? site.origin(request.headers) : undefined);
+      if (problem !== undefined) {
+        refused.inc({ reason: problem.kind });
+        gate.turnedAway({ address: addressOf(request), reason: WORDS[problem.kind], nowMs: monoMs() });
+        throw new ApiError(403, problem.message, { headers: CLOSE });
+      }
+      next();
+    },
     require: (request: Request, _response: Response, next: NextFunction) => {
       const verdict = gate.check({
         token: presented(request),
@@ -52,6 +72,13 @@ export function createAuth(options: {
     },
   };
 }
+
+const WORDS: Readonly<Record<SiteProblem["kind"], string>> = {
+  foreign_host: "called by a foreign name",
+  foreign_origin: "asked for by a page of another site",
+};
+
+const siteCheck = (names: readonly string[]) => createSiteCheck({ names, setting: "web.allowed_hosts" });
 
 /** One candidate a call: two headers are not two guesses. */
 function presented({ headers }: Request): string | undefined {
@@ -90,7 +117,8 @@ function refusalMetrics(registry: Registry, gate: Gate, monoMs: () => number): C
     labelNames: ["reason"],
     registers,
   });
-  for (const reason of ["token_missing", "token_wrong", "locked_out"]) refused.inc({ reason }, 0);
+  for (const reason of ["token_missing", "token_wrong", "locked_out", "foreign_host", "foreign_origin"])
+    refused.inc({ reason }, 0);
   return refused;
 }
 

@@ -30,6 +30,8 @@ export interface MonitorApi extends AlertsApi {
   /** Undefined when the new configuration is in force, else why not. */
   reload(): Promise<string | undefined>;
   readonly lifecycle: boolean;
+  /** Further names that the monitor is called by; another list after a reload. */
+  hosts(): readonly string[];
   /** Of those who may tell the monitor something. */
   readonly tokens: TokenSet;
   /** Told of callers without one of them. */
@@ -65,7 +67,13 @@ export async function startMonitorServer(options: {
 }): Promise<MonitorServer> {
   const { host, api } = options;
   const { registry, tokens } = api;
-  const auth = createAuth({ registry, tokens, monoMs, onRefusal: (event) => api.onRefusal(event) });
+  const auth = createAuth({
+    registry,
+    tokens,
+    monoMs,
+    hosts: () => api.hosts(),
+    onRefusal: (event) => api.onRefusal(event),
+  });
   const events = eventStream({ source: api.page, registry });
   const server = createBoundedServer({
     patience: PATIENCE,
@@ -105,13 +113,15 @@ function routes(api: MonitorApi, auth: Auth, events: EventStream): Express {
     verdict(res, wrong(), well);
   route(app, "/-/healthy", { get: probe(() => api.unhealthy(), "Helius Self-Heal is Healthy.") });
   route(app, "/-/ready", { get: probe(() => api.unready(), "Helius Self-Heal is Ready.") });
-  const mayReload = pace({ perSecond: RELOADS_PER_SECOND, monoMs });
-  const reload = [noParameters, (_req: Request, res: Response) => handleReload(api, res, mayReload)];
-  route(app, "/-/reload", { post: reload, put: reload });
   const metrics = sharedText({ render: () => api.registry.metrics(), perSecond: METRICS_PER_SECOND, monoMs });
   route(app, "/metrics", {
     get: async (_req, res) => void res.type(api.registry.contentType).send(await metrics()),
   });
+  // Probes and scrapes come under any name; they tell what is well and change nothing.
+  app.use(auth.site);
+  const mayReload = pace({ perSecond: RELOADS_PER_SECOND, monoMs });
+  const reload = [noParameters, (_req: Request, res: Response) => handleReload(api, res, mayReload)];
+  route(app, "/-/reload", { post: reload, put: reload });
   const status = sharedText({
     render: () => JSON.stringify({ status: "success", data: api.status() }),
     perSecond: STATUS_PER_SECOND,

@@ -22,6 +22,7 @@ export function quietApi(): MonitorApi & {
     rejections,
     refusals,
     registry: new Registry(),
+    hosts: () => [],
     lifecycle: false,
     tokens: createTokenSet({ value: TOKEN }),
     unhealthy: () => undefined,

@@ -1,4 +1,5 @@
 import { writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -103,6 +104,37 @@ describe("a listener of its own", () => {
     await service.close();
     await expect(fetch(`${service.adminUrl}/health`)).rejects.toThrow();
   });
+});
+
+test("pages of other sites, and foreign names that lead here, have no effect, whatever the token", async () => {
+  const service = await start({ adminHosts: ["admin.example"] });
+  const call = (headers: Record<string, string>, method = "POST") =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const options = { method, headers: { "x-admin-token": TOKEN, ...headers }, agent: false } as const;
+      const path = method === "POST" ? "/admin/fault?mode=latency&inc=5" : "/admin/faults";
+      const asked = request(`${service.url}${path}`, options, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.once("error", reject).end();
+    });
+  const host = new URL(service.url).host;
+  for (const headers of [
+    { host: "rebound.example" },
+    { origin: "https://evil.example" },
+    { origin: "null" },
+    { "sec-fetch-site": "cross-site" },
+  ] as Record<string, string>[])
+    expect(await call(headers), JSON.stringify(headers)).toBe(403);
+  expect(await call({ host: "rebound.example" }, "GET")).toBe(403);
+  expect((await service.admin("GET", "/admin/faults")).json.faults).toEqual({});
+  for (const headers of [{}, { host: "admin.example" }, { origin: `http://${host}` }] as Record<
+    string,
+    string
+  >[])
+    expect(await call(headers), JSON.stringify(headers)).toBe(200);
+  expect(await service.metrics()).toMatch(/^admin_calls_refused_total\{reason="foreign_host"\} 2$/m);
+  expect(await service.metrics()).toMatch(/^admin_calls_refused_total\{reason="foreign_origin"\} 3$/m);
 });
 
 test("tokens from a file rotate while it runs", async () => {

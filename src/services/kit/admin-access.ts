@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { isLoopback } from "../../common/security/addresses.ts";
 import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
+import { createSiteCheck } from "../../common/security/site.ts";
 import type { TokenSet } from "../../common/security/tokens.ts";
 import { type CallNames, describeCall } from "./call-names.ts";
 import type { ServiceClock } from "./clock.ts";
@@ -24,7 +25,7 @@ export class AccessError extends HttpError {}
 const FLUSH_MS = 5_000;
 
 export interface AdminAccess {
-  /** 403 from elsewhere, 401 without a valid token, 429 for a wrong one after too many. */
+  /** 403 from elsewhere, under a foreign name or for a page of another site, 401 without a valid token, 429 for a wrong one after too many. */
   readonly require: RequestHandler;
   stop(): void;
 }
@@ -35,12 +36,15 @@ export function adminAccess(options: {
   readonly reach: AdminReach;
   /** Of the listener of its own. */
   readonly ownPort: number | undefined;
+  /** Further names that the admin plane is called by. */
+  readonly hosts: readonly string[];
   readonly names: CallNames;
   readonly clock: ServiceClock;
   readonly logger: Logger;
   readonly registry: Registry;
 }): AdminAccess {
   const { tokens, reach, ownPort, names, clock, logger } = options;
+  const site = createSiteCheck({ names: options.hosts, setting: "ADMIN_ALLOWED_HOSTS" });
   let call = "";
   const gate = createGate({ tokens, onRefusal: (event) => tell(logger, event, call) });
   const refused = accessMetrics(options.registry, gate, clock);
@@ -60,6 +64,13 @@ export function adminAccess(options: {
         refused.inc({ reason: "not_local" });
         gate.turnedAway({ address: addressOf(request), reason: "not local", nowMs: clock.monoMs() });
         throw new AccessError(403, { error: NOT_LOCAL }, CLOSE);
+      }
+      const changes = request.method !== "GET" && request.method !== "HEAD";
+      const problem = site.host(request.headers) ?? (changes ? site.origin(request.headers) : undefined);
+      if (problem !== undefined) {
+        refused.inc({ reason: problem.kind });
+        gate.turnedAway({ address: addressOf(request), reason: problem.kind, nowMs: clock.monoMs() });
+        throw new AccessError(403, { error: problem.message }, CLOSE);
       }
       const presented = request.headers["x-admin-token"];
       const verdict = gate.check({
@@ -113,6 +124,8 @@ const REFUSALS: Readonly<Record<string, readonly [number, string]>> = {
   wrong: [401, "the admin token is wrong"],
   "locked out": [429, "too many wrong tokens from this address"],
   "not local": [403, "the call does not come from this machine"],
+  foreign_host: [403, "the call is by a foreign name"],
+  foreign_origin: [403, "a page of another site asks for it"],
 };
 
 function accessMetrics(registry: Registry, gate: Gate, clock: ServiceClock): Counter<"reason"> {
@@ -130,7 +143,14 @@ function accessMetrics(registry: Registry, gate: Gate, clock: ServiceClock): Cou
     labelNames: ["reason"],
     registers: [registry],
   });
-  for (const reason of ["token_missing", "token_wrong", "locked_out", "not_local"])
+  for (const reason of [
+    "token_missing",
+    "token_wrong",
+    "locked_out",
+    "not_local",
+    "foreign_host",
+    "foreign_origin",
+  ])
     refused.inc({ reason }, 0);
   return refused;
 }

@@ -25,6 +25,8 @@ export interface ServiceSettings {
   readonly port: number;
   readonly tokens: TokenSetting;
   readonly adminReach: AdminReach;
+  /** Further names that the admin plane is called by. */
+  readonly adminHosts: readonly string[];
   /** Refuses the development token, and short ones. */
   readonly production: boolean;
   /** Other machines can call the admin plane, and are not said to be trusted. */
@@ -61,6 +63,7 @@ export function readServiceSettings(input: {
     host,
     port,
     adminReach: reach,
+    adminHosts: namesOf(env.ADMIN_ALLOWED_HOSTS),
     production,
     exposed,
     tokens: tokenSetting(env, { production, exposed }),
@@ -72,6 +75,11 @@ export function readServiceSettings(input: {
     faultInjection: switchOf("FAULT_INJECTION", env.FAULT_INJECTION, !production),
     region: regionOf(env.HELIUS_REGION),
   };
+}
+
+/** Names with commas between them. */
+export function namesOf(text: string | undefined): readonly string[] {
+  return (text ?? "").split(",").flatMap((name) => name.trim() || []);
 }
 
 interface Address {

@@ -37,6 +37,8 @@ export interface ServiceOptions {
   readonly adminTokens: readonly string[] | TokenSet;
   /** Who may reach the admin plane. Default: callers on this machine. */
   readonly adminReach?: AdminReach;
+  /** Further names that the admin plane is called by, `*.NAME` for all below one. */
+  readonly adminHosts?: readonly string[];
   readonly logger: Logger;
   readonly registry: Registry;
   /** All durable state. The service writes to `DATA_DIR/NAME-PORT` (`DATA_DIR/NAME` for port 0). */
@@ -247,6 +249,7 @@ function openAccess(parts: { input: BuildInput; faults: FaultSet; clock: Service
     tokens: input.tokens,
     reach: input.admin.reach,
     ownPort: input.admin.port,
+    hosts: input.options.adminHosts ?? [],
     names: () => callNames(faults, input.options),
     clock,
     logger,

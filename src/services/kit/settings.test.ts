@@ -10,6 +10,7 @@ describe("readServiceSettings", () => {
       host: "0.0.0.0",
       port: 8000,
       adminReach: { kind: "local" },
+      adminHosts: [],
       production: false,
       exposed: false,
       tokens: { kind: "given", token: "secret" },
@@ -21,6 +22,13 @@ describe("readServiceSettings", () => {
       faultInjection: true,
       region: undefined,
     });
+  });
+
+  test("further names of the admin plane", () => {
+    expect(read({ ADMIN_ALLOWED_HOSTS: "a.example, *.b.example," }).adminHosts).toEqual([
+      "a.example",
+      "*.b.example",
+    ]);
   });
 
   test("a flag wins over the environment", () => {

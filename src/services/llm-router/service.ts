@@ -100,7 +100,13 @@ async function build(ctx: ServiceContext, settings: RouterSettings): Promise<Par
   });
   ctx.addQueue({ name: "jobs", depth: () => queue.depth(JOB_LANE) });
   ctx.addHealth(() => ({ circuits: failover.states(), jobs_waiting: queue.depth(JOB_LANE) }));
-  const hub = new SocketHub({ server: ctx.server, log, registry, pingMs: settings.pingMs });
+  const hub = new SocketHub({
+    server: ctx.server,
+    log,
+    registry,
+    pingMs: settings.pingMs,
+    hosts: settings.hosts,
+  });
   ctx.onClose(() => hub.close());
   return { failover, queue, log, metrics, worker, hub };
 }

@@ -1,4 +1,4 @@
-import type { Env } from "../kit/env.ts";
+import { type Env, namesOf } from "../kit/env.ts";
 import { ServiceConfigError } from "../kit/errors.ts";
 import type { Assistant } from "./assistants/failover.ts";
 
@@ -18,6 +18,8 @@ export interface RouterSettings {
   readonly natsUrl: string | undefined;
   /** Pause between two pings of a WebSocket, milliseconds. */
   readonly pingMs: number;
+  /** Names that browsers call it by, and those of other sites whose pages may open a socket. */
+  readonly hosts: readonly string[];
 }
 
 /**
@@ -42,6 +44,7 @@ export function readRouterSettings(env: Env): RouterSettings {
     },
     natsUrl: natsUrl(env.NATS_URL || undefined),
     pingMs: whole(env, { name: "LLM_ROUTER_WS_PING_MS", fallback: 15_000, min: 50, max: 600_000 }),
+    hosts: namesOf(env.LLM_ROUTER_ALLOWED_HOSTS),
   };
 }
 

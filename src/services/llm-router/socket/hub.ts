@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { Gauge, type Registry } from "prom-client";
 import { WebSocketServer } from "ws";
+import { createSiteCheck } from "../../../common/security/site.ts";
 import type { JobLog } from "../jobs/types.ts";
 import { Connection } from "./connection.ts";
 import { MAX_MESSAGE_BYTES, readTarget } from "./messages.ts";
@@ -18,6 +19,8 @@ export interface HubOptions {
   readonly registry: Registry;
   /** Pause between two pings, milliseconds. A client that is silent for two of them is cut off. */
   readonly pingMs: number;
+  /** Names that browsers call the router by, and those of other sites whose pages may connect. Default: none. */
+  readonly hosts?: readonly string[];
   readonly maxConnections?: number;
 }
 
@@ -30,12 +33,14 @@ export class SocketHub {
     perMessageDeflate: false,
   });
   readonly #connections = new Set<Connection>();
+  readonly #site: ReturnType<typeof createSiteCheck>;
   readonly #timer: NodeJS.Timeout;
   readonly #stopListening: () => void;
   #closing = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
+    this.#site = createSiteCheck({ names: options.hosts ?? [], setting: "LLM_ROUTER_ALLOWED_HOSTS" });
     options.server.on("upgrade", this.#upgrade);
     this.#stopListening = options.log.onEvent((event) => {
       for (const connection of this.#connections) connection.deliver(event);
@@ -80,6 +85,14 @@ export class SocketHub {
       refuse(socket, target.status, { ...target.problem, error: target.problem.message });
       return;
     }
+    // A program names no origin; a page of another site could read along here, and a socket knows no CORS.
+    const { headers } = request;
+    const foreign =
+      headers.origin === undefined ? undefined : (this.#site.host(headers) ?? this.#site.origin(headers));
+    if (foreign !== undefined) {
+      refuse(socket, 403, { error: foreign.message });
+      return;
+    }
     if (this.#closing || this.#connections.size >= (this.#options.maxConnections ?? MAX_CONNECTIONS)) {
       refuse(socket, 503, { error: "too many connections; try again later" });
       return;
@@ -97,6 +110,7 @@ export class SocketHub {
 
 const REASONS: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   404: "Not Found",
   503: "Service Unavailable",
 };

@@ -15,8 +15,8 @@ const MAX_SUBSCRIPTIONS = 100;
 const bench = useRouter();
 
 /** Status of a refused upgrade. */
-function refusal(url: string): Promise<number | undefined> {
-  const ws = new WebSocket(url);
+function refusal(url: string, headers: Record<string, string> = {}): Promise<number | undefined> {
+  const ws = new WebSocket(url, { headers });
   ws.on("error", () => undefined);
   return new Promise((resolve, reject) => {
     ws.once("open", () => reject(new Error("the upgrade was not refused")));
@@ -28,6 +28,30 @@ function refusal(url: string): Promise<number | undefined> {
 }
 
 describe("the WebSocket", () => {
+  test("is no socket for the pages of other sites, nor under a name that leads here from elsewhere", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const log = { onEvent: () => () => undefined } as unknown as JobLog;
+    const hosts = ["shop.example"];
+    const hub = new SocketHub({ server, log, registry: createRegistry(), pingMs: 1_000, hosts });
+    const url = `ws://127.0.0.1:${port}/ws`;
+    for (const headers of [
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { origin: `http://evil.example:${port}`, host: `evil.example:${port}` },
+      { origin: `http://127.0.0.1:${port}`, "sec-fetch-site": "cross-site" },
+    ] as Record<string, string>[])
+      expect(await refusal(url, headers), JSON.stringify(headers)).toBe(403);
+    for (const headers of [{}, { origin: `http://127.0.0.1:${port}` }, { origin: "https://shop.example" }]) {
+      const ws = new WebSocket(url, { headers });
+      await new Promise((resolve, reject) => ws.once("open", resolve).once("error", reject));
+      ws.terminate();
+    }
+    await hub.close();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
   test("follows a job from its address or a message, resumes after a sequence number", async () => {
     bench.primary.behave(answersStatus(500));
     bench.secondary.behave(answersStatus(500));
