@@ -124,6 +124,22 @@ describe("what people say", () => {
     expect(paused()).toBe(0);
   });
 
+  it("asks for a mitigation of a target that is configured, which is carried out in the next cycle", async () => {
+    const w = world();
+    await w.cycles(1);
+    const asked = { by: "ana", reason: "customers call" };
+    expect(w.loop.controls.request({ target: "product-api", ...asked })).toMatchObject({
+      target: "product-api",
+      ...asked,
+    });
+    await w.cycles(1);
+    expect(w.reported.cycles.at(-1)?.actions.map(({ intent }) => intent.target)).toEqual(["product-api"]);
+    expect(w.loop.controls.request({ target: "nobody", ...asked })).toBeUndefined();
+    expect(w.loop.controls.request({ target: "product-api", playbook: "none", ...asked })).toBeUndefined();
+    await w.cycles(1);
+    expect(w.reported.cycles.at(-1)?.actions).toEqual([]);
+  });
+
   it("finds no room for a silence when all places are taken by those to come", () => {
     const w = world();
     const { wallMs } = w.time.clock.now();
