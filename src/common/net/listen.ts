@@ -7,6 +7,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Default `--web.listen-address=HOST:PORT`. */
   readonly settings?: string;
+  /** Connections that may wait to be accepted; default 511. */
+  readonly backlog?: number;
 }
 
 /** The port is taken or cannot be had; the message names what chooses another. */
@@ -32,7 +34,7 @@ export function listen(server: Server, at: ListenOptions): Promise<number> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => reject(new ListenError(at, error));
     server.once("error", failed);
-    server.listen({ host: at.host, port: at.port }, () => {
+    server.listen({ host: at.host, port: at.port, backlog: at.backlog ?? 511 }, () => {
       server.off("error", failed);
       const address = server.address();
       resolve(typeof address === "object" && address !== null ? address.port : at.port);

@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
+import { keepRoom } from "./crowd.ts";
 
 /** Longest path with query, characters. */
 const MAX_URL_CHARS = 4_096;
@@ -29,6 +30,8 @@ export interface ServerPatience {
 export function createBoundedServer(options: {
   readonly patience: ServerPatience;
   readonly maxConnections: number;
+  /** Where given, who comes when `maxConnections` are there, or so many of one address, takes the place of another. */
+  readonly maxPerAddress?: number;
   readonly handler: RequestListener;
 }): Server {
   const { patience, handler } = options;
@@ -52,7 +55,12 @@ export function createBoundedServer(options: {
     },
   );
   server.setTimeout(patience.silenceMs);
-  server.maxConnections = options.maxConnections;
+  const { maxConnections, maxPerAddress } = options;
+  server.maxConnections = maxConnections;
+  if (maxPerAddress !== undefined) {
+    server.maxConnections = 1.5 * maxConnections;
+    keepRoom(server, { inAll: maxConnections, perAddress: maxPerAddress });
+  }
   return server;
 }
 

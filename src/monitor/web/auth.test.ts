@@ -202,6 +202,41 @@ describe("the door by itself", () => {
   });
 });
 
+describe("in a crowd", () => {
+  it.each([
+    ["idle", ""],
+    ["slow with their headers", "GET / HTTP/1.1\r\nhost: a\r\nx-"],
+    ["slow readers", "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n".repeat(50)],
+    ["readers of events", "GET /api/v1/events HTTP/1.1\r\nhost: a\r\n\r\n"],
+  ])(
+    "700 anonymous connections of the same address, %s, keep out no call with the token, webhook or probe",
+    async (_name, text) => {
+      const { server, call } = await start();
+      const crowd = Array.from({ length: 700 }, () => {
+        const socket = connect(server.port, "127.0.0.1").on("error", () => {});
+        socket.pause();
+        if (text !== "") socket.write(text);
+        onTestFinished(() => void socket.destroy());
+        return socket;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const headers = {
+        authorization: `Bearer ${TOKEN}`,
+        "content-type": "application/json",
+        connection: "close",
+      };
+      for (let n = 0; n < 5; n += 1) {
+        expect((await call({ ...headers })).status).toBe(200);
+        const body = JSON.stringify({ author: "ana", reason: "test" });
+        const paused = await fetch(`${server.url}/api/v1/pause`, { method: "POST", headers, body });
+        expect(paused.status).toBe(200);
+        expect((await fetch(`${server.url}/-/healthy`)).status).toBe(200);
+      }
+      expect(crowd).toHaveLength(700);
+    },
+  );
+});
+
 describe("rotation", () => {
   it("two tokens of the file are valid at once; it is read again when it changes", async () => {
     const folder = mkdtempSync(join(tmpdir(), "helius-auth-"));

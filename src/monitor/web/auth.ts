@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { vouchFor } from "../../common/security/crowd.ts";
 import { createGate, type Gate, type RefusalEvent } from "../../common/security/gate.ts";
 import { createSiteCheck, type SiteProblem } from "../../common/security/site.ts";
 import type { TokenSet } from "../../common/security/tokens.ts";
@@ -53,13 +54,14 @@ export function createAuth(options: {
       }
       next();
     },
-    require: (request: Request, _response: Response, next: NextFunction) => {
+    require: (request: Request, response: Response, next: NextFunction) => {
       const verdict = gate.check({
         token: presented(request),
         address: addressOf(request),
         nowMs: monoMs(),
       });
       if (verdict.kind === "accepted") {
+        vouchFor(request, response);
         next();
         return;
       }

@@ -18,7 +18,7 @@ async function setup(limits: Partial<EventLimits> = {}) {
   const registry = new Registry();
   const stream = eventStream({
     registry,
-    limits: { clients: 3, backlogBytes: 100_000, heartbeatMs: 60_000, ...limits },
+    limits: { perAddress: 50, clients: 3, backlogBytes: 100_000, heartbeatMs: 60_000, ...limits },
     source: {
       since: (id) => {
         const at = kept.findIndex((frame) => frame.id === id);

@@ -1,6 +1,8 @@
 import type { Request, RequestHandler, Response } from "express";
 import { Counter, Gauge, type Registry } from "prom-client";
+import { addressKey } from "../../common/security/addresses.ts";
 import type { Frame } from "../report/wire.ts";
+import { addressOf } from "./auth.ts";
 import { ApiError } from "./errors.ts";
 
 export interface EventSource {
@@ -18,12 +20,13 @@ export interface EventStream {
 
 export interface EventLimits {
   readonly clients: number;
+  readonly perAddress: number;
   /** A client that has so much of earlier messages not read yet is dropped at the next, bytes. */
   readonly backlogBytes: number;
   readonly heartbeatMs: number;
 }
 
-const LIMITS: EventLimits = { clients: 100, backlogBytes: 1_048_576, heartbeatMs: 10_000 };
+const LIMITS: EventLimits = { clients: 100, perAddress: 50, backlogBytes: 1_048_576, heartbeatMs: 10_000 };
 /** After so long a browser comes back, milliseconds. */
 const RETRY_MS = 2000;
 const FULL_RETRY_S = 10;
@@ -39,7 +42,7 @@ export function eventStream(options: {
 }): EventStream {
   const { source } = options;
   const limits = options.limits ?? LIMITS;
-  const clients = new Set<Response>();
+  const clients = new Map<Response, string>();
   const dropped = streamMetrics(options.registry, clients);
   const write = (client: Response, text: string) => {
     // Asked before, so that one large message does no harm to those who read.
@@ -54,10 +57,10 @@ export function eventStream(options: {
   const start = () => {
     unsubscribe = source.subscribe((frame) => {
       const text = textOf(frame);
-      for (const client of clients) write(client, text);
+      for (const client of clients.keys()) write(client, text);
     });
     heartbeat = setInterval(() => {
-      for (const client of clients) write(client, ":\n\n");
+      for (const client of clients.keys()) write(client, ":\n\n");
     }, limits.heartbeatMs);
     heartbeat.unref();
   };
@@ -68,11 +71,17 @@ export function eventStream(options: {
   };
   return {
     handle: (request: Request, response: Response) => {
-      if (clients.size >= limits.clients) {
+      const address = addressKey(addressOf(request));
+      const own = [...clients.values()].filter((other) => other === address).length;
+      if (clients.size >= limits.clients || own >= limits.perAddress) {
         dropped.inc({ reason: "full" });
-        throw new ApiError(503, `${limits.clients} readers follow already; ask for the status instead`, {
-          headers: { "retry-after": String(FULL_RETRY_S) },
-        });
+        throw new ApiError(
+          503,
+          `${Math.min(clients.size, limits.clients)} readers follow already; ask for the status instead`,
+          {
+            headers: { "retry-after": String(FULL_RETRY_S) },
+          },
+        );
       }
       const known = lastKnown(request);
       response.status(200).set({
@@ -84,7 +93,7 @@ export function eventStream(options: {
       response.socket?.setNoDelay(true);
       response.flushHeaders();
       if (clients.size === 0) start();
-      clients.add(response);
+      clients.set(response, address);
       response.once("close", () => {
         clients.delete(response);
         if (clients.size === 0) stop();
@@ -95,7 +104,7 @@ export function eventStream(options: {
     },
     close() {
       stop();
-      for (const client of clients) client.end();
+      for (const client of clients.keys()) client.end();
     },
   };
 }
@@ -111,7 +120,7 @@ function lastKnown(request: Request): string | undefined {
   return typeof after === "string" ? after : undefined;
 }
 
-function streamMetrics(registry: Registry, clients: ReadonlySet<Response>): Counter<"reason"> {
+function streamMetrics(registry: Registry, clients: ReadonlyMap<Response, string>): Counter<"reason"> {
   const registers = [registry];
   new Gauge({
     name: "predict_event_clients",

@@ -48,7 +48,11 @@ export interface MonitorServer {
 
 const CLOSE_MS = 5000;
 const PATIENCE = { headersMs: 5000, requestMs: 10_000, keepAliveMs: 5000, silenceMs: 30_000 };
+/** In a rush half as many more for a moment: a process may have 1,024 files open in many containers. */
 const MAX_CONNECTIONS = 512;
+const MAX_PER_ADDRESS = 384;
+/** For a rush that comes while the process is busy. */
+const BACKLOG = 4_096;
 /** Renderings a second that a flood can cost; beyond, those who ask share the last one. */
 const METRICS_PER_SECOND = 10;
 const STATUS_PER_SECOND = 5;
@@ -78,9 +82,10 @@ export async function startMonitorServer(options: {
   const server = createBoundedServer({
     patience: PATIENCE,
     maxConnections: MAX_CONNECTIONS,
+    maxPerAddress: MAX_PER_ADDRESS,
     handler: routes(api, auth, events),
   });
-  const port = await listen(server, options).catch((error) => {
+  const port = await listen(server, { ...options, backlog: BACKLOG }).catch((error) => {
     auth.stop();
     throw error;
   });
