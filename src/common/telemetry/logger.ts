@@ -60,7 +60,8 @@ export function openLog(options: LogOptions): Log {
       : DescriptorSink.onFile(options.file, { maxBytes: options.fileMaxBytes ?? LOG_FILE_MAX_BYTES });
   const shown = options.format === "pretty" ? prettySink(terminal, options.stream === undefined) : terminal;
   const destination: DestinationStream = {
-    write(line: string): void {
+    write(raw: string): void {
+      const line = escapeHidden(raw);
       shown.write(line);
       file?.write(line);
     },
@@ -98,6 +99,15 @@ export function createLogger(options: LogOptions): Logger {
   return openLog(options).logger;
 }
 
+/** Characters that change how others are shown (e.g. right to left), or end a line for some: as JSON escapes them. */
+function escapeHidden(line: string): string {
+  return line.replaceAll(/[\p{Cf}\p{Zl}\p{Zp}\u007f-\u009f]/gu, (character) =>
+    Array.from({ length: character.length }, (_, n) => character.charCodeAt(n))
+      .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
 function timestampFields(wallMs: number): string {
   return `,"ts":"${new Date(wallMs).toISOString()}","unix_ts":${Math.floor(wallMs / 1000)}`;
 }
@@ -117,5 +127,5 @@ function prettySink(sink: LineSink, onStdout: boolean): LineSink {
     singleLine: true,
     translateTime: false,
   });
-  return { write: (line) => sink.write(prettify(line)) };
+  return { write: (line) => sink.write(escapeHidden(prettify(line))) };
 }

@@ -123,6 +123,18 @@ describe("openLog", () => {
   });
 });
 
+test.each(["json", "pretty"] as const)(
+  "a foreign text steers no terminal and hides nothing: %s",
+  (format) => {
+    const { lines, stream } = capture();
+    const { logger } = openLog({ job: "j", stream, format });
+    const foreign = "a\u202eb\u2066c\u200bd\u2028e\u009bf\u{e0041}g\u001b[2Jh\ni";
+    logger.info({ alert: foreign }, `alert ${foreign}`);
+    expect(lines.join("")).not.toMatch(/[\p{Cf}\p{Zl}\p{Zp}\u007f-\u009f]/u);
+    if (format === "json") expect(JSON.parse(lines[0] ?? "")).toMatchObject({ alert: foreign });
+  },
+);
+
 describe("DescriptorSink", () => {
   test("a full device drops and counts, and never throws", () => {
     const sink = DescriptorSink.onFile("/dev/full");

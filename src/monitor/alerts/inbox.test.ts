@@ -369,3 +369,26 @@ describe("matches", () => {
     expect(matches(matcher, alert)).toBe(yes);
   });
 });
+
+describe("an inbox that is full", () => {
+  const isAnswered = ({ labels }: AlertState) => labels.answered === "yes";
+  const crowd = Array.from({ length: MAX_ALERTS }, (_, n) => told({ start: 0, id: n + 1 }));
+
+  it("of alerts that nothing answers gives place to one that a playbook answers, and to no other", () => {
+    const full = ingest(EMPTY_INBOX, crowd, at(0), isAnswered).inbox;
+    const wanted = told({ start: 0, id: 5000, labels: { answered: "yes" } });
+    const other = told({ start: 0, id: 6000 });
+    const heard = ingest(full, [other, wanted], at(1), isAnswered);
+    expect(heard.changes.map(({ what }) => what)).toEqual(["refused", "fired"]);
+    expect(heard.inbox.size).toBe(MAX_ALERTS);
+    expect(heard.inbox.get(wanted.fingerprint)).toBeDefined();
+    expect(heard.forgotten).toHaveLength(1);
+  });
+
+  it("of alerts that playbooks answer refuses the next one, by name", () => {
+    const answered = crowd.map((alert) => ({ ...alert, labels: { ...alert.labels, answered: "yes" } }));
+    const full = ingest(EMPTY_INBOX, answered, at(0), isAnswered).inbox;
+    const wanted = told({ start: 0, id: 5000, labels: { answered: "yes" } });
+    expect(ingest(full, [wanted], at(1), isAnswered).changes[0]?.what).toBe("refused");
+  });
+});

@@ -43,15 +43,23 @@ export interface Ingested {
  * Takes in what a webhook tells. Of each alert the newest episode is known by its latest start and latest end, and it
  * is over when the end is not before the start: so neither the order nor the repetition of webhooks matters.
  * Never throws; what finds no room is `refused`, by name.
+ * @param isAnswered whether something answers an alert: where there is no room it takes the place of one that nothing does
  */
-export function ingest(inbox: Inbox, alerts: readonly AlertState[], at: BootInstant): Ingested {
+export function ingest(
+  inbox: Inbox,
+  alerts: readonly AlertState[],
+  at: BootInstant,
+  isAnswered: (alert: AlertState) => boolean = () => false,
+): Ingested {
   const next = new Map(inbox);
   const changes: AlertChange[] = [];
   const forgotten = new Map<string, AlertState>();
   for (const incoming of alerts) {
     const known = next.get(incoming.fingerprint);
     if (known === undefined && next.size >= MAX_ALERTS) {
-      const gone = leastMissed(next, at);
+      const gone =
+        leastMissed(next, at) ??
+        (isAnswered(incoming) ? [...next.values()].find((kept) => !isAnswered(kept)) : undefined);
       if (gone === undefined) {
         changes.push({
           what: "refused",

@@ -56,7 +56,11 @@ export function ingestAlerts(
   ports: LoopPorts,
   alerts: readonly AlertState[],
 ): readonly AlertChange[] {
-  const taken = ingest(state.propose.inbox, alerts, { now: ports.clock.now(), bootId: ports.clock.bootId });
+  const at = { now: ports.clock.now(), bootId: ports.clock.bootId };
+  const { playbooks } = state.settings;
+  const isAnswered = (alert: AlertState) =>
+    playbooks.some((playbook) => playbook.alert !== undefined && matches(playbook.alert, alert));
+  const taken = ingest(state.propose.inbox, alerts, at, isAnswered);
   ports.store.saveDocuments(inboxDocuments(taken));
   state.propose.inbox = taken.inbox;
   return taken.changes;

@@ -1,7 +1,7 @@
 import type { Controls } from "../cycle/controls.ts";
 import type { Loop } from "../cycle/tick.ts";
 import type { LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
-import type { Intent, Outcome } from "../kernel/action.ts";
+import { askerOf, type Intent, type Outcome } from "../kernel/action.ts";
 import type { JournalEntry } from "../kernel/store.ts";
 import { CAUSE_WORDS } from "../rules/explain.ts";
 import { alertFields, playbookStatus } from "./containment-status.ts";
@@ -82,7 +82,7 @@ export function createStatusBoard(now: () => number): StatusBoard {
     actionsOn(target, context) {
       const attempts = new Map(recentAttempts(context.controls).map((t) => [t.intent, t]));
       return actionsOf(shadow, context.journal)
-        .filter((a) => a.target === target)
+        .filter((a) => a.target === target || a.asker === target)
         .map((a) => {
           const { outcome, detail } = attempts.get(a.id) ?? {};
           return { ...a, verification: outcome && detail !== undefined ? { outcome, detail } : null };
@@ -148,6 +148,8 @@ function actionFields(intent: Intent, outcome: Outcome | undefined, mode: "auto"
   const { id, target, trigger, predictor, origin } = intent;
   return {
     at: iso(intent.at.wallMs),
+    /** The target whose symptom asked for it, which is another than what was called where a playbook says so. */
+    asker: askerOf(intent),
     ...{ id, mode, target, metric: intent.signal, trigger, predictor, action: intent.kind },
     /** Why it was asked for, in a few words. */
     because: CAUSE_WORDS[trigger],

@@ -257,6 +257,19 @@ describe("an answer", () => {
     expect(JSON.stringify(outcome)).not.toContain("s3cret-key");
   });
 
+  it.each(["authorization", "x-api-key", "Cookie"])(
+    "that repeats the inline header %s is told without it",
+    async (name) => {
+      const service = await startService(
+        answering(401, { error: "Bearer inl1ne-cred is wrong: inl1ne-cred" }),
+      );
+      const call = entry({ url: service.url, headers: { [name]: "Bearer inl1ne-cred" } });
+      const outcome = await actionWith(call).action.execute(INTENT, DRAIN, calm());
+      expect(outcome.detail).toContain("(secret)");
+      expect(JSON.stringify(outcome)).not.toContain("inl1ne-cred");
+    },
+  );
+
   it("without end is not read to the end", async () => {
     const service = await startService((response) => {
       const more = (): void => {

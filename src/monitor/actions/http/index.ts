@@ -103,6 +103,9 @@ export function createHttpAction(settings: HttpActionSettings): Action {
   };
 }
 
+/** Headers that stand in the configuration and are told nowhere all the same. */
+const CREDENTIAL = /auth|cookie|credential|key|password|secret|token/i;
+
 interface Sending {
   readonly method: HttpCall["method"] | "GET";
   readonly url: string;
@@ -118,6 +121,13 @@ function send(settings: HttpActionSettings, { call, secrets }: Prepared, sending
     return Promise.resolve({ kind: "not_sent", detail: read.problem, permanent: true });
   }
   for (const value of Object.values(read.headers)) secrets.add(value);
+  for (const [name, value] of Object.entries(call.headers))
+    if (CREDENTIAL.test(name)) {
+      secrets.add(value);
+      // Without the scheme before it, e.g. `Bearer`.
+      const bare = value.split(" ").at(-1) ?? value;
+      if (bare.length >= 4) secrets.add(bare);
+    }
   const headers = { accept: "application/json", "user-agent": USER_AGENT, ...sending.headers };
   return callOnce({ ...settings, ...sending, headers: { ...headers, ...read.headers } });
 }
