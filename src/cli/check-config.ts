@@ -1,7 +1,7 @@
 import { loadConfig } from "../monitor/config/load.ts";
 import { describe } from "../monitor/config/plugins.ts";
 import type { Config } from "../monitor/config/types.ts";
-import type { Playbook } from "../monitor/kernel/containment.ts";
+import { healedBy, type Playbook } from "../monitor/kernel/containment.ts";
 import { type Command, UsageError } from "./command.ts";
 import { readFlags } from "./flags.ts";
 
@@ -32,7 +32,7 @@ sources: ${config.sources.order.join(", then ")}; rates over ${config.sources.ra
       ({ name, unit, thresholds: x }) =>
         `  ${name.padEnd(12)} exit ${x.exit}  slo ${x.slo}  limit ${x.limit}  ${unit}`,
     );
-    return [own, ...signals].join("\n");
+    return [own, `  ${healedBy(t, config.playbooks)}`, ...signals].join("\n");
   });
   return `${head}${[guards(config), ...targets, ...describe("actions", config), ...playbooks(config)].join("\n")}\n`;
 }

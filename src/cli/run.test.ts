@@ -117,12 +117,13 @@ describe("helius check-config", () => {
     );
     const { code, out, err } = await helius(["check-config", path], { SLO_P95_MS: "250", AUTO_HEAL: "0" });
     expect([code, err]).toEqual([0, ""]);
-    expect(out.split("\n").slice(0, 6)).toEqual([
+    expect(out.split("\n").slice(0, 7)).toEqual([
       `${path}: valid`,
       "cycle 30 s, horizon 180 s, shadow mode",
       "sources: prometheus, then scrape; rates over 60 s",
       "guards: at most 4 in 3600 s on a target, 10 in 600 s over all; escalations go to the log and the status page only",
       "target shop (job shop, http://a:1, http://b:2; job; cooldown 9 s; shadow)",
+      "  watched only: nothing is allowed to heal it",
       "  p95_latency  exit 225  slo 250  limit 5000  ms",
     ]);
   });

@@ -99,7 +99,9 @@ function startTraffic(platform: RunningPlatform, options: UpOptions, undo: (() =
 function atHome(config: Config, options: UpOptions, platform: RunningPlatform, logDir: string): Config {
   const targets = config.targets.flatMap((t) => {
     const url = platform.urls.get(t.name);
-    return url === undefined ? [] : [{ ...t, instances: [{ name: new URL(url).host, url }] }];
+    if (url === undefined) return [];
+    const admin = t.instances.some(({ adminUrl }) => adminUrl !== undefined) ? { adminUrl: url } : {};
+    return [{ ...t, instances: [{ name: new URL(url).host, url, ...admin }] }];
   });
   return {
     ...withTargets(config, targets),

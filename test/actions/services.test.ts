@@ -53,7 +53,7 @@ function intentOf(kind: string, parameters: Parameters): Intent {
 /** Carries an action out; then the same intent again, and asks what became of it: neither has a second effect. */
 async function carryOut(kind: string, url: string, parameters: Parameters = {}) {
   const intent = intentOf(kind, parameters);
-  const instance: Instance = { name: "service:1", url };
+  const instance: Instance = { name: "service:1", url, adminUrl: url };
   const action = createServiceAction(rulesOf(kind), limits);
   const signal = AbortSignal.timeout(10_000);
   const first = await action.execute(intent, instance, signal);
@@ -137,7 +137,7 @@ describe("on a telemetry-gateway", () => {
   it("a region that it does not know is refused by the gateway, naming the ones it has", async () => {
     const intent = intentOf("isolate-region", { region: "mars", seconds: "60" });
     const signal = AbortSignal.timeout(10_000);
-    const instance = { name: "service:1", url: gateway.url };
+    const instance = { name: "service:1", url: gateway.url, adminUrl: gateway.url };
     const outcome = await createServiceAction(rulesOf("isolate-region"), limits).execute(
       intent,
       instance,
@@ -215,7 +215,7 @@ describe("on other services", () => {
     const intent = intentOf("isolate-region", { region: "us-east-1", seconds: "60" });
     const outcome = await createServiceAction(rulesOf("isolate-region"), limits).execute(
       intent,
-      { name: "service:1", url: router.url },
+      { name: "service:1", url: router.url, adminUrl: router.url },
       AbortSignal.timeout(10_000),
     );
     expect(outcome).toMatchObject({ status: "refused", httpStatus: 400 });

@@ -34,7 +34,7 @@ afterEach(async () => {
 function configOf(text: string) {
   const file = join(dir.path, "helius.yml");
   writeFileSync(file, text);
-  return loadConfig({ file, env: {}, flags: {} });
+  return loadConfig({ file, env: {}, flags: {}, targetless: true });
 }
 
 const open = ({ actions: settings }: Config) =>

@@ -141,7 +141,7 @@ const TABLE: readonly {
 ];
 
 const load = (env: Record<string, string>, file?: string, flags: Record<string, string> = {}) =>
-  loadConfig({ file, env, flags });
+  loadConfig({ file, env, flags, targetless: true });
 
 test.each(TABLE)(
   "$name arrives, alone; empty counts as absent",

@@ -285,6 +285,7 @@ function configOf(spec: LaneOptions): unknown {
     },
     // Ends as inconclusive: no action waits long enough for so many samples, and none counts as one that did not help.
     verification: { window_seconds: 86_400, min_samples: 100, max_ineffective: 40 },
+    mitigate: "helius",
     targets: Array.from({ length: targets }, (_, at) => ({
       name: targetName(name, at),
       job: targetName(name, at),

@@ -265,6 +265,7 @@ export function configOf(scenario: Scenario): Record<string, unknown> {
     notify: { alertmanager: { url: "http://alertmanager:9093" } },
     admin: { token: ADMIN_TOKEN },
     web: { token: WEB_TOKEN },
+    mitigate: "helius",
     ...scenario.settings,
     targets: scenario.targets.map((t) => ({
       name: t.name,

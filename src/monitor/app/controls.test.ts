@@ -62,6 +62,33 @@ const iso = (ms: number) => new Date(ms).toISOString();
 const now = () => world.time.clock.now().wallMs;
 const reasons = async () => (await world.cycle()).decisions.map((d) => d.reason);
 
+describe("a person's wish", () => {
+  it("is carried out in the next cycle", async () => {
+    const answer = await call("POST", "actions", { ...SAID, target: "shop-a" });
+    expect(answer).toMatchObject({
+      status: 202,
+      json: { data: { request: { target: "shop-a", playbook: null } } },
+    });
+    await world.cycle();
+    expect(world.fleet.effects.map(({ intent }) => intent.target)).toEqual(["shop-a"]);
+  });
+
+  it("is refused with the reason where nothing is allowed to heal the target, and where there is none", async () => {
+    const { mitigation: _, ...watched } = targetOf("watched");
+    world.loop.reconfigure({ ...world.loop.settings, targets: [targetOf(), watched] });
+    expect(await call("POST", "actions", { ...SAID, target: "watched" })).toEqual({
+      status: 409,
+      json: {
+        ...{ status: "error", error: "this target is watched only: nothing is allowed to heal it" },
+        reason: "watched_only",
+      },
+    });
+    expect(await call("POST", "actions", { ...SAID, target: "nobody" })).toMatchObject({ status: 404 });
+    await world.cycle();
+    expect(world.fleet.calls).toEqual([]);
+  });
+});
+
 describe("pause and resume", () => {
   it("hold what the loop would do, until it is resumed", async () => {
     const answer = await call("POST", "pause", SAID);

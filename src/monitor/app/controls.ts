@@ -83,7 +83,8 @@ export function controlsApi(options: {
     request({ author, reason, target, playbook }) {
       const named = playbook === undefined ? {} : { playbook };
       const wish = controls.request({ by: author, reason, target, ...named });
-      return wish && { id: wish.id, target, playbook: playbook ?? null, by: author, reason };
+      if (typeof wish === "string") return wish;
+      return { id: wish.id, target, playbook: wish.playbook ?? null, by: author, reason };
     },
   };
 }

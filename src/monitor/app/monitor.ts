@@ -15,6 +15,7 @@ import { type ConfigInput, isExposed, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/types.ts";
 import { createLoop, type Loop } from "../cycle/tick.ts";
 import type { Reporter } from "../cycle/types.ts";
+import { healedBy } from "../kernel/containment.ts";
 import type { Meters } from "../kernel/plugin.ts";
 import type { Store } from "../kernel/store.ts";
 import { errorMessage } from "../kernel/text.ts";
@@ -118,6 +119,7 @@ export async function startMonitor(options: MonitorOptions): Promise<RunningMoni
       if ((await scheduler.stop(DRAIN_MS)) !== "idle") log.logger.error("stopped in the middle of a cycle");
     });
     log.logger.info(startFields(config, server), "monitor started");
+    tellWatchedOnly(config, log);
     return {
       url: server.url,
       port: server.port,
@@ -144,6 +146,15 @@ function startFields(config: Config, server: MonitorServer): Record<string, stri
     sources: config.sources.order.join(","),
     targets: config.targets.map((t) => t.name).join(","),
   };
+}
+
+/** Nobody should wait for the healing of what nothing is stated to heal. */
+function tellWatchedOnly({ targets, playbooks }: Config, log: Log): void {
+  const watched = targets.filter(({ mitigation }) => mitigation === undefined);
+  for (const detail of new Set(watched.map((t) => healedBy(t, playbooks)))) {
+    const names = watched.filter((t) => healedBy(t, playbooks) === detail).map(({ name }) => name);
+    log.logger.info({ targets: names.join(","), detail }, "targets watched only");
+  }
 }
 
 interface Parts {
@@ -295,8 +306,10 @@ function reloader(input: {
       wrong = errorMessage(error);
     }
     parts.reloadOk.set(wrong === undefined ? 1 : 0);
-    if (wrong === undefined) parts.log.logger.info(configFields(current.config), "configuration reloaded");
-    else parts.log.logger.error({ error: wrong }, "configuration reload failed, keeping the old one");
+    if (wrong === undefined) {
+      parts.log.logger.info(configFields(current.config), "configuration reloaded");
+      tellWatchedOnly(current.config, parts.log);
+    } else parts.log.logger.error({ error: wrong }, "configuration reload failed, keeping the old one");
     return wrong;
   };
 }

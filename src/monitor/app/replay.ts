@@ -28,7 +28,7 @@ import { actionTable, scoreTable, summaryText } from "../replay/output/table.ts"
 import { plotOf } from "../replay/plot/panels.ts";
 import { createTracer, type Trace } from "../replay/plot/trace.ts";
 import { score, type TimedAction } from "../replay/score.ts";
-import { type CommonSettings, inferTargets } from "../replay/targets.ts";
+import { inferTargets } from "../replay/targets.ts";
 import { signalPlugins } from "../signals/index.ts";
 import { createMemoryStore } from "../store/memory/index.ts";
 import { plotPage } from "../web/assets.ts";
@@ -85,7 +85,7 @@ const RETENTION = { maxEntries: 1, maxAgeMs: Number.MAX_SAFE_INTEGER };
 export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   const began = performance.now();
   const note = options.onNote ?? (() => {});
-  const config = loadConfig(options.config);
+  const config = loadConfig({ ...options.config, targetless: true });
   const labels =
     options.labelsFile === undefined
       ? undefined
@@ -93,7 +93,7 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
   const cast = inferTargets({
     history: await readHistory(options, config, note),
     configured: config.targets,
-    common: commonSettings(options.config),
+    common: config.common,
   });
   for (const key of cast.left) note(`${key} is left out: the configuration switches that signal off`);
   const { targets, history } = cast;
@@ -135,13 +135,6 @@ export async function runReplay(options: ReplayOptions): Promise<ReplayResult> {
  */
 function replaySettings(config: Config, targets: readonly Target[]): LoopSettings {
   return { ...loopSettings(config), targets, autoHeal: true, playbooks: [] };
-}
-
-/** What the configuration gives a target that it says nothing of: read as the single-target shorthand reads it. */
-function commonSettings(input: ConfigInput): CommonSettings {
-  const env = { ...input.env, TARGET_SERVICE_BASE: "http://replay" };
-  const target = loadConfig({ ...input, env }).targets[0];
-  return { signals: target?.signals ?? [], cooldownMs: target?.cooldownMs ?? 0 };
 }
 
 async function readHistory(

@@ -12,7 +12,7 @@ const FILE = join(folder, "helius.yml");
 
 function load(yaml: string) {
   writeFileSync(FILE, yaml);
-  return loadConfig({ file: FILE, env: {}, flags: {} });
+  return loadConfig({ file: FILE, env: {}, flags: {}, targetless: true });
 }
 
 function problems(yaml: string): string[] {
@@ -62,7 +62,9 @@ actions:
         expectStatus: [],
         reconcile: undefined,
         idempotent: false,
+        expectJson: {},
         parameters: ["pool", "region"],
+        needsAlert: false,
       },
       {
         name: "train",
@@ -75,7 +77,9 @@ actions:
         expectStatus: [200, 409],
         reconcile: "https://jobs.example/jobs/{{intent.id}}",
         idempotent: true,
+        expectJson: {},
         parameters: ["set"],
+        needsAlert: true,
       },
       expect.objectContaining({ idempotent: true, parameters: ["region"] }),
       expect.objectContaining({ headers: { "content-type": "text/plain" }, parameters: [] }),
@@ -149,6 +153,16 @@ describe("what is wrong with a call is named by its place", () => {
       "a deadline that the action does not have",
       call("timeout_seconds: 60"),
       [/timeout_seconds must be a number from 0\.1 up to 10 \(seconds\)$/],
+    ],
+    [
+      "a field that no JSON has",
+      call("expect_json: { 'a..b': 1 }"),
+      [/expect_json must name fields, e\.g\. status/],
+    ],
+    [
+      "a field whose value is a list",
+      call("expect_json: { a: [1] }"),
+      [/expect_json\.a must be text, a number, true or false$/],
     ],
     [
       "an unknown key",

@@ -11,8 +11,8 @@ const FILE = join(folder, "helius.yml");
 
 const TARGETS = `
 targets:
-  - { name: telemetry-gateway, url: "http://gateway:8005", cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
-  - { name: recommender-service, url: "http://reco:8001", auto_heal: false, signals: { backlog: { enabled: false } } }
+  - { name: telemetry-gateway, url: "http://gateway:8005", mitigate: helius, cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
+  - { name: recommender-service, url: "http://reco:8001", mitigate: helius, auto_heal: false, signals: { backlog: { enabled: false } } }
 `;
 
 function load(yaml: string, env: Record<string, string> = {}): Config {
@@ -50,6 +50,14 @@ describe("without a list", () => {
     expect(retrain?.steps.map((s) => s.kind)).toEqual(["pause-stream", "retrain"]);
   });
 
+  it("none is in force on a target that only has the name of a Helius service", () => {
+    const config = load(TARGETS.replaceAll(" mitigate: helius,", ""));
+    expect(names(config)).toEqual([]);
+    expect(config.inactivePlaybooks.map(({ why }) => why)).toContain(
+      '"telemetry-gateway" must say mitigate: helius, since isolate-region is a call of the Helius admin plane',
+    );
+  });
+
   it("each needs its target: what is missing is said", () => {
     const config = load("targets: [{ name: product-api, url: 'http://a' }]");
     expect(names(config)).toEqual([]);
@@ -63,7 +71,7 @@ describe("without a list", () => {
 
   it("the alert is that of the target's job, and the forecast is left out where the backlog is not watched", () => {
     const config = load(
-      "targets: [{ name: telemetry-gateway, job: edge, url: 'http://a', signals: { backlog: { enabled: false } } }]",
+      "targets: [{ name: telemetry-gateway, job: edge, mitigate: helius, url: 'http://a', signals: { backlog: { enabled: false } } }]",
     );
     expect(config.playbooks[0]?.alert?.labels).toEqual({ job: "edge" });
     expect(config.playbooks[0]).not.toHaveProperty("forecast");

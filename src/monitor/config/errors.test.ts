@@ -18,7 +18,7 @@ function problems(
 ) {
   if (yaml !== undefined) writeFileSync(FILE, yaml);
   try {
-    loadConfig({ file: yaml === undefined ? undefined : FILE, env, flags });
+    loadConfig({ file: yaml === undefined ? undefined : FILE, env, flags, targetless: true });
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
     return (error as ConfigError).message.replaceAll(`${folder}/`, "").split("\n");
@@ -286,7 +286,7 @@ describe("a value from outside the file names its variable or flag", () => {
 
   it("fills a mapping that the file leaves empty", () => {
     writeFileSync(FILE, "predict:\n");
-    const config = loadConfig({ file: FILE, env: { PREDICT_MIN_R2: "0.5" }, flags: {} });
+    const config = loadConfig({ file: FILE, env: { PREDICT_MIN_R2: "0.5" }, flags: {}, targetless: true });
     expect(config.predict.minR2).toBe(0.5);
   });
 });

@@ -15,7 +15,7 @@ const FILE = join(folder, "helius.yml");
 
 function load(yaml: string, flags: Record<string, string> = {}) {
   writeFileSync(FILE, yaml);
-  return loadConfig({ file: FILE, env: {}, flags });
+  return loadConfig({ file: FILE, env: {}, flags, targetless: true });
 }
 
 /** Every problem as one line, with the folder left out. */

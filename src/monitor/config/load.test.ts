@@ -19,7 +19,7 @@ interface Given {
 
 function load({ yaml, env = {}, flags = {} }: Given): Config {
   if (yaml !== undefined) writeFileSync(FILE, yaml);
-  return loadConfig({ file: yaml === undefined ? undefined : FILE, env, flags });
+  return loadConfig({ file: yaml === undefined ? undefined : FILE, env, flags, targetless: true });
 }
 
 /** Every problem as one line, with the file's name left out: `:line:col: key message`. */
@@ -111,6 +111,7 @@ describe("precedence", () => {
     {
       cycle_interval_seconds: [11, 12, 13, (c) => c.cycleIntervalMs / 1000],
       auto_heal: [false, true, false, (c) => c.autoHeal],
+      mitigate: ["helius", undefined, "none", (c) => c.mitigate],
       data_dir: ["/f", "/e", "/g", (c) => c.dataDir],
       "admin.token": ["f", "e", "g", (c) => c.admin.token],
       "admin.token_file": ["/f", "/e", "/g", (c) => c.admin.tokenFile],
@@ -261,7 +262,7 @@ describe("precedence", () => {
     expect(load({ yaml }).targets.map((t) => t.name)).toEqual(["a", "b"]);
     const single = load({ yaml, env: { TARGET_SERVICE_BASE: "http://shop:7000/" } }).targets;
     expect(single.map((t) => [t.name, t.instances])).toEqual([
-      ["product-api", [{ name: "shop:7000", url: "http://shop:7000" }]],
+      ["product-api", [{ name: "shop:7000", url: "http://shop:7000", adminUrl: "http://shop:7000" }]],
     ]);
     expect(load({ yaml, env: { TARGET_SERVICE_BASE: "" } }).targets).toHaveLength(2);
   });
@@ -285,6 +286,7 @@ targets:
       backlog: { enabled: true }
   - name: b
     job: jobs-of-b
+    mitigate: helius
     aggregate: worst_instance
     urls: [https://b, "http://b:81"]
     admin_urls: ["http://b:9443", "http://b:9081/"]

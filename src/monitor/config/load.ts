@@ -10,11 +10,12 @@ import { sourcePlugins } from "../sources/index.ts";
 import { bindings, DEFAULT_TARGET_BASE, flagOf, fromText, TARGET_ENV } from "./bindings.ts";
 import { type ConfigDocument, readDocument } from "./document.ts";
 import { type Complain, ConfigError, type ConfigProblem } from "./errors.ts";
+import { HELIUS } from "./mitigation.ts";
 import { checkActions } from "./plugins.ts";
 import { playbooksInForce } from "./resolve-playbooks.ts";
 import { fileSchema } from "./schema.ts";
 import { suggest } from "./suggest.ts";
-import { resolveTargets } from "./targets.ts";
+import { commonSignals, resolveTargets } from "./targets.ts";
 import type { Config, Given } from "./types.ts";
 
 export interface ConfigInput {
@@ -23,6 +24,8 @@ export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Values of flags by key of the file, e.g. `predict.horizon_seconds`. */
   readonly flags: Readonly<Record<string, string>>;
+  /** Nothing is watched: a file without targets is a right one. */
+  readonly targetless?: boolean;
 }
 
 /**
@@ -43,15 +46,24 @@ export function loadConfig(input: ConfigInput): Config {
   }
   const base = input.env[TARGET_ENV];
   if (base !== undefined && base !== "") {
-    data.targets = [{ name: "product-api", url: base }];
+    data.targets = [{ ...SHORTHAND, url: base }];
     origins.set("targets", `environment ${TARGET_ENV}`);
-  } else if (data.targets === undefined) data.targets = [{ name: "product-api", url: DEFAULT_TARGET_BASE }];
+  }
   const where = placer(doc, origins, input.file);
+  // Without any file it is the contract's demonstration; a file is somebody's own.
+  const missing = data.targets === undefined && doc !== undefined && input.targetless !== true;
+  data.targets ??= [{ ...SHORTHAND, url: DEFAULT_TARGET_BASE }];
   const parsed = fileSchema.safeParse(data);
   if (!parsed.success)
     throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, where)));
-  return freeze(resolve({ given: toInternal(fileSchema, parsed.data), data, input, where }));
+  const given = toInternal(fileSchema, parsed.data);
+  return freeze(resolve({ given, data, input, where, missing }));
 }
+
+const NO_TARGETS = `must list at least one target: {name: …, url: …}, or set the variable ${TARGET_ENV}`;
+
+/** The target of `TARGET_SERVICE_BASE`: the contract's own demonstration, a Helius service. */
+const SHORTHAND = { name: "product-api", mitigate: HELIUS };
 
 function readText(file: string): string {
   try {
@@ -186,13 +198,21 @@ function resolve(from: {
   data: Record<string, unknown>;
   input: ConfigInput;
   where: Where;
+  /** Somebody's file lists no targets. */
+  missing: boolean;
 }): Config {
   const { given, input, where } = from;
   const problems: ConfigProblem[] = [];
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
   const { signals, targets: list = [], sources, actions, admin, guards, web, ...rest } = given;
-  const targets = resolveTargets({ targets: list, signals, cooldownMs: rest.predict.cooldownMs }, complain);
+  const { cooldownMs } = rest.predict;
+  if (from.missing) complain(["targets"], NO_TARGETS);
+  const healers = { actions, playbooks: given.playbooks ?? [] };
+  const targets = resolveTargets(
+    { targets: list, signals, cooldownMs, mitigate: rest.mitigate, healers },
+    complain,
+  );
   const named = targets.map(({ name }) => name);
   checkActions(actions, { targets: named, adminTokenFile: admin.tokenFile }, complain);
   checkTogether(given, from.data, complain);
@@ -201,7 +221,7 @@ function resolve(from: {
   checkTokens(given, { host: listen.host, production: input.env.NODE_ENV === "production" }, complain);
   const playbooks = playbooksInForce({
     given: given.playbooks,
-    known: { targets, actions, cooldownMs: rest.predict.cooldownMs },
+    known: { targets, actions, cooldownMs },
     inCluster: (input.env.KUBERNETES_SERVICE_HOST ?? "") !== "",
     complain,
   });
@@ -213,6 +233,7 @@ function resolve(from: {
     admin,
     actions,
     targets,
+    common: { signals: commonSignals(signals), cooldownMs },
     web: { ...ofWeb, ...listen },
     sources: resolveSources(sources, rest.cycleIntervalMs),
     guards: guards as GuardSettings,

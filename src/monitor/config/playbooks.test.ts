@@ -12,13 +12,13 @@ const FILE = join(folder, "helius.yml");
 
 const TARGETS = `
 targets:
-  - { name: telemetry-gateway, url: "http://gateway:8005", cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
-  - { name: recommender-service, url: "http://reco:8001", auto_heal: false, signals: { backlog: { enabled: false } } }
+  - { name: telemetry-gateway, url: "http://gateway:8005", mitigate: helius, cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
+  - { name: recommender-service, url: "http://reco:8001", mitigate: helius, auto_heal: false, signals: { backlog: { enabled: false } } }
 `;
 
 function load(yaml: string, env: Record<string, string> = {}): Config {
   writeFileSync(FILE, yaml);
-  return loadConfig({ file: FILE, env, flags: {} });
+  return loadConfig({ file: FILE, env, flags: {}, targetless: true });
 }
 
 /** Every problem as one line: `line:col: key message`. The targets stand in the first four lines. */
@@ -66,7 +66,7 @@ playbooks:
     expect(config.inactivePlaybooks).toEqual([]);
     const gateway = {
       name: "telemetry-gateway",
-      instances: [{ name: "gateway:8005", url: "http://gateway:8005" }],
+      instances: [{ name: "gateway:8005", url: "http://gateway:8005", adminUrl: "http://gateway:8005" }],
       cooldownMs: 60_000,
       autoHeal: true,
     };
@@ -78,7 +78,6 @@ playbooks:
         forecast: backlog,
         regionsOf: "telemetry-gateway",
         undoOnResolved: true,
-        verify: backlog,
         steps: [
           {
             kind: "isolate-region",
@@ -305,7 +304,7 @@ playbooks:
     [
       "nothing to answer",
       "playbooks:\n  - name: p\n    steps: [{ action: retrain, on: recommender-service }]\n",
-      ["6:5: playbooks[0] must have an alert or a forecast that it answers"],
+      ["6:5: playbooks[0] must have an alert or a forecast that it answers, or be the mitigate of a target"],
     ],
     [
       "an unknown key",

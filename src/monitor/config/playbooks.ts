@@ -49,19 +49,15 @@ const step = z.strictObject({
     .optional(),
 });
 
-const playbook = z
-  .strictObject({
-    name: name(),
-    alert: z.strictObject({ name: text("the name of an alert"), labels }).optional(),
-    forecast: series.optional(),
-    regions_of: text("the name of a target").optional(),
-    undo_on_resolved: flag().default(true),
-    verify: series.optional(),
-    steps: z.array(step).min(1, "must list at least one step").max(20, "must list at most 20 steps"),
-  })
-  .refine((p) => p.alert !== undefined || p.forecast !== undefined, {
-    error: "must have an alert or a forecast that it answers",
-  });
+const playbook = z.strictObject({
+  name: name(),
+  alert: z.strictObject({ name: text("the name of an alert"), labels }).optional(),
+  forecast: series.optional(),
+  regions_of: text("the name of a target").optional(),
+  undo_on_resolved: flag().default(true),
+  verify: series.optional(),
+  steps: z.array(step).min(1, "must list at least one step").max(20, "must list at most 20 steps"),
+});
 
 /** The list of playbooks; absent: those that are built in. */
 export const playbooksSchema = z.array(playbook).max(100, "must list at most 100 playbooks").optional();

@@ -61,6 +61,11 @@ function resolvePlaybooks(
   const names = new Map<string, number>();
   const forecasts = new Map<string, string>();
   return playbooks.map((config, i) => {
+    const healed = healedBy(config.name, known);
+    if (config.alert === undefined && config.forecast === undefined && healed.length === 0)
+      complain([i], "must have an alert or a forecast that it answers, or be the mitigate of a target");
+    if (healed.length > 1)
+      complain([i, "name"], `is the mitigate of ${healed.join(" and ")}; a playbook heals one target`);
     const first = names.get(config.name);
     if (first === undefined) names.set(config.name, i);
     else complain([i, "name"], `"${config.name}" is already the name of playbook ${first + 1}`);
@@ -80,7 +85,8 @@ function resolvePlaybooks(
 
 /** One playbook, told of what is wrong with it by the path of its key, from the playbook on. */
 function resolvePlaybook(config: PlaybookConfig, known: Known, complain: Complain): Playbook {
-  const { forecast, regionsOf, verify = forecast } = config;
+  const { forecast, regionsOf } = config;
+  const answersForecasts = forecast !== undefined || healedBy(config.name, known).length > 0;
   if (forecast !== undefined) checkSeries(forecast, known, ["forecast"], complain);
   if (config.verify !== undefined) checkSeries(config.verify, known, ["verify"], complain);
   if (regionsOf !== undefined) {
@@ -94,9 +100,28 @@ function resolvePlaybook(config: PlaybookConfig, known: Known, complain: Complai
     if (regionsOf === undefined)
       for (const path of regionUses(step))
         ofStep(path, "needs a region: name the target whose regions are compared in regions_of");
+    if (answersForecasts && needsAlert(step, known))
+      ofStep(
+        ["on"],
+        `"${step.on}" needs {{alert}}, which a forecast does not have: name an action without it, or answer alerts only`,
+      );
     return resolveStep(step, known, ofStep);
   });
-  return { ...config, steps, ...(verify === undefined ? {} : { verify }) };
+  return { ...config, steps };
+}
+
+/** Targets whose mitigation it is. */
+function healedBy(playbook: string, { targets }: Known): string[] {
+  return targets.flatMap(({ name, mitigation: m }) =>
+    m !== undefined && "playbook" in m && m.playbook === playbook ? [name] : [],
+  );
+}
+
+/** Whether its call says which alert asked for it. */
+function needsAlert({ action, on }: StepConfig, known: Known): boolean {
+  const plugin = actionKinds.get(action);
+  const callees = plugin === undefined ? [] : calleesOf(plugin, known.actions);
+  return callees.find(({ name }) => name === on)?.needsAlert === true;
 }
 
 function resolveStep(config: StepConfig, known: Known, complain: Complain): Step {
@@ -162,6 +187,11 @@ function calleeOf(
   const target = targetOf(on, known);
   if (target === undefined) return wrong(["on"], notTarget(on, known));
   const { name, instances, cooldownMs, autoHeal } = target;
+  if (plugin.answer !== undefined && instances.some(({ adminUrl }) => adminUrl === undefined))
+    complain(
+      ["on"],
+      `"${on}" must say mitigate: helius, since ${action} is a call of the Helius admin plane`,
+    );
   return { on: { name, instances, cooldownMs, autoHeal }, rules: plugin };
 }
 

@@ -21,9 +21,10 @@ import { sourcePlugins } from "../sources/index.ts";
 import type { SourcePlugin } from "../sources/shared/context.ts";
 import { storePlugins } from "../store/index.ts";
 import { constantsSchema } from "./constants.ts";
+import { NONE } from "./mitigation.ts";
 import { playbooksSchema } from "./playbooks.ts";
 import { sectionOf, settingsOf } from "./plugins.ts";
-import { targetSchema } from "./targets.ts";
+import { MITIGATE, targetSchema } from "./targets.ts";
 
 const guardSections = Object.fromEntries(
   GUARDS.filter(({ settings }) => settings !== NO_SETTINGS).map((guard) => [
@@ -248,6 +249,10 @@ export const fileSchema = z.strictObject({
     env: "AUTO_HEAL",
     shownDefault: "1",
   }),
+  mitigate: setting(
+    text(MITIGATE).default(NONE),
+    "what heals targets that do not say; none: they are watched",
+  ),
   data_dir: setting(text("a folder").default("./data"), "folder of the journal", { env: "HELIUS_DATA_DIR" }),
   admin,
   web,

@@ -6,6 +6,7 @@ import type { Instance, Target } from "../kernel/target.ts";
 import type { SignalPlugin, SignalSettings } from "../signals/define.ts";
 import { signalPlugins } from "../signals/index.ts";
 import type { Complain } from "./errors.ts";
+import { type Healers, resolveMitigation, speaksHelius } from "./mitigation.ts";
 import { settingsOf } from "./plugins.ts";
 
 /** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
@@ -18,6 +19,9 @@ const parts = z.strictObject({
   backlog_metric: metricName("a gauge, e.g. queue_depth"),
   inbound_metric: metricName("a counter, e.g. telemetry_received_total"),
 });
+
+/** What a `mitigate` may be. */
+export const MITIGATE = "helius, none, or the name of an entry of actions.http or of a playbook";
 
 /** One entry of `targets`. */
 export const targetSchema = z
@@ -52,6 +56,11 @@ export const targetSchema = z
       "pause after a mitigation",
       "`predict.cooldown_seconds`",
     ),
+    mitigate: described(
+      text(MITIGATE).optional(),
+      "what heals it where no playbook answers: `helius`, its own admin plane; the name of an entry of `actions.http` or of a playbook; `none`: it is watched, not touched",
+      "the top-level `mitigate`",
+    ),
     auto_heal: described(flag().default(true), "false: shadow mode for this target"),
     signals: described(
       z.strictObject(settingsOf(signalPlugins)).prefault({}),
@@ -76,6 +85,9 @@ export function resolveTargets(
     /** What the file says of signals for all targets. */
     readonly signals: Readonly<Record<string, unknown>>;
     readonly cooldownMs: number;
+    /** Of targets that do not say. */
+    readonly mitigate: string;
+    readonly healers: Healers;
   },
   complain: Complain,
 ): Target[] {
@@ -93,10 +105,14 @@ export function resolveTargets(
       seen.set(`${key} ${value}`, `target ${i + 1}`);
     }
     const { name, aggregate, autoHeal, parts } = t;
+    const stated = t.mitigate ?? given.mitigate;
+    const place = t.mitigate === undefined ? ["mitigate"] : ["targets", i, "mitigate"];
+    const mitigation = resolveMitigation(stated, given.healers, (message) => complain(place, message));
+    const helius = speaksHelius(name, stated, given.healers);
     return {
       name,
       job: t.job ?? name,
-      instances: resolveInstances(t, i, complain),
+      instances: resolveInstances({ ...t, helius }, i, complain),
       aggregate,
       cooldownMs: t.cooldownMs ?? given.cooldownMs,
       autoHeal,
@@ -104,12 +120,24 @@ export function resolveTargets(
         const of = (signals: Readonly<Record<string, unknown>>) => signals[plugin.kind] as SignalSettings;
         return resolveSignal(plugin, { common: of(given.signals), own: of(t.signals) }, i, complain);
       }),
+      ...(mitigation === undefined ? {} : { mitigation }),
       ...(parts === undefined ? {} : { parts }),
     };
   });
 }
 
-function resolveInstances(t: GivenTarget, i: number, complain: Complain): Instance[] {
+/** The signals of a target that says nothing of them; the file may give levels that only fit where a target gives others. */
+export function commonSignals(signals: Readonly<Record<string, unknown>>): Signal[] {
+  return signalPlugins.flatMap((plugin) =>
+    resolveSignal(plugin, { common: signals[plugin.kind] as SignalSettings, own: {} }, 0, () => {}),
+  );
+}
+
+function resolveInstances(
+  t: GivenTarget & { readonly helius: boolean },
+  i: number,
+  complain: Complain,
+): Instance[] {
   const urls = t.urls ?? (t.url === undefined ? [] : [t.url]);
   if (new Set(urls).size !== urls.length) complain(["targets", i, "urls"], "must not list an instance twice");
   const own = t.adminUrls === undefined ? "admin_url" : "admin_urls";
@@ -121,10 +149,11 @@ function resolveInstances(t: GivenTarget, i: number, complain: Complain): Instan
       ["targets", i, own],
       `must give one URL for each instance, in their order: ${urls.length}, not ${adminUrls.length}`,
     );
+  else if (adminUrls !== undefined && !t.helius)
+    complain(["targets", i, own], "is the admin plane of a Helius service: say mitigate: helius");
   return urls.map((url, n) => {
-    const adminUrl = adminUrls?.[n];
     const instance = { name: instanceName(new URL(url)), url };
-    return adminUrl === undefined ? instance : { ...instance, adminUrl };
+    return t.helius ? { ...instance, adminUrl: adminUrls?.[n] ?? url } : instance;
   });
 }
 

@@ -27,6 +27,8 @@ export interface Config
   };
   readonly guards: GuardSettings;
   readonly targets: readonly Target[];
+  /** What a target has that says nothing of it. */
+  readonly common: Pick<Target, "signals" | "cooldownMs">;
   /** Answers to alerts and forecasts, in the order of the file. */
   readonly playbooks: readonly Playbook[];
   /** Built-in playbooks that this configuration has no use for, and why. */

@@ -37,14 +37,17 @@ export interface Controls {
   ): boolean;
   /**
    * In the next cycle a playbook is carried out, or the mitigation of a target, unless a guard holds it: what became of it
-   * is in that cycle's report. Undefined when there is no such target or playbook.
+   * is in that cycle's report. Refused: there is no such target or playbook, or nothing is stated to heal the target.
    */
-  request(wish: Said & { readonly target: string; readonly playbook?: string }): Request | undefined;
+  request(wish: Said & { readonly target: string; readonly playbook?: string }): Request | RequestRefusal;
   /** What is remembered of actions and what they came to, for showing. */
   readonly verification: VerificationState;
   /** The guards' memory, for showing. */
   readonly guards: GuardState;
 }
+
+/** Why a person's wish cannot be one. */
+export type RequestRefusal = "unknown" | "watched_only";
 
 export function createControls(ports: LoopPorts, state: () => LoopState): Controls {
   const guards = () => state().admit.guards;
@@ -59,13 +62,16 @@ export function createControls(ports: LoopPorts, state: () => LoopState): Contro
     get verification() {
       return state().verify.state;
     },
-    request({ target, playbook, by, reason }) {
+    request({ target, by, reason, ...asked }) {
       const { settings, configured } = state();
-      const known =
-        playbook === undefined
-          ? configured.has(target)
-          : settings.playbooks.some(({ name }) => name === playbook);
-      if (!known) return undefined;
+      const on = configured.get(target);
+      const { mitigation } = on ?? {};
+      const stated = mitigation !== undefined && "playbook" in mitigation ? mitigation.playbook : undefined;
+      const playbook = asked.playbook ?? stated;
+      if (playbook === undefined) {
+        if (on === undefined) return "unknown";
+        if (mitigation === undefined) return "watched_only";
+      } else if (!settings.playbooks.some(({ name }) => name === playbook)) return "unknown";
       const named: { playbook?: string } = playbook === undefined ? {} : { playbook };
       const wish: Request = { id: ports.newId(), target, ...named, by, reason, at: ports.clock.now() };
       addRequest(state(), wish);

@@ -154,6 +154,7 @@ export function targetOf(name = "product-api", over: Partial<Target> = {}): Targ
     name,
     job: name,
     instances: [{ name: `${name}:8000`, url: `http://${name}:8000` }],
+    mitigation: { action: "mitigate" },
     aggregate: "job",
     signals: [signalOf()],
     cooldownMs: 300_000,

@@ -43,6 +43,7 @@ export async function execute(input: {
   readonly observations: readonly Observation[];
   readonly proposals: readonly Proposal[];
   readonly held: readonly PlaybookDecision[];
+  readonly unanswered: ReadonlySet<Decision>;
   readonly now: Instant;
 }): Promise<Executed> {
   const { ctx, proposals } = input;
@@ -271,6 +272,7 @@ function conclude(
     readonly decisions: readonly Decision[];
     readonly proposals: readonly Proposal[];
     readonly held: readonly PlaybookDecision[];
+    readonly unanswered: ReadonlySet<Decision>;
     readonly ctx: ActContext;
   },
   fates: ReadonlyMap<Proposal, Fate | undefined>,
@@ -279,25 +281,30 @@ function conclude(
   const order = input.ctx.state.settings.playbooks.map(({ name }) => name);
   const place = ({ playbook }: PlaybookDecision) =>
     order.includes(playbook) ? order.indexOf(playbook) : order.length;
-  const playbooks = [
+  const said = [
     ...held,
     ...proposals.flatMap((p) => (p.said === undefined ? [] : [playbookFate(p.said, fates.get(p))])),
-  ].sort((a, b) => place(a) - place(b));
+  ];
   const decisions = input.decisions.map((d) => {
     if (!d.act) return d;
+    if (input.unanswered.has(d)) return { ...d, act: false, reason: "watched_only" as const };
     const proposal = proposals.find((p) => p.decision === d);
     const fate = proposal === undefined ? undefined : fates.get(proposal);
     if (proposal !== undefined && fate === undefined) return d;
     if (proposal?.said === undefined && fate !== undefined)
       return { ...d, act: false, ...decisionFate(fate) };
-    const said = playbooks.find((p) => p.forecast?.target === d.target && p.forecast.signal === d.signal);
-    const { reason, detail, untilMs } = said as PlaybookDecision;
+    const of = said.find((p) => p.forecast?.target === d.target && p.forecast.signal === d.signal);
+    const { playbook, reason, detail, untilMs } = of as PlaybookDecision;
     const because = fate?.because === undefined ? {} : { because: fate.because };
     const until = untilMs === undefined ? {} : { untilMs };
-    const text = reason === "covered_by_other_signal" ? undefined : `playbook ${said?.playbook}: ${detail}`;
+    const text = reason === "covered_by_other_signal" ? undefined : `playbook ${playbook}: ${detail}`;
     return { ...d, act: false, reason, detail: text, ...because, ...until };
   });
-  return { decisions, playbooks };
+  // Asked for by several signals of one target it is told of once: how it began, or why the first did not.
+  const playbooks = [...Map.groupBy(said, ({ playbook }) => playbook).values()].map(
+    (each) => each.find(({ act }) => act) ?? (each[0] as PlaybookDecision),
+  );
+  return { decisions, playbooks: playbooks.sort((a, b) => place(a) - place(b)) };
 }
 
 function decisionFate({ reason, detail, untilMs, because }: Fate) {

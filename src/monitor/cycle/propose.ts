@@ -9,6 +9,7 @@ import {
 import type { ActionTarget, AlertMatcher, AlertState, Playbook } from "../kernel/containment.ts";
 import type { Cause, Decision, Trigger } from "../kernel/decision.ts";
 import type { Persisted } from "../kernel/store.ts";
+import type { Target } from "../kernel/target.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { Before } from "../kernel/verification.ts";
 import { decidePlaybook, type PlaybookDecision } from "../playbooks/decide.ts";
@@ -48,6 +49,8 @@ export interface Proposed {
   readonly proposals: readonly Proposal[];
   /** Playbooks that something asks for, and that do not start whatever the guards say. */
   readonly held: readonly PlaybookDecision[];
+  /** Forecasts that would act, of targets that nothing is stated to heal. */
+  readonly unanswered: ReadonlySet<Decision>;
 }
 
 /** Takes in what a webhook says. What changed is on disk when this returns. @throws StoreError */
@@ -80,47 +83,52 @@ export function resumeProposals(state: LoopState, { documents }: Persisted): voi
 export function propose(state: LoopState, decisions: readonly Decision[], at: At): Proposed {
   const proposals: Proposal[] = [];
   const held: PlaybookDecision[] = [];
-  const asked = new Map<string, Decision>();
+  const asked = new Map<string, Decision[]>();
+  const unanswered = new Set<Decision>();
   const requests = takeRequests(state);
   for (const decision of decisions) {
     if (!decision.act) continue;
     const playbook = playbookFor(state, decision);
-    if (playbook === undefined) proposals.push(mitigation(state, decision));
-    else asked.set(playbook.name, decision);
+    const proposal = playbook === undefined ? mitigation(state, decision) : undefined;
+    if (playbook !== undefined) asked.set(playbook, [...(asked.get(playbook) ?? []), decision]);
+    else if (proposal !== undefined) proposals.push(proposal);
+    else unanswered.add(decision);
   }
   for (const playbook of state.settings.playbooks) {
     const { firing, stale } = causes(state, playbook, at);
-    const decision = asked.get(playbook.name);
     const request = requests.find((r) => r.playbook === playbook.name);
-    const said = decidePlaybook({
-      playbook,
-      firing,
-      stale,
-      asked: decision,
-      person: request?.by,
-      run: state.actions.runs.get(playbook.name),
-      now: at.now,
-      bootId: at.bootId,
-    });
-    if (said === undefined) continue;
-    if (!said.act) held.push(said);
-    else proposals.push(answer(state, { playbook, firing, decision, request, said }));
+    for (const decision of asked.get(playbook.name) ?? [undefined]) {
+      const said = decidePlaybook({
+        playbook,
+        firing,
+        stale,
+        asked: decision,
+        person: request?.by,
+        run: state.actions.runs.get(playbook.name),
+        now: at.now,
+        bootId: at.bootId,
+      });
+      if (said === undefined) continue;
+      if (!said.act) held.push(said);
+      else proposals.push(answer(state, { playbook, firing, decision, request, said }));
+    }
   }
   for (const request of requests) {
     const target = state.configured.get(request.target);
-    if (request.playbook !== undefined || target === undefined) continue;
+    const plan = target && mitigationOf(target);
+    if (request.playbook !== undefined || target === undefined || plan === undefined) continue;
     const said: PlaybookDecision = {
       ...{ playbook: planKey({}, target.name), act: true, reason: "person", alerts: [] },
       detail: `${request.by} asks for it: ${request.reason}`,
     };
     proposals.push({
-      ...{ plan: mitigationOf(target), asker: target, target: target.name, firing: [], request, said },
+      ...{ plan, asker: target, target: target.name, firing: [], request, said },
       ...{ signal: "request", cause: "person", predictor: "person", urgency: Number.POSITIVE_INFINITY },
       shadow: isShadow(state.settings, [target]),
     });
   }
   const place = ({ decision }: Proposal) => (decision === undefined ? -1 : decisions.indexOf(decision));
-  return { proposals: proposals.sort((a, b) => place(a) - place(b)), held };
+  return { proposals: proposals.sort((a, b) => place(a) - place(b)), held, unanswered };
 }
 
 export interface At {
@@ -134,20 +142,26 @@ function takeRequests(state: LoopState): readonly Request[] {
   return requests;
 }
 
-/** The playbook that answers a forecast of this series in place of the mitigation. */
-function playbookFor({ settings }: LoopState, { target, signal }: Decision): Playbook | undefined {
-  return settings.playbooks.find((p) => p.forecast?.target === target && p.forecast.signal === signal);
+/** The playbook that answers a forecast of this series in place of a mitigation: its own, or that of its target. */
+function playbookFor({ settings, configured }: LoopState, { target, signal }: Decision): string | undefined {
+  const own = settings.playbooks.find((p) => p.forecast?.target === target && p.forecast.signal === signal);
+  const stated = configured.get(target)?.mitigation;
+  const named = stated !== undefined && "playbook" in stated ? stated.playbook : undefined;
+  return (own ?? settings.playbooks.find(({ name }) => name === named))?.name;
 }
 
-function mitigation(state: LoopState, decision: Decision): Proposal {
-  const asker = actionTargetOf(state, decision.target) as ActionTarget;
-  return {
-    plan: mitigationOf(asker, decision.signal),
-    ...evidenceOf(decision),
-    ...{ asker, target: asker.name, firing: [], decision },
-    shadow: isShadow(state.settings, [asker]),
-    urgency: urgency(decision),
-  };
+function mitigation(state: LoopState, decision: Decision): Proposal | undefined {
+  const asker = state.configured.get(decision.target) as Target;
+  const plan = mitigationOf(asker, decision.signal);
+  return (
+    plan && {
+      plan,
+      ...evidenceOf(decision),
+      ...{ asker, target: asker.name, firing: [], decision },
+      shadow: isShadow(state.settings, [asker]),
+      urgency: urgency(decision),
+    }
+  );
 }
 
 function answer(
@@ -167,7 +181,9 @@ function answer(
     const asker = actionTargetOf(state, decision.target) as ActionTarget;
     const shadow = isShadow(state.settings, [asker, ...on]);
     const evidence = { ...evidenceOf(decision), target: asker.name, decision, urgency: urgency(decision) };
-    return { ...common, ...evidence, asker, shadow };
+    // As the mitigation of its target a playbook answers every signal: the one that asks is the one to watch.
+    const plan = { ...playbook, forecast: { target: asker.name, signal: decision.signal } };
+    return { ...common, plan, ...evidence, asker, shadow };
   }
   const alert = firing[0];
   const job = alert?.labels.job;

@@ -5,6 +5,7 @@ import type { InstanceOutcome, Intent } from "../kernel/action.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
 import { type Series, seriesKey, type Target } from "../kernel/target.ts";
 import type { Instant } from "../kernel/time.ts";
+import { mitigationOf, type Plan } from "../playbooks/playbook.ts";
 import type { RegionHistory } from "../playbooks/regions/index.ts";
 import type { Run } from "../playbooks/run.ts";
 import { freshVerification } from "../verify/index.ts";
@@ -163,7 +164,12 @@ function forecastState(
 export function actionTargetOf(state: LoopState, name: string): ActionTarget | undefined {
   const target = state.configured.get(name);
   if (target !== undefined) return target;
-  const steps = state.settings.playbooks.flatMap((p) => p.steps as readonly { readonly on: ActionTarget }[]);
+  const { playbooks, targets } = state.settings;
+  const plans: readonly Pick<Plan, "steps">[] = [
+    ...playbooks,
+    ...targets.flatMap((t) => mitigationOf(t) ?? []),
+  ];
+  const steps = plans.flatMap((p) => p.steps as readonly { readonly on: ActionTarget }[]);
   for (const run of state.actions.runs.values()) if (run.playbook !== undefined) steps.push(...run.steps);
   return steps.find((step) => step.on.name === name)?.on;
 }

@@ -1,5 +1,5 @@
 import type { Problem } from "./problem.ts";
-import type { Instance } from "./target.ts";
+import type { Instance, Target } from "./target.ts";
 import type { Instant } from "./time.ts";
 
 /** An alert as Alertmanager last told of it. Identified by its fingerprint; `startsAtMs` tells one episode from the next. */
@@ -107,4 +107,21 @@ export interface Playbook {
   readonly undoOnResolved: boolean;
   /** The series whose return below its SLO shows that it helped; absent: the alert's end shows it. */
   readonly verify?: ForecastMatcher;
+}
+
+/** What heals a target, in words for people. */
+export function healedBy({ name, mitigation }: Target, playbooks: readonly Playbook[]): string {
+  const own = playbooks.filter((p) => p.forecast?.target === name);
+  const some = own.map((p) => `${p.forecast?.signal} by playbook ${p.name}`).join(", ");
+  if (mitigation === undefined)
+    return some === ""
+      ? "watched only: nothing is allowed to heal it"
+      : `healed for ${some}; else watched only: nothing is allowed to heal it`;
+  const by =
+    "playbook" in mitigation
+      ? `playbook ${mitigation.playbook}`
+      : mitigation.on === undefined
+        ? "its Helius admin plane"
+        : `${mitigation.action} ${mitigation.on.name}`;
+  return `healed by ${by}${some === "" ? "" : `; ${some}`}`;
 }

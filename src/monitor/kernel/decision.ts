@@ -52,6 +52,7 @@ export type Hold =
   | "covered_by_other_signal"
   | "covered_by_playbook"
   | "already_contained"
+  | "watched_only"
   | "undo_under_way"
   | "journal_unavailable";
 

@@ -83,12 +83,19 @@ export interface ActionRules {
   readonly undo?: (parameters: Parameters) => { readonly kind: string; readonly parameters: Parameters };
   /** When its effect ends by itself, milliseconds after the call; absent: it is over when the call is. */
   readonly expiresMs?: (parameters: Parameters) => number;
+  /**
+   * An answer of a service that has carried it out: another without these fields, or with other types in them, is not of
+   * one that speaks the Helius contract.
+   */
+  readonly answer?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Something outside that a kind on `call` can be carried out on, as its settings name it. */
 export interface Callee {
   readonly name: string;
   readonly parameters: ParameterRules;
+  /** It says which alert asked for it, so that nothing else can ask. */
+  readonly needsAlert?: boolean;
 }
 
 /** A kind of action. */

@@ -7,9 +7,15 @@ export interface Instance {
   readonly name: string;
   /** Base URL without a trailing slash, e.g. `http://app:8000`. */
   readonly url: string;
-  /** Base URL of its admin plane, where that is elsewhere. */
+  /** Base URL of its Helius admin plane; absent: it is not stated to have one, and none is called. */
   readonly adminUrl?: string;
 }
+
+/** What answers a forecast of a target, or a person who asks, where no playbook answers that series. */
+export type Mitigation =
+  | { readonly playbook: string }
+  /** A kind of action, on the target itself or on what is named outside. */
+  | { readonly action: string; readonly on?: Instance };
 
 /** A service under watch: decided on as one, acted on instance by instance. */
 export interface Target {
@@ -23,6 +29,8 @@ export interface Target {
   readonly cooldownMs: number;
   /** False: decide and log for this target, never call (shadow). */
   readonly autoHeal: boolean;
+  /** Absent: it is watched, not touched. */
+  readonly mitigation?: Mitigation;
   /** How its parts are told apart, where it has some (regions of a gateway). */
   readonly parts?: PartsRecipe;
 }

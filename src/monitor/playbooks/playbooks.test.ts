@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { AlertState, Playbook, Step } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
+import type { Instance, Target } from "../kernel/target.ts";
 import { decidePlaybook, type PlaybookInput } from "./decide.ts";
-import { mitigationOf, planKey } from "./playbook.ts";
+import { mitigationOf, type Plan, planKey } from "./playbook.ts";
 import { unmet } from "./preconditions.ts";
 import { readRun } from "./read.ts";
 import {
@@ -18,7 +19,10 @@ import {
 
 const NOW = { wallMs: 1_760_000_000_000, monoMs: 1_000_000 };
 const BOOT = "boot-1";
-const GATEWAY = { name: "gateway", instances: [], cooldownMs: 300_000, autoHeal: true };
+const GATEWAY: Target = {
+  ...{ name: "gateway", job: "gateway", instances: [], aggregate: "job", signals: [] },
+  ...{ cooldownMs: 300_000, autoHeal: true, mitigation: { action: "mitigate" } },
+};
 
 function stepOf(over: Partial<Step> = {}): Step {
   return { kind: "isolate-region", on: GATEWAY, parameters: {}, preconditions: [], ...over };
@@ -151,8 +155,27 @@ describe("the mitigation of a target", () => {
     expect(mitigationOf(GATEWAY)).not.toHaveProperty("forecast");
   });
 
+  it("is what the configuration states, carried out on what it names, with the target's cooldown and mode", () => {
+    const on: Instance = { name: "drain", url: "call://drain" };
+    const plan = mitigationOf({ ...GATEWAY, autoHeal: false, mitigation: { action: "http", on } });
+    expect(plan?.steps).toEqual([
+      {
+        kind: "http",
+        on: { name: "drain", instances: [on], cooldownMs: 300_000, autoHeal: false },
+        parameters: {},
+        preconditions: [],
+      },
+    ]);
+  });
+
+  it("is nothing where nothing is stated, and none of its own where a playbook is", () => {
+    const { mitigation: _, ...unstated } = GATEWAY;
+    expect(mitigationOf(unstated)).toBeUndefined();
+    expect(mitigationOf({ ...GATEWAY, mitigation: { playbook: "contain" } })).toBeUndefined();
+  });
+
   it("has one newest run a target, as a playbook has one", () => {
-    expect(planKey(mitigationOf(GATEWAY), "gateway")).toBe("mitigate gateway");
+    expect(planKey(mitigationOf(GATEWAY) as Plan, "gateway")).toBe("mitigate gateway");
     expect(planKey(PLAYBOOK, "gateway")).toBe("contain");
     expect(planKey(runOf(), "gateway")).toBe("contain");
   });

@@ -1,6 +1,7 @@
 import type { Signal } from "../kernel/signal.ts";
 import type { Target } from "../kernel/target.ts";
 import { createRecorder, type History } from "./input/history.ts";
+import { REPLAYED } from "./targets.ts";
 
 /** A latency signal as the configuration would resolve it. */
 export function signalNamed(name: string, windowed = false): Signal {
@@ -26,6 +27,7 @@ export function targetNamed(name: string, signals: readonly string[] = ["p95_lat
     signals: signals.map((s) => signalNamed(s)),
     cooldownMs: 300_000,
     autoHeal: true,
+    mitigation: { action: REPLAYED },
   };
 }
 

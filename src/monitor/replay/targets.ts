@@ -2,6 +2,9 @@ import type { Signal } from "../kernel/signal.ts";
 import { seriesKey, type Target } from "../kernel/target.ts";
 import { type History, historyOf, type SeriesHistory } from "./input/history.ts";
 
+/** The kind of action that stands for whatever heals a target. */
+export const REPLAYED = "mitigate";
+
 /** What a target that the configuration does not name is watched with. */
 export interface CommonSettings {
   readonly signals: readonly Signal[];
@@ -18,7 +21,8 @@ export interface Cast {
 
 /**
  * The targets of a history with the settings of those that are configured, and the common ones for the others; each
- * with just the signals that are in the history. Replay asks what would have been done, so shadow mode is off.
+ * with just the signals that are in the history. Replay asks what would have been done, so shadow mode is off, and what
+ * is watched only counts as healed too.
  */
 export function inferTargets(input: {
   history: History;
@@ -38,7 +42,8 @@ export function inferTargets(input: {
       if (watched.has(s.signal)) kept.add(s);
       else left.push(seriesKey(name, s.signal));
     }
-    if (signals.length > 0) targets.push({ ...base, signals, autoHeal: true });
+    if (signals.length > 0)
+      targets.push({ ...base, signals, autoHeal: true, mitigation: { action: REPLAYED } });
   }
   const series = input.history.series.filter((s) => kept.has(s));
   return { targets, history: historyOf(series), left };

@@ -2,6 +2,7 @@ import type { Controls } from "../cycle/controls.ts";
 import type { Loop } from "../cycle/tick.ts";
 import type { LoopSettings, Reporter, TickReport } from "../cycle/types.ts";
 import { askerOf, type Intent, type Outcome } from "../kernel/action.ts";
+import { healedBy } from "../kernel/containment.ts";
 import type { JournalEntry } from "../kernel/store.ts";
 import { CAUSE_WORDS } from "../rules/explain.ts";
 import { alertFields, playbookStatus } from "./containment-status.ts";
@@ -110,6 +111,8 @@ function overview(input: {
     cycle_seconds: settings.cycleMs / 1000,
     horizon_seconds: settings.rules.horizonS,
     guards: guardStatus(latest, controls),
+    /** What heals each target, in words. */
+    healed_by: Object.fromEntries(settings.targets.map((t) => [t.name, healedBy(t, settings.playbooks)])),
     escalations: escalationStatus(controls),
     verifications: latest === undefined ? [] : recentAttempts(controls),
     alerts: [...containment.inbox.values()].map(alertFields),

@@ -70,6 +70,7 @@ const BLOCKED = {
   covered_by_other_signal: "the target is acted on because of another signal",
   covered_by_playbook: "a playbook acts on the target",
   already_contained: "what an earlier run did is still in effect",
+  watched_only: "nothing is allowed to heal the target: it is watched only",
   undo_under_way: "what an earlier run did is being undone",
   journal_unavailable: "it cannot be written to the journal first",
 } as const satisfies Partial<Record<Hold, string>>;

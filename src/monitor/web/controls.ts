@@ -43,10 +43,10 @@ export interface ControlsApi {
   acknowledge(
     asked: Said & { readonly target: string; readonly resume: boolean; readonly forMs: number | undefined },
   ): Done<boolean>;
-  /** For the next cycle, through every guard. Undefined when there is no such target or playbook. */
+  /** For the next cycle, through every guard; or why it cannot be asked for. */
   request(
     asked: Said & { readonly target: string; readonly playbook?: string | undefined },
-  ): Record<string, unknown> | undefined;
+  ): Record<string, unknown> | "unknown" | "watched_only";
 }
 
 /** Largest body, bytes. */
@@ -106,7 +106,11 @@ export function routeControls(app: Express, controls: ControlsApi, door: readonl
   route(app, "/api/v1/actions", {
     post: behind((request, response) => {
       const asked = controls.request(readRequest(request.body));
-      if (asked === undefined)
+      if (asked === "watched_only")
+        throw new ApiError(409, "this target is watched only: nothing is allowed to heal it", {
+          details: { reason: asked },
+        });
+      if (asked === "unknown")
         throw new ApiError(404, "there is no such target, or no such playbook, under watch");
       response.status(202).json({ status: "success", data: { request: asked } });
     }),

@@ -267,6 +267,7 @@ export function quickConfig(options: {
     predict: { cooldown_seconds: cooldownS },
     // A young Node process grows for a minute: a limit it would reach by that alone is no test of anything.
     signals: { memory: { limit: 1_000_000_000 } },
+    mitigate: "helius",
     targets,
     ...extra,
   };

@@ -60,6 +60,7 @@ const targets: Target[] = Array.from({ length: size }, (_, i) => ({
   name: jobName(i),
   job: jobName(i),
   instances: [{ name: "i", url: "http://127.0.0.1:1" }],
+  mitigation: { action: "mitigate" },
   aggregate: "job",
   signals: [signal],
   cooldownMs: 300_000,

@@ -24,6 +24,7 @@ async function firstOfPipeline(run: Run): Promise<number | undefined> {
     name: "t",
     job: "t",
     instances: [{ name: "t", url: "" }],
+    mitigation: { action: "mitigate" },
     aggregate: "job",
     cooldownMs: 300_000,
     autoHeal: true,

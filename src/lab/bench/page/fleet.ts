@@ -79,7 +79,7 @@ export async function startFleet(count: number, options: { stubborn?: boolean } 
     });
   }
   return {
-    targets: [...members.values()].map(({ name, url }) => ({ name, url })),
+    targets: [...members.values()].map(({ name, url }) => ({ name, url, mitigate: "helius" })),
     mitigated,
     ramp(name, msPerSecond) {
       for (const member of members.values())

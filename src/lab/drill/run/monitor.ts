@@ -67,6 +67,7 @@ function configOf(options: DrillMonitorOptions): Record<string, unknown> {
       : { actions: { kubernetes: { kubeconfig: options.kubeconfig } } }),
     // As in config/up.yml: a young process grows by itself.
     signals: { memory: { limit: 1_000_000_000 } },
+    mitigate: "helius",
     targets: [...urls].map(([name, url]) => ({
       name,
       url,

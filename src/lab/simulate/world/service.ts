@@ -1,3 +1,4 @@
+import { actionKinds } from "../../../monitor/actions/index.ts";
 import { CallGuard, checkKey, readCallHeaders } from "../../../services/kit/call-guard.ts";
 import { HttpError } from "../../../services/kit/errors.ts";
 import type { Ledger } from "../../../services/kit/ledger.ts";
@@ -174,7 +175,7 @@ export class ServiceModel {
         const { key = "", epoch = 0 } = headers;
         const { target, instance } = this;
         this.#effect({ target, instance, key, epoch, kind, parameters, highest: this.#ledger.before });
-        return { reset_latency: true, freed_chunks: 0 };
+        return { ...actionKinds.get(kind)?.answer };
       });
       const replay = result.replayed ? { "idempotent-replay": "true" } : undefined;
       return answer(200, JSON.stringify(result.answer), replay === undefined ? {} : { headers: replay });

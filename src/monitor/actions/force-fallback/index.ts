@@ -7,4 +7,5 @@ export const forceFallback = serviceAction({
   parameters: { seconds },
   undo: () => ({ kind: "release-fallback", parameters: {} }),
   expiresMs: endsByItself,
+  answer: { forced_fallback: true, seconds: 900 },
 });

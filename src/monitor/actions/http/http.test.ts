@@ -37,6 +37,8 @@ function entry(more: Partial<HttpCall> & { readonly url: string }): HttpCall {
     reconcile: undefined,
     idempotent: false,
     parameters: ["pool", "region"],
+    needsAlert: false,
+    expectJson: {},
     ...more,
   };
 }
@@ -106,6 +108,13 @@ describe("a call outside", () => {
       },
     });
     expect(Object.keys(call?.headers ?? {})).not.toContain("x-admin-token");
+  });
+
+  it("names the target that asked, not the entry that is called", async () => {
+    const service = await startService(ok);
+    const { action } = actionWith(entry({ url: `${service.url}/{{target}}`, parameters: [] }));
+    await action.execute({ ...INTENT, asker: "shop", parameters: {} }, DRAIN, calm());
+    expect(service.arrived[0]?.url).toBe("/shop");
   });
 
   it("carries a hostile value as the one value that it is", async () => {
@@ -236,6 +245,42 @@ describe("an answer", () => {
     expect(outcome).toMatchObject({ status: came, httpStatus: status, answer: undefined });
     expect(outcome.detail).toMatch(detail);
     expect(service.arrived).toHaveLength(1);
+  });
+
+  const STARTED = { status: "started", "job.state": 7 };
+  it.each<[string, Manner, string, RegExp]>([
+    ["has them", answering(200, { status: "started", job: { state: 7 } }), "applied", /^HTTP 200$/],
+    [
+      "has another value",
+      answering(200, { status: "no", job: { state: 7 } }),
+      "refused",
+      /^HTTP 200, but its status is another, where "started" was expected$/,
+    ],
+    [
+      "has another type",
+      answering(200, { status: "started", job: { state: "7" } }),
+      "refused",
+      /job\.state is another, where 7 was expected$/,
+    ],
+    [
+      "has no such field",
+      answering(200, { status: "started", job: 1 }),
+      "unknown",
+      /^HTTP 200, but its JSON has no job\.state, where 7/,
+    ],
+    [
+      "is no JSON",
+      (response) => response.end("fine"),
+      "unknown",
+      /^HTTP 200, but the answer is not JSON.*, where "started" was expected$/,
+    ],
+    ["says that it was done before", answering(409, {}), "already_applied", /done before/],
+  ])("whose JSON must have fields, and %s", async (_, manner, came, detail) => {
+    const service = await startService(manner);
+    const call = entry({ url: service.url, expectStatus: [200, 409], expectJson: STARTED });
+    const outcome = await actionWith(call).action.execute(INTENT, DRAIN, calm());
+    expect(outcome).toMatchObject({ status: came, answer: undefined });
+    expect(outcome.detail).toMatch(detail);
   });
 
   it.each([302, 307, 308])("%i never takes the secrets to another address", async (status) => {

@@ -1,7 +1,8 @@
+import { isObject } from "../../../common/net/json.ts";
 import type { Internal } from "../../../common/settings/internal.ts";
-import type { Action, Intent } from "../../kernel/action.ts";
+import { type Action, askerOf, type Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
-import { callOnce, type Reply } from "../shared/call.ts";
+import { type Answer, callOnce, type Reply } from "../shared/call.ts";
 import { callOf } from "../shared/callees.ts";
 import { type ActionContext, type ActionPlugin, LIMITS } from "../shared/context.ts";
 import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "../shared/outcome.ts";
@@ -23,7 +24,10 @@ export const http: ActionPlugin<Internal<typeof httpSettings>> = {
   on: "call",
   parameters: {},
   describe: (calls) => calls.map(({ name, method, url }) => `http ${name}: ${method} ${url}`),
-  callees: (calls) => calls.map((call) => ({ name: call.name, parameters: rulesOf(prepareCall(call)) })),
+  callees: (calls) =>
+    calls.map(prepareCall).map((call) => ({
+      ...{ name: call.name, parameters: rulesOf(call), needsAlert: call.needsAlert },
+    })),
   check: checkSecrets,
   create: (context, calls) =>
     createHttpAction({
@@ -166,12 +170,13 @@ function entryOf({ calls }: HttpActionSettings, instance: Instance): HttpCall | 
   return calls.find((call) => call.name === name);
 }
 
-function valuesOf({ id, target, origin, parameters = {} }: Intent): Values {
+function valuesOf(intent: Intent): Values {
+  const { id, origin, parameters = {} } = intent;
   const given = Object.entries(parameters).map(([name, value]) => [`parameters.${name}`, value]);
   return {
     ...Object.fromEntries(given),
     "intent.id": id,
-    target,
+    target: askerOf(intent),
     alert: origin?.alert,
     region: parameters.region,
   };
@@ -182,6 +187,8 @@ function executed(call: HttpCall, result: RetryResult): Verdict {
   if (reply.kind === "answer" && isExpected(call, reply.status)) {
     // Besides 2xx only what says that it was done before can be expected.
     const before = reply.status >= 300;
+    const other = before ? undefined : unexpected(call, reply);
+    if (other !== undefined) return other;
     const detail = `HTTP ${reply.status}${before ? ", which says that it was done before" : ""}`;
     return verdict(before ? "already_applied" : "applied", detail, reply.status);
   }
@@ -195,6 +202,24 @@ function executed(call: HttpCall, result: RetryResult): Verdict {
 
 function isExpected({ expectStatus }: HttpCall, status: number): boolean {
   return expectStatus.length === 0 ? status >= 200 && status < 300 : expectStatus.includes(status);
+}
+
+/** An answer that does not say in its body what the entry expects: another value is a no, without one nobody knows. */
+function unexpected({ expectJson }: HttpCall, { status, json, problem }: Answer): Verdict | undefined {
+  for (const [field, wanted] of Object.entries(expectJson)) {
+    const value = field.split(".").reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), json);
+    if (value === wanted) continue;
+    const expected = `where ${JSON.stringify(wanted)} was expected`;
+    // What a foreign service sends is neither kept nor shown.
+    return value === undefined
+      ? verdict(
+          "unknown",
+          `HTTP ${status}, but ${problem ?? `its JSON has no ${field}`}, ${expected}`,
+          status,
+        )
+      : verdict("refused", `HTTP ${status}, but its ${field} is another, ${expected}`, status);
+  }
+  return undefined;
 }
 
 function reconciled(reply: Reply): Verdict {

@@ -29,6 +29,9 @@ const DEFAULT_TIMEOUT_S = 4;
 /** Besides 2xx, what may say that it was done before. */
 const DONE_BEFORE = [404, 409, 410];
 
+/** Names from the outside in. */
+const FIELD = /^[^.\s]{1,64}(\.[^.\s]{1,64}){0,7}$/;
+
 const status = z
   .number({ error: "must be a status" })
   .refine((v) => (Number.isInteger(v) && v >= 200 && v <= 299) || DONE_BEFORE.includes(v), {
@@ -67,6 +70,19 @@ const entry = z.strictObject({
     z.array(status, { error: "must be a list of statuses" }).default([]),
     "statuses that say that it was done; 404, 409 and 410 may be among them: it was done before",
     "any 2xx",
+  ),
+  expect_json: described(
+    z
+      .record(
+        z.string(),
+        z.union([z.string(), z.number(), z.boolean()], { error: "must be text, a number, true or false" }),
+      )
+      .refine((fields) => Object.keys(fields).every((field) => FIELD.test(field)), {
+        error: "must name fields, e.g. status, or job.state for one inside another",
+      })
+      .default({}),
+    "fields that the JSON of a 2xx must have with these values, dotted where one is inside another",
+    "none",
   ),
   reconcile: described(
     text("an http:// or https:// URL").optional(),
@@ -151,16 +167,15 @@ export function prepareCall(call: Entry) {
   const headers = lowered(call.headers);
   const contentType = contentTypeOf(call);
   const templates = [call.url, call.reconcile, placeOfBody(contentType) && call.body];
-  const needed = templates.flatMap((value) => {
-    const template = parseTemplate(value ?? "");
-    return "problem" in template ? [] : parametersOf(template);
-  });
+  const parsed = templates.map((value) => parseTemplate(value || ""));
+  const right = parsed.flatMap((template) => ("problem" in template ? [] : template));
   return {
     ...call,
     headers: call.body === undefined ? headers : { "content-type": contentType, ...headers },
     headersFromFiles: lowered(call.headersFromFiles),
     idempotent: call.idempotent ?? (call.method === "PUT" || call.method === "DELETE"),
-    parameters: [...new Set(needed)],
+    parameters: [...new Set(right.flatMap(parametersOf))],
+    needsAlert: right.some(({ names }) => names.includes("alert")),
   };
 }
 

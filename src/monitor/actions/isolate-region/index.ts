@@ -7,4 +7,5 @@ export const isolateRegion = serviceAction({
   parameters: { region, seconds },
   undo: (given) => ({ kind: "release-region", parameters: sameRegion(given) }),
   expiresMs: endsByItself,
+  answer: { region: "us-east-1", seconds: 900 },
 });

@@ -7,4 +7,5 @@ export const mitigate = serviceAction({
     example: {},
   },
   parameters: {},
+  answer: { reset_latency: true, freed_chunks: 1 },
 });

@@ -7,4 +7,5 @@ export const pauseStream = serviceAction({
   parameters: { seconds },
   undo: () => ({ kind: "resume-stream", parameters: {} }),
   expiresMs: endsByItself,
+  answer: { stream_paused: true, seconds: 900 },
 });

@@ -4,4 +4,5 @@ export const releaseFallback = serviceAction({
   kind: "release-fallback",
   docs: { summary: "ends a forced fallback before its time", example: {} },
   parameters: {},
+  answer: { forced_fallback: false },
 });

@@ -5,4 +5,5 @@ export const releaseRegion = serviceAction({
   kind: "release-region",
   docs: { summary: "ends the isolation of a region before its time", example: { region: "us-east-1" } },
   parameters: { region },
+  answer: { region: "us-east-1", was_isolated: true },
 });

@@ -8,4 +8,5 @@ export const replayDeadLetters = serviceAction({
     region: { required: false, check: oneRegion },
     limit: { required: false, check: wholeNumber("dead letters", 10_000) },
   },
+  answer: { replayed: 0 },
 });

@@ -5,4 +5,5 @@ export const resetRateLimit = serviceAction({
   kind: "reset-rate-limit",
   docs: { summary: "ends a rate limit before its time", example: { region: "us-east-1" } },
   parameters: { region: regionOrAll },
+  answer: { action: "reset-rate-limit", region: "us-east-1" },
 });

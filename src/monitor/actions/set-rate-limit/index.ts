@@ -14,4 +14,5 @@ export const setRateLimit = serviceAction({
   },
   undo: (given) => ({ kind: "reset-rate-limit", parameters: sameRegion(given) }),
   expiresMs: endsByItself,
+  answer: { region: "us-east-1", per_second: 20, seconds: 900 },
 });

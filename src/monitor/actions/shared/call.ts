@@ -22,6 +22,8 @@ export interface Answer {
   readonly headers: Headers;
   /** The body, where it is a whole JSON object within the cap. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
+  /** The whole body arrived, within the cap. */
+  readonly complete: boolean;
   /** Why there is no `json`. */
   readonly problem: string | undefined;
 }
@@ -38,12 +40,12 @@ export type Reply =
 /** Makes one call: no redirect is followed, nothing is repeated. Never throws. */
 export async function callOnce({ maxResponseBytes, ...call }: Call): Promise<Reply> {
   const result = await exchange({ ...call, maxBytes: maxResponseBytes, ownConnection: true });
-  if (result.ok) return { kind: "answer", ...result, ...objectIn(result.body) };
+  if (result.ok) return { kind: "answer", ...result, complete: true, ...objectIn(result.body) };
   const { kind, detail, sent, answer } = result;
   if (answer !== undefined) {
     // A redirect's status says all there is to say.
     const problem = kind === "redirect" ? undefined : detail;
-    return { kind: "answer", ...answer, json: undefined, problem };
+    return { kind: "answer", ...answer, complete: false, json: undefined, problem };
   }
   return sent ? { kind: "lost", detail } : { kind: "not_sent", detail, permanent: kind === "mistake" };
 }

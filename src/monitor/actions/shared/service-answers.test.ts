@@ -6,6 +6,7 @@ import {
   done,
   INTENT,
   type Manner,
+  reset,
   startService,
   testAction,
 } from "./service.testkit.ts";
@@ -50,51 +51,87 @@ describe("a mitigation that is carried out", () => {
     expect(outcome).toMatchObject({ status: "already_applied", httpStatus: 200, answer: DONE });
   });
 
-  it.each<[string, Manner, RegExp]>([
-    ["is not JSON", (response) => response.end("<html>ok</html>"), /but the answer is not JSON/],
-    ["is a list", answering(200, [1]), /but the answer is not a JSON object/],
-    ["is empty", (response) => response.writeHead(204).end(), /but the answer is empty/],
+  it.each<[string, Manner, string]>([
     [
-      "is huge",
-      (response) => {
-        response.writeHead(200);
-        // As much as the other side takes, until it hangs up.
-        const more = (): void => {
-          while (!response.destroyed && response.write("x".repeat(65_536)));
-        };
-        response.on("drain", more);
-        more();
-      },
-      /but the answer is over the cap of 65536 bytes/,
+      "is not JSON",
+      (response) => response.end("<html>ok</html>"),
+      "HTTP 200, but this is no Helius service: the answer is not JSON",
+    ],
+    ["is a list", answering(200, [1]), "the answer is not a JSON object"],
+    [
+      "is empty",
+      (response) => response.writeHead(204).end(),
+      "HTTP 204, but this is no Helius service: the answer is empty",
     ],
     [
-      "breaks off",
-      (response) => {
-        response.writeHead(200, { "content-length": "100" });
-        response.write('{"reset', () => response.socket?.resetAndDestroy());
-      },
-      /but the answer broke off/,
+      "is another service's",
+      answering(200, { status: "ok" }),
+      "the answer has no reset_latency and no freed_chunks",
     ],
-  ])("counts as applied when the answer %s, which is said", async (_, manner, detail) => {
+    [
+      "repeats what it was sent",
+      (response, call) => response.end(call.body),
+      "no reset_latency and no freed_chunks",
+    ],
+    [
+      "has other types",
+      answering(200, { reset_latency: "true", freed_chunks: 1 }),
+      "the answer has no reset_latency",
+    ],
+  ])("is refused, and not called again, when the answer %s", async (_, manner, detail) => {
     const service = await startService(manner);
     const outcome = await testAction().action.execute(INTENT, service.instance, calm());
-    expect(outcome).toMatchObject({ status: "applied", answer: undefined });
-    expect(outcome.detail).toMatch(detail);
+    expect(outcome.status).toBe("refused");
+    expect(outcome.detail).toContain(detail);
     expect(service.arrived).toHaveLength(1);
   });
 
-  it("counts as applied when the answer only drips, and ends at the deadline", async () => {
-    const service = await startService((response) => {
-      response.writeHead(200, { "content-type": "application/json" });
-      const timer = setInterval(() => response.write(" "), 5);
-      response.on("close", () => clearInterval(timer));
-    });
-    const { action } = testAction({ attemptTimeoutMs: 1_000 });
-    const outcome = await action.execute(INTENT, service.instance, calm());
-    expect(outcome).toMatchObject({ status: "applied", answer: undefined });
-    expect(outcome.detail).toBe("carried out, but the answer was not complete within 1000 ms");
-    expect(outcome.durationMs).toBeLessThan(10_000);
+  it("whose key was lost before may have been carried out, whatever then answers", async () => {
+    const service = await startService(reset, answering(200, { status: "ok" }));
+    const outcome = await testAction().action.execute(INTENT, service.instance, calm());
+    expect(outcome).toMatchObject({ status: "unknown", httpStatus: 200 });
   });
+
+  const huge: Manner = (response) => {
+    response.writeHead(200);
+    // As much as the other side takes, until it hangs up.
+    const more = (): void => {
+      while (!response.destroyed && response.write("x".repeat(65_536)));
+    };
+    response.on("drain", more);
+    more();
+  };
+  const cut: Manner = (response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write('{"reset', () => response.socket?.resetAndDestroy());
+  };
+  const drips: Manner = (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const timer = setInterval(() => response.write(" "), 5);
+    response.on("close", () => clearInterval(timer));
+  };
+
+  it.each<[string, Manner, RegExp]>([
+    ["is huge", huge, /HTTP 200, but the answer is over the cap of 65536 bytes/],
+    ["breaks off", cut, /HTTP 200, but the answer broke off/],
+    ["only drips", drips, /HTTP 200, but the answer was not complete within 400 ms/],
+  ])(
+    "is asked for again under the same key when the answer %s, and else not known",
+    async (_, manner, detail) => {
+      const limits = { attemptTimeoutMs: 400 };
+      const repeated = await startService(manner, answering(200, DONE, { "idempotent-replay": "true" }));
+      const second = await testAction(limits).action.execute(INTENT, repeated.instance, calm());
+      expect(second).toMatchObject({ status: "already_applied", answer: DONE });
+      expect(repeated.arrived.map((call) => call.headers["idempotency-key"])).toEqual([
+        "intent-1",
+        "intent-1",
+      ]);
+      const service = await startService(manner);
+      const outcome = await testAction(limits).action.execute(INTENT, service.instance, calm());
+      expect(outcome).toMatchObject({ status: "unknown", answer: undefined });
+      expect(outcome.detail).toMatch(detail);
+    },
+  );
 
   it("asks for the token at every attempt", async () => {
     const service = await startService(answering(500), done);
@@ -148,6 +185,22 @@ it("the admin plane is called where it listens, when that is elsewhere", async (
   await action.reconcile(INTENT, instance, calm());
   expect(adminSide.arrived.map((call) => call.method)).toEqual(["POST", "GET"]);
   expect(publicSide.arrived).toEqual([]);
+});
+
+describe("what is not stated to be a Helius service", () => {
+  it("gets neither a call nor the token, and is not asked about one", async () => {
+    const service = await startService(done);
+    const { name, url } = service.instance;
+    const { action } = testAction();
+    const detail = "the configuration does not say that this is a Helius service (mitigate: helius)";
+    expect(await action.execute(INTENT, { name, url }, calm())).toMatchObject({
+      ...{ status: "refused", detail: `not called: ${detail}` },
+    });
+    expect(await action.reconcile(INTENT, { name, url }, calm())).toMatchObject({
+      ...{ status: "unknown", detail: `not asked: ${detail}` },
+    });
+    expect(service.arrived).toEqual([]);
+  });
 });
 
 describe("a mitigation that is refused", () => {

@@ -108,7 +108,11 @@ describe("a call that is not sent", () => {
     // A connector that never calls back: a network that swallows everything.
     const dispatcher = new Agent({ connect: () => {} });
     const { action } = testAction({ dispatcher, attemptTimeoutMs: 60 });
-    const outcome = await action.execute(INTENT, { name: "app:8000", url: "http://app:8000" }, calm());
+    const outcome = await action.execute(
+      INTENT,
+      { name: "app:8000", url: "http://app:8000", adminUrl: "http://app:8000" },
+      calm(),
+    );
     expect(outcome.status).toBe("failed");
     expect(outcome.detail).toMatch(/^not sent: no answer within 60 ms/);
     await dispatcher.destroy();
@@ -169,7 +173,11 @@ describe("a call that is not sent", () => {
   });
 
   it("because the address is no URL has failed", async () => {
-    const outcome = await testAction().action.execute(INTENT, { name: "x", url: "not a url" }, calm());
+    const outcome = await testAction().action.execute(
+      INTENT,
+      { name: "x", url: "not a url", adminUrl: "not a url" },
+      calm(),
+    );
     expect(outcome.status).toBe("failed");
   });
 

@@ -1,23 +1,47 @@
 import { isObject } from "../../../common/net/json.ts";
+import type { ActionRules } from "../../kernel/plugin.ts";
 import type { Answer, Reply } from "./call.ts";
 import { type Verdict, verdict } from "./outcome.ts";
 import { notDone, type RetryResult, saysApplied, summary } from "./retry.ts";
 
-/** What the last reply, and those before it, say of an action of a service. */
-export function executed(result: RetryResult): Verdict {
+type Shape = NonNullable<ActionRules["answer"]>;
+
+/** What the last reply, and those before it, say of an action of a service, whose answer has these fields. */
+export function executed(result: RetryResult, shape: Shape): Verdict {
   const { reply } = result;
-  return reply.kind === "answer" && saysApplied(reply) ? applied(reply) : notDone(result, explain);
+  if (reply.kind !== "answer" || !saysApplied(reply)) return notDone(result, explain);
+  const wrong = reply.status < 300 ? foreign(reply, shape) : undefined;
+  if (wrong === undefined) return applied(reply);
+  return {
+    // An earlier attempt under the same key may have been carried out.
+    status: result.mayHaveApplied === undefined ? "refused" : "unknown",
+    httpStatus: reply.status,
+    detail: `HTTP ${reply.status}, but this is no Helius service: ${wrong}`,
+    answer: reply.json,
+  };
 }
 
 function applied(reply: Answer): Verdict {
   const replayed = reply.headers["idempotent-replay"] === "true";
-  const said = replayed ? "it had carried out this key before" : "carried out";
   return {
     status: replayed ? "already_applied" : "applied",
     httpStatus: reply.status,
-    detail: reply.problem === undefined ? said : `${said}, but ${reply.problem}`,
+    detail: replayed ? "it had carried out this key before" : "carried out",
     answer: reply.json,
   };
+}
+
+/** Why an answer is not of a service that speaks the contract: any server may answer a POST with 200. */
+function foreign({ json, problem }: Answer, shape: Shape): string | undefined {
+  if (json === undefined) return problem ?? "the answer is empty";
+  const missing = Object.keys(shape).filter((field) => typeof json[field] !== typeof shape[field]);
+  return missing.length === 0 ? undefined : `the answer has no ${missing.join(" and no ")}`;
+}
+
+/** Without its whole body nobody knows whose answer it is: it is asked for again under the same key. */
+export function lostWhenCut(reply: Reply): Reply {
+  if (reply.kind !== "answer" || reply.complete || reply.status < 200 || reply.status >= 300) return reply;
+  return { kind: "lost", detail: `HTTP ${reply.status}, but ${reply.problem}` };
 }
 
 function explain(reply: Reply): string {

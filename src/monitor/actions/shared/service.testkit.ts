@@ -53,7 +53,7 @@ export async function startService(...manners: readonly Manner[]): Promise<TestS
   };
   onTestFinished(stop);
   const url = `http://127.0.0.1:${port}`;
-  return { url, instance: { name: `127.0.0.1:${port}`, url }, arrived, stop };
+  return { url, instance: { name: `127.0.0.1:${port}`, url, adminUrl: url }, arrived, stop };
 }
 
 /** Answers with a status and a JSON body. */

@@ -1,16 +1,15 @@
 import { NO_SETTINGS } from "../../../common/settings/fields.ts";
 import type { Action, Intent } from "../../kernel/action.ts";
-import type { Instance } from "../../kernel/target.ts";
 import { errorMessage } from "../../kernel/text.ts";
 import { callOnce, type Reply } from "./call.ts";
 import { type ActionContext, type ActionPlugin, LIMITS } from "./context.ts";
 import { CANCELLED_BEFORE, outcomeOf, type Verdict, verdict } from "./outcome.ts";
 import { checkCall } from "./parameters.ts";
 import { withRetries } from "./retry.ts";
-import { executed, reconciled } from "./service-verdict.ts";
+import { executed, lostWhenCut, reconciled } from "./service-verdict.ts";
 import { type CallLimits, checkLimits } from "./settings.ts";
 
-type ServiceRules = Pick<ActionPlugin, "kind" | "docs" | "parameters" | "undo" | "expiresMs">;
+type ServiceRules = Pick<ActionPlugin, "kind" | "docs" | "parameters" | "undo" | "expiresMs" | "answer">;
 
 /** The plug-in of a kind that a service of the target carries out itself. */
 export function serviceAction(rules: ServiceRules): ActionPlugin {
@@ -25,6 +24,9 @@ export function serviceAction(rules: ServiceRules): ActionPlugin {
 
 /** @internal for its tests */
 export type ServiceActionSettings = CallLimits & ActionContext;
+
+/** The token goes nowhere else. */
+const NOT_STATED = "the configuration does not say that this is a Helius service (mitigate: helius)";
 
 /**
  * A kind that a service carries out: `POST /admin/mitigate[?action=KIND&…]` of an instance with the intent's id as
@@ -42,34 +44,40 @@ export function createServiceAction(rules: ServiceRules, settings: ServiceAction
         if (signal.aborted) return CANCELLED_BEFORE;
         const wrong = refusal(rules, intent);
         if (wrong !== undefined) return wrong;
+        const { adminUrl } = instance;
+        if (adminUrl === undefined) return verdict("refused", `not called: ${NOT_STATED}`);
         const result = await withRetries({
           ...settings,
           rules: settings.retry,
           now,
           signal,
-          attempt: (timeoutMs) =>
-            withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
+          attempt: async (timeoutMs) => {
+            const reply = await withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
               callOnce({
                 ...settings,
                 method: "POST",
-                url: `${adminUrl(instance)}/admin/mitigate${queryOf(kind, intent)}`,
+                url: `${adminUrl}/admin/mitigate${queryOf(kind, intent)}`,
                 headers: headersOf(intent, token),
                 body: reasonOf(intent),
                 timeoutMs: leftMs,
                 signal,
               }),
-            ),
+            );
+            return lostWhenCut(reply);
+          },
         });
-        return executed(result);
+        return executed(result, rules.answer ?? {});
       }),
     reconcile: (intent, instance, signal) =>
       outcomeOf(instance, now, async () => {
+        const { adminUrl } = instance;
+        if (adminUrl === undefined) return verdict("unknown", `not asked: ${NOT_STATED}`);
         const timeoutMs = settings.attemptTimeoutMs;
         const reply = await withTokens({ settings, now, timeoutMs }, (token, leftMs) =>
           callOnce({
             ...settings,
             method: "GET",
-            url: `${adminUrl(instance)}/admin/actions/${encodeURIComponent(intent.id)}`,
+            url: `${adminUrl}/admin/actions/${encodeURIComponent(intent.id)}`,
             headers: { "x-admin-token": token, "x-predictive-automated": "1" },
             timeoutMs: leftMs,
             signal,
@@ -94,10 +102,6 @@ function queryOf(kind: string, { parameters = {} }: Intent): string {
   if (kind === "mitigate") return "";
   const sorted = Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1));
   return `?${new URLSearchParams([["action", kind], ...sorted])}`;
-}
-
-function adminUrl({ adminUrl, url }: Instance): string {
-  return adminUrl ?? url;
 }
 
 /**

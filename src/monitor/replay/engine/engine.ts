@@ -6,6 +6,7 @@ import type { Store } from "../../kernel/store.ts";
 import type { Target } from "../../kernel/target.ts";
 import type { Clock } from "../../kernel/time.ts";
 import type { History, SeriesHistory } from "../input/history.ts";
+import { REPLAYED } from "../targets.ts";
 import { tickTimes } from "./schedule.ts";
 import { createHistorySource } from "./source.ts";
 
@@ -272,7 +273,7 @@ function createRoster(members: readonly Member[]): Roster {
 
 /** The past cannot be acted on: every call is applied at once. */
 const APPLY: Action = {
-  kind: "mitigate",
+  kind: REPLAYED,
   execute: async (_, instance) => ({ ...APPLIED, instance: instance.name }),
   reconcile: async (_, instance) => ({ ...APPLIED, instance: instance.name }),
 };

@@ -89,6 +89,7 @@ export function target(name: string): View {
       name,
       h("p", silence, " ", answer),
       wrong,
+      slot(["healed_by"], (fleet) => h("p.soft", fleet.parts.healed_by[name] ?? "")),
       slot(["rows"], (fleet) => summary(name, fleet)),
       section("Observed and forecast", h("div.inline", span, key(KEY)), charts),
       section("Actions", actions),
