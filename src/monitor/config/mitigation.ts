@@ -52,9 +52,8 @@ export function resolveMitigation(
 /** Whether a target is stated to speak the Helius contract: by `helius`, or by the playbook that it names. */
 export function speaksHelius(target: string, stated: string, { playbooks }: Healers): boolean {
   const playbook = playbooks.find(({ name }) => name === stated);
-  return (
-    stated === HELIUS ||
-    playbook?.steps.some(({ action, on }) => on === target && actionKinds.get(action)?.on === "service") ===
-      true
+  const calls = playbook?.steps.some(
+    (s) => s.on === target && actionKinds.get(s.action)?.answer !== undefined,
   );
+  return stated === HELIUS || calls === true;
 }

@@ -84,8 +84,8 @@ export interface ActionRules {
   /** When its effect ends by itself, milliseconds after the call; absent: it is over when the call is. */
   readonly expiresMs?: (parameters: Parameters) => number;
   /**
-   * An answer of a service that has carried it out: another without these fields, or with other types in them, is not of
-   * one that speaks the Helius contract.
+   * Of a kind that is a call of the Helius contract: an answer of a service that has carried it out. One without these
+   * fields, or with other types in them, is of somebody else.
    */
   readonly answer?: Readonly<Record<string, string | number | boolean>>;
 }
