@@ -7,6 +7,7 @@ import { actionKinds } from "../../src/monitor/actions/index.ts";
 import type { ActionPlugin } from "../../src/monitor/actions/shared/context.ts";
 import { loadConfig } from "../../src/monitor/config/load.ts";
 import { calleesOf } from "../../src/monitor/config/plugins.ts";
+import { healedBy } from "../../src/monitor/kernel/containment.ts";
 
 // docs/actions.md is held to the descriptors of src/monitor/actions, and the examples to the configuration that they show.
 
@@ -17,7 +18,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 
 /** Rows of the first table under a heading, without its head. */
 function table(heading: string): string[][] {
-  const text = read("docs/actions.md").split(`\n## ${heading}\n`)[1] ?? "";
+  const text = read("docs/actions.md").split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
   const lines = text.split("\n").filter((line) => line.startsWith("|"));
   return lines.slice(2).map((line) =>
     line
@@ -34,6 +35,18 @@ describe("docs/actions.md", () => {
     expect(declared.length).toBe(5);
     expect(table("What came of it").map(([status]) => status)).toEqual(declared);
   });
+});
+
+it("docs/actions.md: its example of what heals a target is a right one, and each is healed as it says", () => {
+  const example = /^```yaml\n(mitigate:[\s\S]*?)^```/m.exec(read("docs/actions.md"))?.[1] ?? "";
+  const file = join(folder, "mitigate.yml");
+  writeFileSync(file, example);
+  const { targets, playbooks } = loadConfig({ file, env: {}, flags: {} });
+  expect(targets.map((target) => `${target.name}: ${healedBy(target, playbooks)}`)).toEqual([
+    "product-api: healed by its Helius admin plane",
+    "shop: healed by http restart-it",
+    "search: watched only: nothing is allowed to heal it",
+  ]);
 });
 
 /** A target with regions, as a playbook of the example compares them. */
