@@ -47,7 +47,7 @@ export interface Controls {
 }
 
 /** Why a person's wish cannot be one. */
-export type RequestRefusal = "unknown" | "watched_only";
+type RequestRefusal = "unknown" | "watched_only";
 
 export function createControls(ports: LoopPorts, state: () => LoopState): Controls {
   const guards = () => state().admit.guards;
