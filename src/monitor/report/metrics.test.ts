@@ -71,11 +71,14 @@ describe("the monitor's metrics", () => {
     expect(text).not.toMatch(/predict_(forecast|slo|cooldown_active)\{target="product-api"/);
   });
 
-  it("have no mitigation before there was one, and say when a source is down", async () => {
+  it("count mitigations from 0 before there was one, and say when a source is down", async () => {
     const { registry, reporter } = setup();
     const down = { ...reportOf().sources[0]!, ok: 0, missing: 0, unreachable: 2 };
     reporter.cycle(reportOf({ sinceByTarget: new Map(), sources: [down] }));
-    expect(await series(registry, "predict_mitigations_total")).toEqual([]);
+    const counted = await series(registry, "predict_mitigations_total");
+    expect(counted.map((line) => line.split(" ").at(-1))).toEqual(Array.from({ length: 10 }, () => "0"));
+    for (const outcome of ["applied", "partial", "refused", "failed", "unknown"])
+      expect(counted.filter((line) => line.includes(`outcome="${outcome}"`))).toHaveLength(2);
     expect(await series(registry, "predict_since_last_mitigation_seconds")).toEqual([]);
     expect(await series(registry, "predict_source_up")).toEqual(['predict_source_up{source="prometheus"} 0']);
   });

@@ -11,9 +11,11 @@ export function createMetricsReporter(registry: Registry): Reporter {
   const series = createSeriesMetrics(registry);
   const scores = createScoreMetrics(registry);
   const guards = createGuardMetrics(registry);
+  const begun = new Set<string>();
   return {
     cycle(report) {
       m.cycles.inc();
+      beginAtZero(m, report, begun);
       m.duration.observe(report.durationMs / 1000);
       for (const { playbook, reason } of report.playbooks) m.playbooks.inc({ playbook, reason });
       for (const d of report.decisions) m.decisions.inc({ reason: d.reason });
@@ -32,6 +34,23 @@ export function createMetricsReporter(registry: Registry): Reporter {
     reconciled: (intent, outcome) => count(m, intent, outcome.status),
     notice: (event) => m.notices.inc({ event }),
   };
+}
+
+/** Series whose counters begin at 0: of a larger fleet they would be most of a scrape. */
+const MAX_BEGUN = 2_000;
+const CALLED = ["applied", "partial", "refused", "failed", "unknown"];
+
+/** A rate over a counter that is not there before its first event misses that event. */
+function beginAtZero(m: Instruments, { decisions, mode }: TickReport, begun: Set<string>): void {
+  if (decisions.length > MAX_BEGUN) return;
+  for (const { target, signal } of decisions) {
+    const key = `${mode} ${target} ${signal}`;
+    if (begun.has(key)) continue;
+    if (begun.size >= 2 * MAX_BEGUN) begun.clear();
+    begun.add(key);
+    for (const outcome of mode === "shadow" ? ["shadow"] : CALLED)
+      m.mitigations.inc({ target, signal, outcome }, 0);
+  }
 }
 
 /** Taking back is no mitigation, and is counted beside them. */

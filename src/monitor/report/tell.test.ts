@@ -90,6 +90,17 @@ describe("the status board", () => {
     expect(() => JSON.stringify(status)).not.toThrow();
   });
 
+  it("shows an action on the page of who asked for it, and on that of what was called", () => {
+    const board = createStatusBoard(() => 0);
+    const elsewhere = { ...INTENT, id: "elsewhere", target: "dns", asker: "product-api" };
+    board.action(recordOf({ mode: "shadow", intent: elsewhere, outcome: undefined }));
+    const shown = (target: string) =>
+      board.actionsOn(target, { ...context, journal: [] }).map(({ id, asker }) => [id, asker]);
+    expect(shown("product-api")).toEqual([["elsewhere", "product-api"]]);
+    expect(shown("dns")).toEqual([["elsewhere", "product-api"]]);
+    expect(shown("another")).toEqual([]);
+  });
+
   it("keeps a bounded number of notices and imagined actions, newest first", () => {
     const board = createStatusBoard(() => Date.UTC(2026, 0, 1));
     for (let i = 0; i < 200; i++) {
