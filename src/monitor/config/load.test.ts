@@ -281,7 +281,7 @@ targets:
     cooldown_seconds: 5
     auto_heal: false
     signals:
-      p95_latency: { slo: 800, query: "own($jobs)" }
+      p95_latency: { slo: 800, query: 'max by ($by) (own{job=~"$jobs"})' }
       memory: { linear: true, scrape: { kind: gauge, metric: m, combine: sum } }
       backlog: { enabled: true }
   - name: b
@@ -296,7 +296,7 @@ targets:
     expect(a).toMatchObject({ cooldownMs: 5000, autoHeal: false });
     expect(signal(config, "p95_latency")).toMatchObject({
       thresholds: { slo: 800, exit: 720, limit: 5000 },
-      promql: "own($jobs)",
+      promql: 'max by ($by) (own{job=~"$jobs"})',
     });
     expect(signal(config, "memory")).toMatchObject({ linear: true, scrape: { kind: "gauge", metric: "m" } });
     expect(signal(config, "backlog")).toBeDefined();

@@ -8,6 +8,7 @@ import { signalPlugins } from "../signals/index.ts";
 import type { Complain } from "./errors.ts";
 import { type Healers, resolveMitigation, speaksHelius } from "./mitigation.ts";
 import { settingsOf } from "./plugins.ts";
+import { queryProblem } from "./query.ts";
 
 /** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
 const parts = z.strictObject({
@@ -173,6 +174,14 @@ function resolveSignal(
   const merged = { ...common, ...(own.slo === undefined ? {} : { exit: undefined }), ...own };
   if (merged.enabled === false) return [];
   const signal = plugin.create(merged);
+  for (const [key, name] of [
+    ["query", "query"],
+    ["supportQuery", "support_query"],
+  ] as const) {
+    const place = own[key] === undefined ? ["signals"] : ["targets", i, "signals"];
+    const wrong = merged[key] === undefined ? undefined : queryProblem(merged[key]);
+    if (wrong !== undefined) complain([...place, plugin.kind, name], wrong);
+  }
   const path = (level: keyof Thresholds): PropertyKey[] =>
     own[level] !== undefined
       ? ["targets", i, "signals", plugin.kind, level]
