@@ -42,7 +42,7 @@ function judge(scenario: Scenario, options: ReturnType<typeof readOptions>): Row
   const verdicts: Verdict[] = [];
   for (let seed = 0; seed < options.seeds; seed++) {
     // The number counts how often held-out seeds were looked at before a rule was changed.
-    const label = `${options.set}/2/${scenario.name}/${seed}`;
+    const label = `${options.set}/3/${scenario.name}/${seed}`;
     const verdict = runIncident(scenario.build(createRandom(label)), `${label}/run`);
     verdicts.push(verdict);
     if (options.wrong && verdict.asked !== "right")

@@ -1,40 +1,64 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createUsual, learn } from "./usual.ts";
+import { createUsual, floods, learn, type Usual } from "./usual.ts";
 
-const ascending = (values: number[]) => values.toSorted((a, b) => a - b);
+/** What is learned of levels, each held for so many seconds. */
+function learned(levels: readonly number[], seconds: number): Usual {
+  const usual = createUsual();
+  for (const level of levels) learn(usual, level, seconds);
+  return usual;
+}
+
+const cycles = fc.constantFrom(1, 5, 15, 30, 60);
+const level = (min: number, max: number) => fc.double({ min, max, noNaN: true });
 
 describe("what a region usually does", () => {
-  it("is the lower median of the spans that are kept, and their second highest top", () => {
-    const sample = fc.record({
-      level: fc.oneof(
-        fc.double({ min: 50, max: 80, noNaN: true }),
-        fc.double({ min: 0, max: 500, noNaN: true }),
-      ),
-      seconds: fc.constantFrom(5, 15, 30, 60),
-    });
+  it("is within what it sends most of the time, whatever it sends in one step out of four", () => {
+    const wild = fc.oneof(level(0, 5), level(80, 500));
+    const four = fc.tuple(level(50, 80), level(50, 80), level(50, 80), wild);
     fc.assert(
-      fc.property(fc.array(sample, { minLength: 1, maxLength: 400 }), (samples) => {
-        const usual = createUsual();
-        let atMs = 0;
-        let learned = 0;
-        for (const { level, seconds } of samples) {
-          atMs += 1000 * seconds;
-          const before = usual.spans.length;
-          const { rate } = usual;
-          learn(usual, { level, seconds, atMs });
-          expect(usual.knownS).toBe(usual.spans.reduce((sum, span) => sum + span.seconds, 0));
-          if (usual.rate === undefined || (usual.spans.length === before && usual.rate === rate)) continue;
-          learned += 1;
-          const rates = ascending(usual.spans.map(({ sum, seconds: s }) => sum / s));
-          const tops = ascending(usual.spans.map(({ top }) => top));
-          expect(usual.rates).toEqual(rates);
-          expect(usual.rate).toBe(rates[Math.floor((rates.length - 1) / 2)]);
-          expect(usual.high).toBe(tops.at(-2));
-        }
-        fc.pre(learned > 0);
-      }),
-      { numRuns: 100 },
+      fc.property(
+        fc.array(level(50, 80), { minLength: 20, maxLength: 20 }),
+        fc.array(four, { minLength: 10, maxLength: 100 }),
+        cycles,
+        (calm, rest, seconds) => {
+          const usual = learned([...calm, ...rest.flat()], seconds);
+          expect(usual.rate).toBeGreaterThanOrEqual(48);
+          expect(usual.rate).toBeLessThanOrEqual(83);
+        },
+      ),
+      { numRuns: 200 },
     );
+  });
+
+  it("follows a change of the size of its steps to the number, and no further", () => {
+    fc.assert(
+      fc.property(level(1, 1000), level(0.7, 1.4), cycles, (from, times, seconds) => {
+        const steps = Math.ceil(7200 / seconds);
+        const levels = Array.from({ length: 2 * steps }, (_, i) => (i < steps ? from : from * times));
+        expect(learned(levels, seconds).rate).toBeCloseTo(from * times, 6);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it("takes bursts on the minute for usual once they have come some times, and the first for none", () => {
+    // Three seconds out of sixty at ten times the rate of the rest.
+    const minute = Array.from({ length: 60 }, (_, s) => (s < 57 ? 20 : 200));
+    const before = learned(Array.from({ length: 900 }).fill(20) as number[], 1);
+    expect(floods(before, 200)).toBe(true);
+    const after = learned(Array.from({ length: 15 }, () => minute).flat(), 1);
+    expect(after.rate).toBeCloseTo(20, 0);
+    expect(floods(after, 200)).toBe(false);
+    expect(floods(after, 400)).toBe(true);
+  });
+
+  it("asks more of a flood while the past is young", () => {
+    const known = (seconds: number) => learned(Array.from({ length: seconds }).fill(20) as number[], 1);
+    expect([40, 40, 600].map((seconds, i) => floods(known(seconds), [100, 200, 100][i] as number))).toEqual([
+      false,
+      true,
+      true,
+    ]);
   });
 });
