@@ -4,7 +4,7 @@ import * as at from "./layout.ts";
 /** Adds 1 to a counter of the aggregate that series `i` and predictor `w` belong to. */
 export function count(bank: ScoreBank, i: number, w: number, counter: number): void {
   const a = aggregateAt(bank, w, bank.groupOf[i] as number) + counter;
-  bank.aggregates[a] = (bank.aggregates[a] as number) + 1;
+  at.add(bank.aggregates, a, 1);
 }
 
 /** Remembers the lead of a true alarm, s; the oldest of `LEADS` gives way. */
@@ -36,11 +36,11 @@ interface Deviation {
 }
 
 function addBlock(s: Float64Array, a: number, d: Deviation): void {
-  s[a + d.test + at.T_SUM] = (s[a + d.test + at.T_SUM] as number) + d.sum;
-  s[a + d.test + at.T_N] = (s[a + d.test + at.T_N] as number) + d.n;
-  s[a + d.squares + at.Q_SEEN] = (s[a + d.squares + at.Q_SEEN] as number) + d.sum * d.sum;
-  s[a + d.squares + at.Q_MODEL] = (s[a + d.squares + at.Q_MODEL] as number) + d.model;
-  s[a + d.squares + at.Q_N] = (s[a + d.squares + at.Q_N] as number) + d.n * d.n;
+  at.add(s, a + d.test + at.T_SUM, d.sum);
+  at.add(s, a + d.test + at.T_N, d.n);
+  at.add(s, a + d.squares + at.Q_SEEN, d.sum * d.sum);
+  at.add(s, a + d.squares + at.Q_MODEL, d.model);
+  at.add(s, a + d.squares + at.Q_N, d.n * d.n);
 }
 
 /**
@@ -123,33 +123,34 @@ export function score(bank: ScoreBank, outcome: Outcome): void {
   enterBlock(bank, a, Math.floor(timeS / bank.blockS), nominal);
   if (rows[row + at.LAST_BLOCK] !== s[a + at.BLOCK]) {
     rows[row + at.LAST_BLOCK] = s[a + at.BLOCK] as number;
-    s[a + at.OPEN_SERIES] = (s[a + at.OPEN_SERIES] as number) + 1;
+    at.add(s, a + at.OPEN_SERIES, 1);
   }
-  s[a + at.SCORED] = (s[a + at.SCORED] as number) + 1;
+  at.add(s, a + at.SCORED, 1);
   s[a + at.LAST_SCORED] = timeS;
   const value = rows[slot + at.VALUE] as number;
   if (!Number.isNaN(value)) {
     if (observed < bank.percentageFloor * slo) {
-      s[a + at.BELOW_FLOOR] = (s[a + at.BELOW_FLOOR] as number) + 1;
+      at.add(s, a + at.BELOW_FLOOR, 1);
     } else {
-      s[a + at.APE_N] = (s[a + at.APE_N] as number) + 1;
-      s[a + at.APE] = (s[a + at.APE] as number) + Math.abs(value - observed) / observed;
+      at.add(s, a + at.APE_N, 1);
+      at.add(s, a + at.APE, Math.abs(value - observed) / observed);
     }
   }
   const low = rows[slot + at.LOW] as number;
   if (!Number.isNaN(low)) {
     const covered = observed >= low && observed <= (rows[slot + at.HIGH] as number) ? 1 : 0;
-    s[a + at.COVER_N] = (s[a + at.COVER_N] as number) + 1;
-    s[a + at.COVERED] = (s[a + at.COVERED] as number) + covered;
-    s[a + at.OPEN_COVER_N] = (s[a + at.OPEN_COVER_N] as number) + 1;
-    s[a + at.OPEN_COVER_D] = (s[a + at.OPEN_COVER_D] as number) + covered - nominal;
+    at.add(s, a + at.COVER_N, 1);
+    at.add(s, a + at.COVERED, covered);
+    at.add(s, a + at.OPEN_COVER_N, 1);
+    at.add(s, a + at.OPEN_COVER_D, covered);
+    at.add(s, a + at.OPEN_COVER_D, -nominal);
   }
   const p = rows[slot + at.PROBABILITY] as number;
   if (!Number.isNaN(p)) {
     const level = rows[slot + at.EVENT_LEVEL] as number;
     if (decileOf(p) > 0 && rows[row + at.LAST_SPOKEN] !== s[a + at.BLOCK]) {
       rows[row + at.LAST_SPOKEN] = s[a + at.BLOCK] as number;
-      s[a + at.OPEN_SPOKEN_SERIES] = (s[a + at.OPEN_SPOKEN_SERIES] as number) + 1;
+      at.add(s, a + at.OPEN_SPOKEN_SERIES, 1);
     }
     scoreProbability(s, a, p, observed > (Number.isNaN(level) ? slo : level) ? 1 : 0);
   }
@@ -158,15 +159,15 @@ export function score(bank: ScoreBank, outcome: Outcome): void {
 function scoreProbability(s: Float64Array, a: number, p: number, hit: number): void {
   const d = decileOf(p);
   const off = hit - p;
-  s[a + at.PROB_N] = (s[a + at.PROB_N] as number) + 1;
-  s[a + at.SQUARED] = (s[a + at.SQUARED] as number) + off * off;
-  s[a + at.DECILE_N + d] = (s[a + at.DECILE_N + d] as number) + 1;
-  s[a + at.DECILE_P + d] = (s[a + at.DECILE_P + d] as number) + p;
-  s[a + at.DECILE_HITS + d] = (s[a + at.DECILE_HITS + d] as number) + hit;
-  s[a + at.OPEN_N] = (s[a + at.OPEN_N] as number) + 1;
-  s[a + at.OPEN_PQ] = (s[a + at.OPEN_PQ] as number) + p * (1 - p);
-  s[a + at.OPEN_D + d] = (s[a + at.OPEN_D + d] as number) + off;
+  at.add(s, a + at.PROB_N, 1);
+  at.add(s, a + at.SQUARED, off * off);
+  at.add(s, a + at.DECILE_N + d, 1);
+  at.add(s, a + at.DECILE_P + d, p);
+  at.add(s, a + at.DECILE_HITS + d, hit);
+  at.add(s, a + at.OPEN_N, 1);
+  at.add(s, a + at.OPEN_PQ, p * (1 - p));
+  at.add(s, a + at.OPEN_D + d, off);
   if (d === 0) return;
-  s[a + at.OPEN_SPOKEN_N] = (s[a + at.OPEN_SPOKEN_N] as number) + 1;
-  s[a + at.OPEN_SPOKEN_PQ] = (s[a + at.OPEN_SPOKEN_PQ] as number) + p * (1 - p);
+  at.add(s, a + at.OPEN_SPOKEN_N, 1);
+  at.add(s, a + at.OPEN_SPOKEN_PQ, p * (1 - p));
 }

@@ -108,3 +108,8 @@ export const AGGREGATE = LEAD + LEADS;
 export const ALARM_NONE = 0;
 export const ALARM_OPEN = 1;
 export const ALARM_SPENT = 2;
+
+/** Adds to one of the sums and counters of a row or an aggregate. */
+export function add(s: Float64Array, at: number, by: number): void {
+  s[at] = (s[at] as number) + by;
+}

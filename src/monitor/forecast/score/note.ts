@@ -120,7 +120,7 @@ function settleOne(bank: ScoreBank, s: Settling): void {
   else score(bank, s);
   const { rows } = bank;
   rows[s.row + at.HEAD] = wrap((rows[s.row + at.HEAD] as number) + 1, bank);
-  rows[s.row + at.COUNT] = (rows[s.row + at.COUNT] as number) - 1;
+  at.add(rows, s.row + at.COUNT, -1);
 }
 
 /** Outcome is the sample nearest the due time, at most a cycle away. */
@@ -153,8 +153,8 @@ function settleByMean(bank: ScoreBank, i: number, w: number, sample: ScoredSampl
     const due = rows[slot + at.DUE] as number;
     if (timeS < due - half) break;
     if (timeS > due + half) continue;
-    rows[slot + at.SUM] = (rows[slot + at.SUM] as number) + sample.value;
-    rows[slot + at.SAMPLES] = (rows[slot + at.SAMPLES] as number) + 1;
+    at.add(rows, slot + at.SUM, sample.value);
+    at.add(rows, slot + at.SAMPLES, 1);
   }
   const least = Math.max(1, Math.floor(half / bank.cycleS));
   while ((rows[row + at.COUNT] as number) > 0) {
