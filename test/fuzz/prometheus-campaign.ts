@@ -1,5 +1,6 @@
 import { createPrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import { type FaultServer, respond } from "../setup/fault-server.ts";
+import { promqlIn, questionOf } from "../setup/prometheus-queries.ts";
 import { arm, MAX_SAMPLE_AGE_MS, misread } from "./armed.ts";
 import type { Mutant } from "./mutants.ts";
 import {
@@ -111,15 +112,11 @@ interface Asked {
 }
 
 function isFreshness({ request }: Asked): boolean {
-  return promqlOf(request).includes("timestamp(");
-}
-
-function promqlOf({ body }: WireRequest): string {
-  return new URLSearchParams(body).get("query") ?? "";
+  return ["scraped", "ages"].includes(questionOf(request.body));
 }
 
 function truths(asked: Asked, scrape: boolean, instance?: string): Truth[] {
-  const own = /^q(\d+)\{/.exec(promqlOf(asked.request))?.[1];
+  const own = /\bq(\d+)\{/.exec(promqlIn(asked.request.body))?.[1];
   const all = own === undefined ? Array.from({ length: asked.count }, (_, at) => at) : [Number(own)];
   const value = scrape ? asked.nowS - 1 : asked.value;
   return all.map((at) => ({ job: `t${at}`, instance, nowS: asked.nowS, value }));
@@ -130,6 +127,7 @@ function answer(rows: readonly unknown[]): WireAnswer {
 }
 
 function honestAnswer(asked: Asked): WireAnswer {
+  if (!["values", "scraped", "ages"].includes(questionOf(asked.request.body))) return answer([]);
   return answer(truths(asked, isFreshness(asked)).map(honestRow));
 }
 
@@ -141,6 +139,7 @@ function pick<T>(cases: readonly T[], at: number): T {
 function spoil(shown: Shown, asked: Asked & { readonly from: number }): WireAnswer | undefined {
   const fresh = isFreshness(asked);
   const { from } = asked;
+  if (!fresh && questionOf(asked.request.body) !== "values") return undefined;
   if (shown.about === "rows" && !fresh) {
     const of = truths(asked, false, shown.aggregate === "job" ? undefined : "t:8000");
     return answer(of.flatMap((truth, at) => rowsOf(pick(shown.cases, from + at), truth)));

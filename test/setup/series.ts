@@ -8,7 +8,7 @@ import type { PartReading, PartsRecipe } from "../../src/monitor/kernel/parts.ts
 import type { ScrapeRecipe, Signal } from "../../src/monitor/kernel/signal.ts";
 import type { Instance, Series, Target } from "../../src/monitor/kernel/target.ts";
 
-interface SignalGiven {
+interface SignalGiven extends Partial<Pick<Signal, "shape" | "windowed" | "thresholds" | "supportPromql">> {
   readonly name?: string;
   readonly promql?: string;
   readonly scrape?: ScrapeRecipe;
@@ -17,6 +17,7 @@ interface SignalGiven {
 export interface TargetGiven {
   readonly name: string;
   readonly job?: string;
+  readonly match?: Target["match"];
   readonly aggregate?: Target["aggregate"];
   readonly instances?: readonly Instance[];
   readonly signals: readonly SignalGiven[];
@@ -36,6 +37,7 @@ export function planOf(targets: readonly TargetGiven[]): readonly Series[] {
       signals,
       cooldownMs: 300_000,
       autoHeal: true,
+      ...(given.match === undefined ? {} : { match: given.match }),
       ...(given.parts === undefined ? {} : { parts: given.parts }),
     };
     for (const signal of signals) plan.push({ index: plan.length, target, signal });
@@ -43,7 +45,7 @@ export function planOf(targets: readonly TargetGiven[]): readonly Series[] {
   return plan;
 }
 
-function signalOf({ name, promql, scrape }: SignalGiven): Signal {
+function signalOf({ name, promql, scrape, ...more }: SignalGiven): Signal {
   return {
     name: name ?? "memory",
     unit: "bytes",
@@ -54,6 +56,7 @@ function signalOf({ name, promql, scrape }: SignalGiven): Signal {
     thresholds: { slo: 1, exit: 0.9, limit: 2 },
     linear: true,
     trend: true,
+    ...more,
   };
 }
 

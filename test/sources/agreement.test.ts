@@ -20,6 +20,7 @@ import { requireServer, serverPath } from "../setup/require-server.ts";
 import { numberIn, planOf, requestNow } from "../setup/series.ts";
 
 const WINDOW_MS = 10_000;
+const OF_APP = { names: ["job"], identities: [["app"]], windowMs: WINDOW_MS, ageMs: 5000 };
 const clock = { now: () => ({ wallMs: Date.now(), monoMs: performance.now() }), bootId: "test" };
 
 let services: EvolvingService[] = [];
@@ -110,7 +111,7 @@ async function compareAt(definition: SignalDefinition, atMs: number): Promise<nu
   const range = { endMs: atMs, windowMs: WINDOW_MS };
   let largest = 0;
   for (const by of [["job"], ["job", "instance"]]) {
-    const promql = renderPromql(definition.promql, { jobs: ["app"], by, windowMs: WINDOW_MS });
+    const promql = renderPromql(definition.promql, { ...OF_APP, byInstance: by.length > 1 });
     const results = await ask(promql, atMs);
     expect(results).toHaveLength(by.length === 1 ? 1 : 2);
     for (const { metric, value } of results) {
@@ -218,7 +219,7 @@ describe("the scrape source and real Prometheus", { timeout: 240_000 }, () => {
     expect(samples).toHaveLength(4);
     for (const { timestampMs, value } of samples) {
       expect(timestampMs % 1000).toBe(0);
-      const promql = renderPromql(definition.promql, { jobs: ["app"], by: ["job"], windowMs: WINDOW_MS });
+      const promql = renderPromql(definition.promql, { ...OF_APP, byInstance: false });
       const [same] = await ask(promql, timestampMs);
       expect(difference(value, Number(same?.value?.[1]))).toBeLessThan(1e-12);
     }

@@ -13,6 +13,7 @@ import {
   startFaultServer,
   truncate,
 } from "../setup/fault-server.ts";
+import { questionOf } from "../setup/prometheus-queries.ts";
 import { partsIn, partsNow, planOf } from "../setup/series.ts";
 
 const TIMEOUT_MS = 1_000;
@@ -66,12 +67,19 @@ const queryIn = ({ body }: Exchange): string => new URLSearchParams(body).get("q
 
 const GOOD: readonly Row[] = [{ region: "eu", value: "4" }];
 
-/** What each of the three queries is answered. */
-function answers(given: { depth?: FaultHandler; received?: FaultHandler; up?: FaultHandler }): FaultHandler {
-  const { depth = respondJson(vector(GOOD)), received = respondJson(vector(GOOD)), up = fresh() } = given;
+/** What each of the queries is answered: two for values, one for the last scrape, two for the samples' age. */
+function answers(given: {
+  depth?: FaultHandler;
+  received?: FaultHandler;
+  up?: FaultHandler;
+  ages?: FaultHandler;
+}): FaultHandler {
+  const { depth = respondJson(vector(GOOD)), received = respondJson(vector(GOOD)) } = given;
+  const { up = fresh(), ages = fresh() } = given;
   return (exchange) => {
-    const query = queryIn(exchange);
-    return (query.includes("timestamp(") ? up : query.includes("queue_depth") ? depth : received)(exchange);
+    const question = questionOf(exchange.body);
+    const values = queryIn(exchange).includes("queue_depth") ? depth : received;
+    return (question === "scraped" ? up : question === "ages" ? ages : values)(exchange);
   };
 }
 
@@ -95,7 +103,7 @@ async function textOf(handler: FaultHandler): Promise<string> {
 }
 
 describe("parts from a healthy Prometheus", () => {
-  it("joins backlog and inbound by part, with the time of the last scrape, in three queries", async () => {
+  it("joins backlog and inbound by part, with the time of the oldest sample", async () => {
     const queries: string[] = [];
     const depth = respondJson(
       vector([
@@ -126,10 +134,13 @@ describe("parts from a healthy Prometheus", () => {
     const at = gw?.status === "ok" ? gw.timestampMs : 0;
     expect(at).toBeGreaterThanOrEqual(before - 3001);
     expect(at).toBeLessThanOrEqual(Date.now() - 2999);
+    const [depths, counts] = ["queue_depth", "received_total"].map((m) => `${m}{job=~"gw|gw-2", region!=""}`);
     expect(queries.sort()).toEqual([
-      expect.stringContaining("timestamp("),
-      'sum by (job, region) (queue_depth{job=~"gw|gw-2", region!=""})',
-      'sum by (job, region) (received_total{job=~"gw|gw-2", region!=""})',
+      expect.stringContaining('timestamp(up{job=~"gw|gw-2"})'),
+      `min by (job) (timestamp(${depths}) >= time() - 60)`,
+      `min by (job) (timestamp(${counts}) >= time() - 60)`,
+      `sum by (job, region) (${depths} and timestamp(${depths}) >= time() - 60)`,
+      `sum by (job, region) (${counts} and timestamp(${counts}) >= time() - 60)`,
     ]);
   });
 
@@ -194,7 +205,11 @@ describe("parts that cannot be used", () => {
     ["no such label", answers({ depth: rows({ value: "4" }), received: rows() }), /^missing: /],
     ["old scrape", answers({ up: fresh(61) }), /^stale: last scrape of .* is 61\.\d s old/],
     ["failed scrape", answers({ up: fresh(1, -1) }), /^unreachable: .*up is 0/],
-    ["no longer scraped", answers({ up: rows() }), /^stale: .*does not scrape job gw/],
+    [
+      "no longer scraped",
+      answers({ up: rows(), ages: rows(), depth: rows(), received: rows() }),
+      /^stale: Prometheus does not scrape job gw \(no up\)/,
+    ],
     ["age unknown", answers({ up: hang() }), /^unreachable: age of the samples is unknown/],
     [
       "clock an hour ahead",

@@ -3,7 +3,6 @@ import type { Observation } from "../../src/monitor/kernel/observation.ts";
 import { createPrometheusSource, type PrometheusSource } from "../../src/monitor/sources/prometheus/index.ts";
 import {
   drip,
-  type Exchange,
   type FaultHandler,
   type FaultServer,
   flood,
@@ -15,6 +14,7 @@ import {
   truncate,
 } from "../setup/fault-server.ts";
 import { freePort } from "../setup/ports.ts";
+import { type Question, questionOf } from "../setup/prometheus-queries.ts";
 import { numberIn, planOf, requestNow } from "../setup/series.ts";
 
 const TIMEOUT_MS = 1_000;
@@ -68,13 +68,16 @@ function vector(rows: readonly Row[], more: object = {}): object {
   return { status: "success", data: { resultType: "vector", result }, ...more };
 }
 
-/** Answers the freshness query with `up`, every other one with `values`. */
-function answers(values: FaultHandler, up: FaultHandler = fresh()): FaultHandler {
-  return (exchange) => (isFreshness(exchange) ? up : values)(exchange);
-}
+const NOTHING = respondJson(vector([]));
 
-function isFreshness({ body }: Exchange): boolean {
-  return new URLSearchParams(body).get("query")?.includes("timestamp(") ?? false;
+/** Answers queries for values with `values`, that for the last scrape with `up`, and those for the samples' age with `ages`. */
+function answers(
+  values: FaultHandler,
+  up: FaultHandler = fresh(),
+  ages: FaultHandler = fresh(),
+): FaultHandler {
+  const by: Partial<Record<Question, FaultHandler>> = { values, scraped: up, ages };
+  return (exchange) => (by[questionOf(exchange.body)] ?? NOTHING)(exchange);
 }
 
 /** Last scrapes `agoS` seconds ago (negative: in the future); `sign` -1: they failed. */
@@ -109,7 +112,8 @@ describe("a healthy Prometheus", () => {
     const at = alpha?.status === "ok" ? alpha.timestampMs : 0;
     expect(at).toBeGreaterThanOrEqual(before - 3001);
     expect(at).toBeLessThanOrEqual(Date.now() - 2999);
-    expect(server.requests()).toBe(2);
+    // Values, scrapes, ages and start times; and once the list of targets.
+    expect(server.requests()).toBe(5);
   });
 
   it("names the worst instance and passes over one without traffic", async () => {
@@ -131,14 +135,14 @@ describe("no answer", () => {
   it.each([500, 503])("is unreachable on HTTP %i, after exactly one retry a query", async (status) => {
     const text = await statusOf(respond({ status, body: "tsdb is\n sad" }));
     expect(text).toBe(`unreachable: HTTP ${status}: tsdb is sad`);
-    expect(server.requests()).toBe(4);
+    expect(server.requests()).toBe(1 + 2 * 4);
   });
 
   it("recovers by the retry when only the first answer fails", async () => {
     const good = answers(respondJson(vector([{ value: "4" }])));
-    const seen = new Set<boolean>();
+    const seen = new Set<string>();
     const [alpha] = await observe((exchange) => {
-      const kind = isFreshness(exchange);
+      const kind = questionOf(exchange.body);
       const handler = seen.has(kind) ? good : respond({ status: 503 });
       seen.add(kind);
       handler(exchange);
@@ -167,8 +171,9 @@ describe("no answer", () => {
 
   it("is unreachable at once when the cycle is aborted", async () => {
     const controller = new AbortController();
-    server.behave(({ count }) => {
-      if (count === 2) controller.abort();
+    server.behave((exchange) => {
+      if (exchange.count === 1) NOTHING(exchange);
+      if (exchange.count === 3) controller.abort();
     });
     const observations = await source.observe(requestNow(plan, controller.signal));
     expect(observations[1]).toMatchObject({ status: "unreachable", detail: "cancelled" });
@@ -229,7 +234,7 @@ describe("an answer that cannot be trusted", () => {
 
   it("does not follow a redirect, not even to itself", async () => {
     await observe(respond({ status: 307, headers: { location: `${server.url}/other` } }));
-    expect(server.requests()).toBe(2);
+    expect(server.requests()).toBe(5);
   });
 
   it("accepts infos that are only hints", async () => {
@@ -252,7 +257,10 @@ describe("an answer that cannot be trusted", () => {
   it("rejects a duplicate for that target only", async () => {
     const rows = [{ value: "4" }, { value: "4" }, { job: "beta", value: "9" }];
     const [alpha, beta] = await observe(answers(respondJson(vector(rows))));
-    expect(alpha).toMatchObject({ status: "invalid", detail: "more than one series for job alpha" });
+    expect(alpha).toMatchObject({
+      status: "invalid",
+      detail: expect.stringMatching(/^more than one series for a target/),
+    });
     expect(numberIn(beta)).toBe(9);
   });
 
@@ -272,8 +280,12 @@ describe("no value", () => {
   });
 
   it("an empty result is missing", async () => {
-    expect(await statusOf(answers(respondJson(vector([]))))).toBe("missing: no such series for job alpha");
-    expect(await statusOf(respondJson(vector([])))).toBe("missing: Prometheus knows no job alpha");
+    expect(await statusOf(answers(NOTHING, fresh(), NOTHING))).toMatch(
+      /^missing: Prometheus scrapes job alpha and finds no series process_resident_memory_bytes\{job=~"alpha"\}/,
+    );
+    expect(await statusOf(NOTHING)).toMatch(
+      /^missing: Prometheus knows no job alpha: process_resident_memory_bytes\{job=~"alpha"\} finds nothing, nor does up/,
+    );
   });
 
   it("one instance with an infinite value spoils a worst-instance target", async () => {
@@ -304,8 +316,8 @@ describe("time", () => {
   });
 
   it("is stale when the job is no longer scraped, although rate() still answers", async () => {
-    expect(await statusOf(answers(good, respondJson(vector([]))))).toMatch(
-      /^stale: .*no longer scrapes job alpha/,
+    expect(await statusOf(answers(good, NOTHING, NOTHING))).toMatch(
+      /^stale: Prometheus no longer scrapes job alpha/,
     );
   });
 
@@ -327,10 +339,10 @@ describe("time", () => {
     expect(await statusOf(answers(behind))).toMatch(/^stale: evaluation/);
   });
 
-  it("is invalid when the time of the last scrape is sampleProblem", async () => {
+  it("is invalid when the time of the last scrape is no time", async () => {
     for (const value of ["NaN", "0", null]) {
       const up = respondJson(vector([{ instance: "alpha:8000", value }]));
-      expect(await statusOf(answers(good, up))).toMatch(/^invalid: time of the last scrape/);
+      expect(await statusOf(answers(good, up))).toMatch(/^invalid: time of its last scrape/);
     }
   });
 });

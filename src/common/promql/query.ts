@@ -1,7 +1,7 @@
 import type { SyntaxNode } from "@lezer/common";
 import { parser } from "@prometheus-io/lezer-promql";
 
-interface Matcher {
+export interface Matcher {
   readonly name: string;
   readonly op: "=" | "!=" | "=~" | "!~";
   /** The quoted literal as it is written. */
@@ -25,7 +25,7 @@ export interface Selector {
 }
 
 /** A span of the text that was read. */
-interface Span {
+export interface Span {
   readonly from: number;
   readonly to: number;
 }

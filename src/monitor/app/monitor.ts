@@ -37,6 +37,7 @@ import { adminTokens, webTokens } from "./token.ts";
 import {
   loopSettings,
   type OpenNotifier,
+  type OpenSources,
   openActions,
   openNotifier,
   openSources,
@@ -172,7 +173,9 @@ interface Parts {
   readonly actions: ReturnType<typeof openActions>;
   readonly webTokens: TokenSet;
   readonly notifier: OpenNotifier;
-  sources: ReturnType<typeof openSources>;
+  /** From a configuration; the ones before are closed by whoever replaces them. */
+  readonly openSources: (config: Config) => OpenSources;
+  sources: OpenSources;
   setCycle: (ms: number) => void;
 }
 
@@ -224,7 +227,9 @@ function openParts(input: {
     [createLogReporter(log.logger), createMetricsReporter(registry), ...told],
     (error) => log.logger.error({ err: error }, "a reporter failed"),
   );
-  const sources = openSources(config, clock, meters);
+  const notice = reporter.notice.bind(reporter);
+  const openFrom = (from: Config) => openSources(from, { clock, meters, notice });
+  const sources = openFrom(config);
   const actions = openActions({ tokens: () => tokens.all(), settings: config.actions, meters });
   undo.push(() => actions.close());
   const notifier = openNotifier(config.notify, meters);
@@ -257,6 +262,7 @@ function openParts(input: {
     actions,
     notifier,
     webTokens: webTokens({ ...common, web: config.web, adminTokens: tokens, exposed }),
+    openSources: openFrom,
     sources,
     setCycle: () => {},
   };
@@ -294,7 +300,7 @@ function reloader(input: {
           JSON.stringify([old.sources, old.cycleIntervalMs]) !==
           JSON.stringify([next.sources, next.cycleIntervalMs]);
         const before = parts.sources;
-        if (changed) parts.sources = openSources(next, parts.clock, parts.meters);
+        if (changed) parts.sources = parts.openSources(next);
         parts.actions.reconfigure(next.actions);
         parts.notifier.reconfigure(next.notify);
         parts.loop.reconfigure(loopSettings(next), changed ? parts.sources.list : undefined);

@@ -12,7 +12,7 @@ import type { Clock } from "../kernel/time.ts";
 import type { Notifier } from "../kernel/verification.ts";
 import { openNotifiers } from "../notify/fan-out.ts";
 import { sourcePlugins } from "../sources/index.ts";
-import type { SourcePlugin } from "../sources/shared/context.ts";
+import type { SourceContext, SourcePlugin } from "../sources/shared/context.ts";
 import { storePlugins } from "../store/index.ts";
 
 /** How far a sample may lie ahead of our clock, milliseconds. */
@@ -45,6 +45,7 @@ export function loopSettings(config: Config): LoopSettings {
     constants: p.constants ?? {},
     linearWindow: p.windowSamples,
     rateWindowMs: config.sources.rateWindowMs,
+    maxSampleAgeMs: config.sources.maxSampleAgeMs,
     autoHeal: config.autoHeal,
     cycleMs: config.cycleIntervalMs,
     observeDeadlineMs: Math.max(...sourcePlugins.map(({ kind }) => config.sources[kind].timeoutMs)),
@@ -72,11 +73,15 @@ export interface OpenSources {
 }
 
 /** The configured sources, preferred first. */
-export function openSources(config: Config, clock: Clock, meters: Meters): OpenSources {
+export function openSources(
+  config: Config,
+  { clock, meters, notice }: Pick<SourceContext, "clock" | "notice"> & { readonly meters: Meters },
+): OpenSources {
   const { order, maxResponseBytes, rateWindowMs, maxSampleAgeMs } = config.sources;
   const common = {
     clock,
     meters,
+    notice,
     maxResponseBytes,
     rateWindowMs,
     maxSampleAgeMs,

@@ -124,9 +124,21 @@ describe("a file that cannot be used says where and what would be right", () => 
       ['helius.yml:3:6: targets[1].name "a" is already the name of target 1; each must be unique'],
     ],
     [
+      "targets of one job that no label tells apart",
+      "targets:\n  - {name: a, url: http://a, job: j, match: {env: prod}}\n  - {name: b, url: http://b, job: j, match: {env: prod, zone: x}}",
+      [/^helius\.yml:3:\d+: targets\[1\]\.job "j" is already the job of target 1/],
+    ],
+    [
+      "a match of no label",
+      "targets:\n  - {name: a, url: http://a, match: {job: x}}",
+      [/^helius\.yml:2:\d+: targets\[0\]\.match.* other than job, instance, le and quantile$/],
+    ],
+    [
       "targets of one job",
       "targets:\n  - {name: a, url: http://a, job: b}\n  - {name: b, url: http://b}",
-      [/^helius\.yml:3:\d+: targets\[1\]\.job "b" is already the job of target 1; each must be unique$/],
+      [
+        /^helius\.yml:3:\d+: targets\[1\]\.job "b" is already the job of target 1; each must be unique, or told apart by match, e\.g\. match: \{env: prod\}$/,
+      ],
     ],
     [
       "an instance twice",

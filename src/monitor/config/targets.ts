@@ -10,13 +10,14 @@ import { type Healers, resolveMitigation, speaksHelius } from "./mitigation.ts";
 import { settingsOf } from "./plugins.ts";
 import { queryProblem } from "./query.ts";
 
+/** A label that tells targets apart: Prometheus' own grouping labels do not. */
+const LABEL = /^(?!__|(?:job|instance|le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]*$/;
+const NOT_A_LABEL =
+  "must be a label of letters, digits and underscores, other than job, instance, le and quantile";
+
 /** Where the parts of a target are told apart; Prometheus' own grouping labels name no part. */
 const parts = z.strictObject({
-  label: z
-    .string({ error: "must be a label, e.g. region" })
-    .regex(/^(?!__|(?:job|instance|le|quantile)$)[a-zA-Z_][a-zA-Z0-9_]*$/, {
-      error: "must be a label of letters, digits and underscores, other than job, instance, le and quantile",
-    }),
+  label: z.string({ error: "must be a label, e.g. region" }).regex(LABEL, { error: NOT_A_LABEL }),
   backlog_metric: metricName("a gauge, e.g. queue_depth"),
   inbound_metric: metricName("a counter, e.g. telemetry_received_total"),
 });
@@ -29,9 +30,18 @@ export const targetSchema = z
   .strictObject({
     name: described(name(), "unique"),
     job: described(
-      text("the value of the job label").optional(),
-      "value of the `job` label in Prometheus",
+      z.string({ error: "must be the value of the job label" }).optional(),
+      'value of the `job` label in Prometheus; `""`: its series have none',
       "the name",
+    ),
+    match: described(
+      z
+        .record(z.string().regex(LABEL, { error: NOT_A_LABEL }), text("the value of the label"), {
+          error: ({ code }) =>
+            code === "invalid_key" ? NOT_A_LABEL : "must be labels with their values, e.g. {env: prod}",
+        })
+        .optional(),
+      "further labels with the values that its series have, `{env: prod}`: stands in every query of it beside the job",
     ),
     url: described(baseUrl().optional(), "base URL of its one instance; either this or `urls`"),
     urls: described(
@@ -92,20 +102,9 @@ export function resolveTargets(
   },
   complain: Complain,
 ): Target[] {
-  const seen = new Map<string, string>();
+  checkIdentities(given.targets, complain);
   return given.targets.map((t, i): Target => {
-    const namedTwice = seen.has(`name ${t.name}`);
-    for (const [key, value] of [
-      ["name", t.name],
-      ["job", t.job ?? t.name],
-    ] as const) {
-      const taken = seen.get(`${key} ${value}`);
-      // A job that only follows from the name is not a second mistake.
-      if (taken !== undefined && (key === "name" || t.job !== undefined || !namedTwice))
-        complain(["targets", i, key], `"${value}" is already the ${key} of ${taken}; each must be unique`);
-      seen.set(`${key} ${value}`, `target ${i + 1}`);
-    }
-    const { name, aggregate, autoHeal, parts } = t;
+    const { name, aggregate, autoHeal, match, parts } = t;
     const stated = t.mitigate ?? given.mitigate;
     const place = t.mitigate === undefined ? ["mitigate"] : ["targets", i, "mitigate"];
     const mitigation = resolveMitigation(stated, given.healers, (message) => complain(place, message));
@@ -113,6 +112,7 @@ export function resolveTargets(
     return {
       name,
       job: t.job ?? name,
+      ...(match === undefined ? {} : { match }),
       instances: resolveInstances({ ...t, helius }, i, complain),
       aggregate,
       cooldownMs: t.cooldownMs ?? given.cooldownMs,
@@ -125,6 +125,38 @@ export function resolveTargets(
       ...(parts === undefined ? {} : { parts }),
     };
   });
+}
+
+/** Each target has a name of its own, and series of its own. */
+function checkIdentities(targets: readonly GivenTarget[], complain: Complain): void {
+  targets.forEach((t, i) => {
+    const twin = targets.findIndex((other) => other.name === t.name);
+    if (twin < i)
+      complain(
+        ["targets", i, "name"],
+        `"${t.name}" is already the name of target ${twin + 1}; each must be unique`,
+      );
+    const job = t.job ?? t.name;
+    const shared = targets.findIndex(
+      (other, k) =>
+        k < i &&
+        (other.job ?? other.name) === job &&
+        (isPartOf(other.match, t.match) || isPartOf(t.match, other.match)),
+    );
+    // A job that only follows from the name is not a second mistake.
+    if (shared < 0 || (shared === twin && t.job === undefined)) return;
+    complain(
+      ["targets", i, "job"],
+      `"${job}" is already the job of target ${shared + 1}; each must be unique, or told apart by match, e.g. match: {env: prod}`,
+    );
+  });
+}
+
+type Match = GivenTarget["match"];
+
+/** Whether all that the labels say, the other labels say too: then the series of the latter are also of the former. */
+function isPartOf(labels: Match = {}, other: Match = {}): boolean {
+  return Object.entries(labels).every(([name, value]) => other[name] === value);
 }
 
 /** The signals of a target that says nothing of them; the file may give levels that only fit where a target gives others. */

@@ -173,6 +173,7 @@ export function settingsOf(over: Partial<LoopSettings> = {}): LoopSettings {
     constants: {},
     linearWindow: 20,
     rateWindowMs: 60_000,
+    maxSampleAgeMs: 0,
     autoHeal: true,
     cycleMs: CYCLE_MS,
     observeDeadlineMs: 10_000,

@@ -5,7 +5,14 @@ import type { Series } from "../kernel/target.ts";
 import { errorMessage } from "../kernel/text.ts";
 import type { Instant } from "../kernel/time.ts";
 import { sampleProblem } from "./observe.ts";
-import { complaintsOf, evaluatePredictors, FRESH_MEMORY, forgetSeries, showSample } from "./predictors.ts";
+import {
+  complaintsOf,
+  evaluatePredictors,
+  FRESH_MEMORY,
+  forgetSeries,
+  type Saturated,
+  showSample,
+} from "./predictors.ts";
 import type { LoopState, SeriesRow } from "./state.ts";
 import type { LoopPorts } from "./types.ts";
 import { GRACE_MS, within } from "./within.ts";
@@ -35,13 +42,21 @@ export function forecast(
     const observation = observations[series.index] as Observation;
     const row = state.forecast.rows[series.index] as SeriesRow;
     let taken: Taken | "none" = "none";
-    if (observation.status === "ok")
+    let saturated: Saturated | undefined;
+    if (observation.status === "ok") {
+      const { value, support, timestampMs, atLeast, windowMs } = observation;
+      row.windowMs = windowMs;
       taken = take(state, series, {
-        value: observation.value,
-        support: observation.support,
-        ageMs: now.wallMs - observation.timestampMs,
+        value,
+        support,
+        ageMs: now.wallMs - timestampMs,
+        atLeast,
+        windowMs,
         now,
       });
+      if (atLeast !== undefined && taken !== "settling")
+        saturated = { value, windowMs: windowOf(state, series) };
+    }
     const { verdicts, memory } = evaluatePredictors({
       predictors: state.forecast.predictors,
       series,
@@ -50,6 +65,7 @@ export function forecast(
       nowS: now.monoMs / 1000,
       known: taken === "taken" || taken === "same",
       fresh: taken === "taken",
+      saturated,
       complaints,
     });
     row.memory = memory;
@@ -67,22 +83,44 @@ type Taken = "taken" | "same" | "settling";
 function take(
   state: LoopState,
   series: Series,
-  sample: { value: number; support?: number | undefined; ageMs: number; now: Instant },
+  sample: {
+    value: number;
+    support?: number | undefined;
+    ageMs: number;
+    atLeast?: string | undefined;
+    windowMs?: number | undefined;
+    now: Instant;
+  },
 ): Taken {
   const row = state.forecast.rows[series.index] as SeriesRow;
   const sampleMonoMs = sample.now.monoMs - sample.ageMs;
   if (sampleMonoMs <= row.lastSampleMonoMs + SAME_SAMPLE_MS) return "same";
   if (sampleMonoMs < settledAt(state, series)) return "settling";
   row.lastSampleMonoMs = sampleMonoMs;
-  const { value, support } = sample;
-  showSample(state.forecast.predictors, series, { timeS: sampleMonoMs / 1000, value, support });
+  const { value, support, atLeast, windowMs } = sample;
+  const rateWindowS = windowMs === undefined ? undefined : windowMs / 1000;
+  // What the true value is nobody knows: a line through the least would be a line through anything.
+  if (atLeast === undefined)
+    showSample(state.forecast.predictors, series, {
+      timeS: sampleMonoMs / 1000,
+      value,
+      support,
+      rateWindowS,
+    });
   return "taken";
 }
 
-function settledAt(state: LoopState, { target, signal }: Series): number {
+function settledAt(state: LoopState, series: Series): number {
   const { lostMonoMs } = state.actions;
-  const settled = state.forecast.settledMonoMs.get(target.name) ?? lostMonoMs ?? Number.NEGATIVE_INFINITY;
-  return settled + (signal.windowed ? state.settings.rateWindowMs : 0);
+  const settled =
+    state.forecast.settledMonoMs.get(series.target.name) ?? lostMonoMs ?? Number.NEGATIVE_INFINITY;
+  return settled + windowOf(state, series);
+}
+
+/** The rate window behind the samples of a series, milliseconds; 0 where each speaks of its own moment. */
+export function windowOf(state: LoopState, { index, signal }: Series): number {
+  if (!signal.windowed) return 0;
+  return (state.forecast.rows[index] as SeriesRow).windowMs ?? state.settings.rateWindowMs;
 }
 
 /** From here on only samples from after an action on these targets count: what the predictors knew is of another world. */

@@ -1,6 +1,7 @@
 import type { MetricSource, Observation, ObserveRequest, Unusable } from "../kernel/observation.ts";
+import type { Signal } from "../kernel/signal.ts";
 import type { Series } from "../kernel/target.ts";
-import { errorMessage } from "../kernel/text.ts";
+import { errorMessage, formatNumber } from "../kernel/text.ts";
 import type { Clock, Instant } from "../kernel/time.ts";
 import type { SourceReport } from "./types.ts";
 import { within } from "./within.ts";
@@ -47,7 +48,10 @@ export async function observe(input: {
     }),
   );
   const at = clock.now();
-  const checked = heard.map((h) => ({ ...h, observations: h.observations.map((o) => sound(o, at)) }));
+  const checked = heard.map((h) => ({
+    ...h,
+    observations: h.observations.map((o, i) => sound(o, (plan[i] as Series).signal, at)),
+  }));
   const observations = plan.map((_, i) => {
     const said = checked.map((h) => h.observations[i] as Observation);
     return said.find((o) => o.status === "ok") ?? fallback(said);
@@ -68,10 +72,28 @@ export function sampleProblem(
   return aheadMs > MAX_FUTURE_MS ? `timestamp is ${Math.round(aheadMs / 1000)} s in the future` : undefined;
 }
 
-function sound(o: Observation, now: Instant): Observation {
+/** So much may a value pass the largest there can be, by the inexactness of rates, and is then taken for it. */
+const TOLERANCE = 1.1;
+/** A value of which only a least is known lies above it, if by a hair. */
+const HAIR = 1e-6;
+
+/** What may be used of an observation, whichever source it comes from. */
+function sound(o: Observation, { max, thresholds }: Signal, now: Instant): Observation {
   if (o.status !== "ok") return o;
+  const invalid = (detail: string): Observation => ({ status: "invalid", source: o.source, detail });
   const detail = sampleProblem(o, now);
-  return detail === undefined ? o : { status: "invalid", source: o.source, detail };
+  if (detail !== undefined) return invalid(detail);
+  if (max !== undefined && o.value > max * TOLERANCE)
+    return invalid(`value ${formatNumber(o.value)} is larger than there can be, ${max}`);
+  const value = Math.min(o.value, max ?? o.value);
+  if (o.atLeast === undefined) return value === o.value ? o : { ...o, value };
+  const { slo, limit } = thresholds;
+  if (value < slo)
+    return invalid(
+      `at least ${formatNumber(value)}, which does not tell whether the SLO ${formatNumber(slo)} is kept: ${o.atLeast}; ` +
+        `measure with a bucket at the SLO and more up to the limit ${formatNumber(limit)}`,
+    );
+  return { ...o, value: Math.max(value, slo * (1 + HAIR)) };
 }
 
 /** A source must not throw, hang or answer short; one that does has not answered. */

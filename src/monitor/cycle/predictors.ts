@@ -14,7 +14,13 @@ import { summary } from "../forecast/score/summary.ts";
 import type { Verdict } from "../kernel/decision.ts";
 import type { Series } from "../kernel/target.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear, type LinearMemory } from "../rules/linear.ts";
-import { chanceAbove, FRESH_TREND_MEMORY, judgeTrend, type TrendMemory } from "../rules/trend.ts";
+import {
+  chanceAbove,
+  FRESH_TREND_MEMORY,
+  judgeSaturated,
+  judgeTrend,
+  type TrendMemory,
+} from "../rules/trend.ts";
 import type { LoopSettings, PredictorScore } from "./types.ts";
 
 /** Every predictor, in the order in which they are evaluated and named. */
@@ -53,6 +59,7 @@ export function createPredictors(plan: readonly Series[], settings: LoopSettings
         kind: signal.shape,
         slo: signal.thresholds.slo,
         limit: signal.thresholds.limit,
+        max: signal.max,
         horizonS,
         cycleS,
         rateWindowS: signal.windowed ? settings.rateWindowMs / 1000 : 0,
@@ -96,6 +103,15 @@ export interface TakenSample {
   readonly timeS: number;
   readonly value: number;
   readonly support: number | undefined;
+  /** Window of the rate behind it, seconds, where it is not the configured one. */
+  readonly rateWindowS?: number | undefined;
+}
+
+/** A value of which only a least is known, and that is above the SLO. */
+export interface Saturated {
+  readonly value: number;
+  /** Rate window behind it, milliseconds. */
+  readonly windowMs: number;
 }
 
 /** Shows every predictor one sample of series `i`. */
@@ -123,31 +139,37 @@ export interface EvaluateInput {
   /** Whether there is a usable sample this cycle, and whether it is a new one. */
   readonly known: boolean;
   readonly fresh: boolean;
+  /** Set where the sample of this cycle is no exact one. */
+  readonly saturated?: Saturated | undefined;
   /** Per signal: what is wrong with each predictor' recent calibration. */
   readonly complaints: Complaints;
 }
 
 /** Evaluates every predictor on one series, and keeps its forecasts to be scored. */
 export function evaluatePredictors(input: EvaluateInput): { verdicts: Verdict[]; memory: PredictorMemory } {
-  const { predictors: w, series, settings, memory, known, fresh } = input;
+  const { predictors: w, series, settings, memory, known, fresh, saturated } = input;
+  const exact = known && saturated === undefined;
   const { signal, index: i } = series;
   const { thresholds } = signal;
   const linear = judgeLinear({
-    forecast: known ? forecastLinear(w.linear, i, settings.rules.horizonS) : undefined,
+    forecast: exact ? forecastLinear(w.linear, i, settings.rules.horizonS, signal.max) : undefined,
     thresholds,
     rules: settings.rules,
     memory: memory.linear,
     fresh,
     on: signal.linear,
   });
-  const trend = judgeTrend({
-    reading: evaluate(w.trend, i, input.nowS),
-    thresholds,
-    memory: memory.trend,
-    known,
-    on: signal.trend,
-  });
-  if (fresh) book(input, linear.verdict, trend.verdict);
+  const trend =
+    saturated === undefined
+      ? judgeTrend({
+          reading: evaluate(w.trend, i, input.nowS),
+          thresholds,
+          memory: memory.trend,
+          known,
+          on: signal.trend,
+        })
+      : judgeSaturated({ ...saturated, memory: memory.trend, nowS: input.nowS, on: signal.trend });
+  if (fresh && saturated === undefined) book(input, linear.verdict, trend.verdict);
   const complaint = input.complaints.get(signal.name);
   const both = [linear.verdict, trend.verdict];
   const verdicts =

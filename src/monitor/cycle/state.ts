@@ -25,6 +25,8 @@ export interface SeriesRow {
   memory: PredictorMemory;
   /** Monotonic time of the newest sample taken; -Infinity before the first. */
   lastSampleMonoMs: number;
+  /** Rate window behind the newest sample, milliseconds, where it is not the configured one. */
+  windowMs?: number | undefined;
   /** As last saved, to save only what changed. */
   saved: PredictorMemory["linear"];
 }

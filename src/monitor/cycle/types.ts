@@ -27,6 +27,8 @@ export interface LoopSettings {
   readonly linearWindow: number;
   /** Window of the rates behind windowed signals, milliseconds. */
   readonly rateWindowMs: number;
+  /** Oldest sample that is used, milliseconds. */
+  readonly maxSampleAgeMs: number;
   /** False: shadow mode. Same decisions, same logs, no call. */
   readonly autoHeal: boolean;
   readonly cycleMs: number;

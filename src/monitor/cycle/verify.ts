@@ -30,6 +30,7 @@ import {
 } from "../verify/index.ts";
 import { observedTargets } from "./decide.ts";
 import { replaceRun } from "./execute/state.ts";
+import { windowOf } from "./forecast.ts";
 import { actionTargetOf, type LoopState } from "./state.ts";
 import type { LoopPorts, Verified } from "./types.ts";
 
@@ -193,8 +194,11 @@ function watchEffect(
 ): void {
   const { settings } = state;
   const series = run.verify as NonNullable<Run["verify"]>;
-  const signal = state.configured.get(series.target)?.signals.find((s) => s.name === series.signal);
-  if (signal === undefined) return;
+  const watched = state.plan.find(
+    ({ target, signal }) => target.name === series.target && signal.name === series.signal,
+  );
+  if (watched === undefined) return;
+  const { signal } = watched;
   const { asker, startedAt: at, forecast } = run;
   const intent = { id, asker, target: series.target, signal: series.signal, kind: step.kind, at };
   state.verify.state = watch(
@@ -204,7 +208,9 @@ function watchEffect(
       thresholds: signal.thresholds,
       before: run.baseline ?? (forecast === undefined ? {} : { forecast }),
       effectAt,
-      rateWindowMs: signal.windowed ? settings.rateWindowMs : 0,
+      rateWindowMs: windowOf(state, watched),
+      lateMs: settings.maxSampleAgeMs,
+      max: signal.max,
       // Configured, or of a run that is not forgotten.
       cooldownMs: (actionTargetOf(state, asker) as ActionTarget).cooldownMs,
       cycleMs: settings.cycleMs,

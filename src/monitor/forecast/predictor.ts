@@ -26,6 +26,8 @@ export interface TrendSpec {
   /** Level to stay below and level of certain breakage, in the signal's unit; 0 < slo. */
   readonly slo: number;
   readonly limit: number;
+  /** Largest value there can be, in the signal's unit; undefined: no bound. */
+  readonly max?: number | undefined;
   /** How far ahead the forecast looks, s. */
   readonly horizonS: number;
   /** Seconds between samples, and the window of the rate behind each (the PromQL window; 0 for a gauge). */
@@ -44,6 +46,8 @@ export interface TrendSample {
   readonly value: number;
   /** Requests behind the value in the rate window; undefined: unknown. */
   readonly support?: number | undefined;
+  /** Window of the rate behind it, s, where it is not the spec's. */
+  readonly rateWindowS?: number | undefined;
 }
 
 /** Which path spoke for acting. */
@@ -138,16 +142,18 @@ export function createTrendBank(specs: readonly TrendSpec[]): TrendBank {
     const o = i * at.STRIDE;
     bank.state[o + at.NOISE] = filter.noiseGuess * filter.noiseGuess;
     bank.state[o + at.PER_SLO] = 1 / spec.slo;
-    bank.state[o + at.SHARED] = Math.max(
-      1,
-      Math.max(spec.rateWindowS, filter.correlationS) / Math.max(spec.cycleS, STEP_S),
-    );
+    bank.state[o + at.SHARED] = sharing(spec.rateWindowS, spec.cycleS, filter);
     for (let k = at.L_SHORT; k <= at.N_LONG; k++) bank.state[o + k] = Number.NaN;
     forget(bank.state, o);
     const row = envelopeRow[i] as number;
     if (row >= 0) startEnvelope(bank.envelopes, row);
   }
   return bank;
+}
+
+/** How many samples share a rate window, at least 1. */
+function sharing(rateWindowS: number, cycleS: number, { correlationS }: FilterSettings): number {
+  return Math.max(1, Math.max(rateWindowS, correlationS) / Math.max(cycleS, STEP_S));
 }
 
 function forget(s: Float64Array, o: number): void {
@@ -211,7 +217,10 @@ export function pushSample(bank: TrendBank, i: number, sample: TrendSample): boo
   s[o + at.R_LAST] = variance;
   // A lognormal's mean lies half a log-variance above its median; the level meant is the mean.
   s[o + at.NOW_LEVEL] = level * (1 + 0.5 * noise);
-  if (!first && filter.levelPath) stepLevel(s, o, steady, (bank.specs[i] as TrendSpec).rateWindowS, filter);
+  const { rateWindowS, cycleS } = bank.specs[i] as TrendSpec;
+  const windowS = sample.rateWindowS ?? rateWindowS;
+  s[o + at.SHARED] = sharing(windowS, cycleS, filter);
+  if (!first && filter.levelPath) stepLevel(s, o, steady, windowS, filter);
   s[o + at.WAITING_SUM] = (s[o + at.WAITING_SUM] as number) + (s[o + at.NOW_LEVEL] as number);
   s[o + at.WAITING] = (s[o + at.WAITING] as number) + 1;
   if (first || timeS - (s[o + at.T_STEP] as number) >= STEP_S) {
@@ -300,10 +309,12 @@ export function evaluate(bank: TrendBank, i: number, nowS: number): TrendVerdict
     trigger = "level";
     noTriggerReason = undefined;
   }
+  const { slo, max = Number.POSITIVE_INFINITY } = spec;
+  const inRange = (level: number) => Math.min(max, Math.max(0, level) * slo);
   return {
-    value: Math.max(0, forecast) * spec.slo,
-    low: Math.max(0, forecast - half) * spec.slo,
-    high: Math.max(0, forecast + half) * spec.slo,
+    value: inRange(forecast),
+    low: inRange(forecast - half),
+    high: inRange(forecast + half),
     slopePerSecond: slope * spec.slo,
     probability,
     required: filter.probability,

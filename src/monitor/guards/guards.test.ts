@@ -97,6 +97,7 @@ function fleet(names: readonly string[]) {
           before: { value: before },
           effectAt: now,
           rateWindowMs: 0,
+          lateMs: 0,
           cooldownMs: COOLDOWN,
           cycleMs: CYCLE,
           horizonMs: 180_000,

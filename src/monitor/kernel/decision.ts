@@ -101,6 +101,8 @@ export interface Decision {
   readonly predictor: string;
   readonly source: string;
   readonly current: number | undefined;
+  /** Set where `current` is only the least that it can be. */
+  readonly atLeast?: true;
   readonly verdicts: readonly Verdict[];
   readonly slo: number;
   readonly limit: number;

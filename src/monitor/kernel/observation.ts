@@ -22,6 +22,13 @@ export type Observation =
       readonly timestampMs: number;
       /** Requests in the rate window behind the value; absent: unknown. A P95 over a handful is weak evidence. */
       readonly support?: number;
+      /**
+       * Present: the true value is this or more, since the measurement ends here; why, for people. It is no exact sample,
+       * and says nothing where it lies below the SLO.
+       */
+      readonly atLeast?: string;
+      /** The rate window behind it, milliseconds, where it is not the configured one. */
+      readonly windowMs?: number;
       /** The instance that is worst, when the target is judged by its worst instance. */
       readonly instance?: string;
     }

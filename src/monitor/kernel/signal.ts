@@ -37,6 +37,8 @@ export interface Signal {
   readonly supportPromql?: string | undefined;
   readonly scrape: ScrapeRecipe;
   readonly thresholds: Thresholds;
+  /** Largest value there can be, e.g. 1 for a share; absent: there is no such bound. */
+  readonly max?: number;
   /** Whether each predictor may trigger; one that is off still forecasts. */
   readonly linear: boolean;
   readonly trend: boolean;

@@ -9,6 +9,8 @@ export interface Instance {
   readonly url: string;
   /** Base URL of its Helius admin plane; absent: it is not stated to have one, and none is called. */
   readonly adminUrl?: string;
+  /** Its metrics page, where that is not the path that all have: a whole URL. */
+  readonly metricsUrl?: string;
 }
 
 /** What answers a forecast of a target, or a person who asks, where no playbook answers that series. */
@@ -20,8 +22,10 @@ export type Mitigation =
 /** A service under watch: decided on as one, acted on instance by instance. */
 export interface Target {
   readonly name: string;
-  /** Value of the `job` label in Prometheus. */
+  /** Value of the `job` label in Prometheus; empty: its series have none. */
   readonly job: string;
+  /** What tells its series from others of the job: further labels with their values. */
+  readonly match?: Readonly<Record<string, string>>;
   readonly instances: readonly Instance[];
   /** `job`: one value over all instances; `worst_instance`: the worst of the per-instance values. */
   readonly aggregate: "job" | "worst_instance";

@@ -133,6 +133,7 @@ export function seriesFields(d: Decision): Record<string, string | number | bool
     target: d.target,
     metric: d.signal,
     current: figure(d.current),
+    ...(d.atLeast ? { current_at_least: true } : {}),
     forecast: figure(forecast?.value),
     slope: figure(forecast?.slopePerSecond),
     r2: figure(forecast?.r2 ?? linearOf(d)?.forecast?.r2),

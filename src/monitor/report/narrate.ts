@@ -61,7 +61,7 @@ function mostUrgent(report: TickReport): Decision | undefined {
 function numbers(d: Decision): string {
   const forecast = namedVerdict(d)?.forecast?.value;
   const show = (v: number | undefined) => (v === undefined ? "?" : formatNumber(v));
-  return `${d.target} ${d.signal} ${show(d.current)} now, ${show(forecast)} forecast;`;
+  return `${d.target} ${d.signal} ${d.atLeast ? "at least " : ""}${show(d.current)} now, ${show(forecast)} forecast;`;
 }
 
 function clockTime(ms: number): string {

@@ -32,6 +32,7 @@ export function decideSeries(input: SeriesInput): Decision {
   const triggered = verdicts.find((v) => v.trigger !== undefined && v.noTriggerReason === undefined);
   const shown = triggered ?? mostTelling(verdicts);
   const ok = observation.status === "ok";
+  const atLeast = ok ? observation.atLeast : undefined;
   let reason: Reason;
   let leftMs = 0;
   if (!ok) reason = DATA_HOLD[observation.status];
@@ -55,7 +56,8 @@ export function decideSeries(input: SeriesInput): Decision {
     inRisk: input.inRisk,
     cooldownActive: input.cooldownActive,
     untilMs: leftMs > 0 ? now.wallMs + leftMs : undefined,
-    detail: ok ? undefined : observation.detail,
+    ...(atLeast === undefined ? {} : { atLeast: true }),
+    detail: ok ? atLeast : observation.detail,
   };
 }
 
@@ -71,7 +73,8 @@ const HELD_BACK = [
 function mostTelling(verdicts: readonly Verdict[]): Verdict | undefined {
   for (const noTriggerReason of HELD_BACK)
     for (const v of verdicts) if (v.noTriggerReason === noTriggerReason) return v;
-  return verdicts.find((v) => v.noTriggerReason !== "predictor_off") ?? verdicts[0];
+  const on = verdicts.filter((v) => v.noTriggerReason !== "predictor_off");
+  return on.find((v) => v.forecast !== undefined) ?? on[0] ?? verdicts[0];
 }
 
 const TRIGGER_RANK = { pre_timeout: 3, strong: 2, level: 2, trend: 1, envelope: 1, confirmed: 1 } as const;

@@ -32,7 +32,7 @@ const ASKED: Readonly<Record<Trigger, (d: Decision) => string>> = {
   // The probability decides, of a level of its own: the forecast itself may still lie within the SLO.
   trend: (d) =>
     `likely to exceed ${formatNumber(namedVerdict(d)?.margin ?? d.slo)}, SLO ${formatNumber(d.slo)} (forecast ${seen(d)}${interval(d)})`,
-  level: (d) => `the SLO ${formatNumber(d.slo)} is exceeded (${formatNumber(d.current ?? Number.NaN)} now)`,
+  level: (d) => `the SLO ${formatNumber(d.slo)} is exceeded (${now(d)} now)`,
   envelope: (d) =>
     `peaks and troughs both climb towards ${seen(d)} (SLO ${formatNumber(d.slo)}${interval(d)})`,
 };
@@ -57,7 +57,10 @@ const NOT_ASKED: Readonly<Record<Exclude<Hold, keyof typeof BLOCKED>, (d: Decisi
   no_excess_expected: within,
   explained_by_traffic: (d) => `the rise to ${seen(d)} goes along with more traffic`,
   awaiting_cycles: () => "still learning how far this signal swings by itself",
-  awaiting_confirmation: (d) => `probability ${prob(d)} has to last for a second cycle (forecast ${seen(d)})`,
+  awaiting_confirmation: (d) =>
+    d.atLeast
+      ? `the SLO ${formatNumber(d.slo)} is exceeded (${now(d)} now) and has to stay so`
+      : `probability ${prob(d)} has to last for a second cycle (forecast ${seen(d)})`,
   data_missing: () => "no data",
   data_stale: () => "the data is stale",
   data_invalid: () => "the data cannot be trusted",
@@ -109,6 +112,10 @@ export function explain(decision: Decision): string {
 
 function isTrigger(reason: Reason): reason is Trigger {
   return reason in ASKED;
+}
+
+function now({ atLeast, current = Number.NaN }: Decision): string {
+  return `${atLeast ? "at least " : ""}${formatNumber(current)}`;
 }
 
 function exceeds(d: Decision): string {

@@ -20,6 +20,8 @@ interface TrendReading {
 /** Hysteresis of the trend predictor' risk state, from cycle to cycle. */
 export interface TrendMemory {
   readonly inRisk: boolean;
+  /** Since when, seconds on the monotonic clock, every sample has been beyond what can be measured, and over the SLO. */
+  readonly overSinceS?: number;
 }
 
 export const FRESH_TREND_MEMORY: TrendMemory = { inRisk: false };
@@ -51,7 +53,7 @@ export function judgeTrend(input: TrendInput): { verdict: Verdict; memory: Trend
         trigger: undefined,
         noTriggerReason,
       },
-      memory,
+      memory: memory.overSinceS === undefined ? memory : { inRisk: memory.inRisk },
     };
   }
   const { value, low, high, slopePerSecond, sampleCount, probability, required, margin, trigger } = reading;
@@ -60,7 +62,41 @@ export function judgeTrend(input: TrendInput): { verdict: Verdict; memory: Trend
   const noTriggerReason = on ? reading.noTriggerReason : "predictor_off";
   return {
     verdict: { predictor: "trend", forecast, probability, trigger, noTriggerReason, margin, required },
-    memory: inRisk === memory.inRisk ? memory : { inRisk },
+    memory: inRisk === memory.inRisk && memory.overSinceS === undefined ? memory : { inRisk },
+  };
+}
+
+/** A value beyond what can be measured has to last for so many rate windows, and at least so long, seconds. */
+const LASTING_WINDOWS = 1.5;
+const LASTING_S = 58;
+
+/**
+ * The trend predictor heard where a value over the SLO is no exact one: how far over is not known, so nothing is forecast
+ * from it; that it is over is certain, and when it stays so (longer than a spike fills a rate window) it speaks.
+ * @param input.windowMs rate window behind the value, 0 for none; @param input.nowS monotonic.
+ */
+export function judgeSaturated(input: {
+  readonly value: number;
+  readonly windowMs: number;
+  readonly memory: TrendMemory;
+  readonly nowS: number;
+  readonly on: boolean;
+}): { verdict: Verdict; memory: TrendMemory } {
+  const { value, nowS, on } = input;
+  const overSinceS = input.memory.overSinceS ?? nowS;
+  const lastingS = Math.max(LASTING_S, (LASTING_WINDOWS * input.windowMs) / 1000);
+  const trigger = nowS - overSinceS >= lastingS ? "level" : undefined;
+  const unasked = trigger === undefined ? "awaiting_confirmation" : undefined;
+  const forecast: Forecast = { predictor: "trend", value, slopePerSecond: 0, sampleCount: 0 };
+  return {
+    verdict: {
+      predictor: "trend",
+      forecast,
+      probability: 1,
+      trigger,
+      noTriggerReason: on ? unasked : "predictor_off",
+    },
+    memory: { inRisk: true, overSinceS },
   };
 }
 

@@ -116,6 +116,7 @@ function signalOf(definition: SignalDefinition, given: SignalSettings): Signal {
     supportPromql: given.supportQuery ?? (given.query === undefined ? supportPromql : undefined),
     scrape: given.scrape ?? scrape,
     thresholds: definition.thresholds(given),
+    ...(unit === "ratio" ? { max: 1 } : {}),
     linear: given.linear ?? predictors.linear,
     trend: given.trend ?? predictors.trend,
   };

@@ -52,6 +52,13 @@ export function judge(
       ...known,
     };
   const last = v.samples.at(-1);
+  const lateMs = leftMs + (v.lateMs ?? 0);
+  if (n < settings.minSamples && lateMs > 0 && !final)
+    return {
+      outcome: "pending",
+      detail: `${n} samples so far, waiting for more up to ${formatDuration(lateMs)}`,
+      ...known,
+    };
   if (last === undefined || n < settings.minSamples)
     return {
       outcome: "inconclusive",
@@ -127,7 +134,9 @@ function readAfter(v: Verification, last: AfterSample): After {
     last,
     slopePerSecond: line.slope,
     rising,
-    projected: rising ? line.end + (line.slope * v.horizonMs) / 1000 : level,
+    projected: rising
+      ? Math.min(v.max ?? Number.POSITIVE_INFINITY, line.end + (line.slope * v.horizonMs) / 1000)
+      : level,
   };
 }
 

@@ -21,10 +21,14 @@ export interface Verification {
   readonly slo: number;
   readonly exit: number;
   readonly horizonMs: number;
+  /** Largest value that the signal can have; absent: no bound. */
+  readonly max?: number;
   readonly before: Before;
   /** Only samples that speak of a time after `fromMonoMs`, up to `untilMonoMs`, count; the verdict is given then. */
   readonly fromMonoMs: number;
   readonly untilMonoMs: number;
+  /** So long it is waited for samples that are too few then, milliseconds. */
+  readonly lateMs?: number;
   /** Ascending; the newest `MAX_SAMPLES`. */
   readonly samples: readonly AfterSample[];
 }

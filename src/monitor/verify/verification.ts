@@ -21,9 +21,13 @@ export function beginVerification(input: {
   before: Before;
   effectAt: Instant;
   rateWindowMs: number;
+  /** How old a sample may be when it is read: so long a verdict waits for samples that come late, milliseconds. */
+  lateMs: number;
   cooldownMs: number;
   cycleMs: number;
   horizonMs: number;
+  /** Largest value that the signal can have; undefined: no bound. */
+  max?: number | undefined;
   settings: VerificationSettings;
 }): Verification {
   const { intent, thresholds, before, effectAt, settings } = input;
@@ -41,8 +45,10 @@ export function beginVerification(input: {
     slo: thresholds.slo,
     exit: thresholds.exit,
     horizonMs: input.horizonMs,
+    ...(input.max === undefined ? {} : { max: input.max }),
     before,
     fromMonoMs,
+    lateMs: input.lateMs,
     untilMonoMs: Math.max(effectAt.monoMs + windowMs, fromMonoMs + leastMs),
     samples: [],
   };
@@ -61,7 +67,7 @@ export function feed(
   const monoMs = now.monoMs - sample.ageMs;
   const { value } = sample;
   if (!(Number.isFinite(value) && value >= 0 && Number.isFinite(monoMs))) return v;
-  if (monoMs <= v.fromMonoMs || monoMs > Math.min(v.untilMonoMs, now.monoMs)) return v;
+  if (monoMs <= v.fromMonoMs || monoMs > Math.min(v.untilMonoMs + (v.lateMs ?? 0), now.monoMs)) return v;
   const last = v.samples.at(-1);
   if (last !== undefined && monoMs <= last.monoMs + SAME_SAMPLE_MS) return v;
   return { ...v, samples: [...v.samples.slice(1 - MAX_SAMPLES), { monoMs, value }] };

@@ -31,6 +31,7 @@ export function verificationOf(
     signal?: string;
     before?: Before;
     rateWindowMs?: number;
+    lateMs?: number;
     at?: Instant;
     settings?: Partial<VerificationSettings>;
   } = {},
@@ -48,6 +49,7 @@ export function verificationOf(
     before: over.before ?? { value: 900, forecast: 1900, slopePerSecond: 5 },
     effectAt: at,
     rateWindowMs: over.rateWindowMs ?? 0,
+    lateMs: over.lateMs ?? 0,
     cooldownMs: 5 * MINUTE,
     cycleMs: CYCLE_MS,
     horizonMs: 180_000,

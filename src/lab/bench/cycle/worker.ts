@@ -20,8 +20,9 @@ import { decideSeries } from "../../../monitor/rules/decide.ts";
 import { FRESH_LINEAR_MEMORY, judgeLinear } from "../../../monitor/rules/linear.ts";
 import { FRESH_TREND_MEMORY, judgeTrend } from "../../../monitor/rules/trend.ts";
 import { signalPlugins } from "../../../monitor/signals/index.ts";
+import { parseAnswer, readRow } from "../../../monitor/sources/prometheus/answer.ts";
 import { createPrometheusSource } from "../../../monitor/sources/prometheus/index.ts";
-import { parseAnswer, readJobs } from "../../../monitor/sources/prometheus/vector.ts";
+import { readTargets } from "../../../monitor/sources/prometheus/readings.ts";
 import { createMemoryStore } from "../../../monitor/store/memory/index.ts";
 import { jobName, LARGEST, SAMPLES, STEP_S, sampleValue } from "./backfill.ts";
 
@@ -109,6 +110,7 @@ const settings: LoopSettings = {
   constants: {},
   linearWindow: SAMPLES,
   rateWindowMs: 60_000,
+  maxSampleAgeMs: 60_000,
   autoHeal: false,
   cycleMs: STEP_S * 1000,
   observeDeadlineMs: 10_000,
@@ -161,8 +163,8 @@ const rounds = size >= LARGEST ? 15 : 40;
 const answer = await query(own);
 const parse = await perSeries(rounds, () => {
   const vector = parseAnswer(answer, "vector");
-  if (!vector.ok || readJobs(vector.rows, "job").size !== size)
-    throw new Error("the answer has not every series");
+  const rows = vector.ok ? vector.rows.flatMap((row) => readRow(row, { names: ["job"] }) ?? []) : [];
+  if (readTargets(rows, "job").size !== size) throw new Error("the answer has not every series");
 });
 
 const bank = createLinearBank({ size, window: SAMPLES });

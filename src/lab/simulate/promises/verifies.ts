@@ -80,11 +80,14 @@ export class VerifiesChecker extends Watcher implements Checker {
   }
 
   #windowEnd({ intent, site }: IntentFact): number {
-    const { verification, cycleMs, rateWindowMs } = site.settings;
+    const { verification, cycleMs, rateWindowMs, maxSampleAgeMs } = site.settings;
     const cooldownMs = site.settings.targets.find((t) => t.name === intent.target)?.cooldownMs ?? 0;
     const least = (verification.minSamples + 1) * cycleMs + rateWindowMs;
     return (
-      this.sight.world.time.now + Math.max(verification.windowMs ?? cooldownMs, least) + LATE_CYCLES * cycleMs
+      this.sight.world.time.now +
+      Math.max(verification.windowMs ?? cooldownMs, least) +
+      maxSampleAgeMs +
+      LATE_CYCLES * cycleMs
     );
   }
 

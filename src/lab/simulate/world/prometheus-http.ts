@@ -11,26 +11,42 @@ export interface PrometheusHttp {
 
 interface Asked {
   readonly jobs: readonly string[];
-  readonly what: "freshness" | "support" | "parts" | SignalName;
+  readonly what: "freshness" | "ages" | "starts" | "buckets" | "why" | "support" | "parts" | SignalName;
+  /** Of what the ages are. */
+  readonly of: SignalName | "parts" | undefined;
   /** The metric of `parts`. */
   readonly inbound: boolean;
 }
 
-/** Which of the client's queries this is. They are known: the definitions of the signals, and two of the source. */
+/** Upper bounds, seconds, of a histogram that tells every latency there is. */
+const BUCKETS = [...Array.from({ length: 40 }, (_, k) => String(2 ** k / 1024)), "+Inf"];
+
+/** Queries of the source itself. */
+const QUESTIONS: readonly (readonly [RegExp, Asked["what"]])[] = [
+  [/^bottomk/, "freshness"],
+  [/^min by/, "ages"],
+  [/resets\(/, "starts"],
+  [/^group by/, "buckets"],
+  [/^max by \([^)]*\) \((?:timestamp|count_over_time|max_over_time)\(/, "why"],
+];
+
+/** Which of the client's queries this is. They are known: the definitions of the signals, and some of the source. */
 function readQuery(promql: string): Asked {
   const jobs = (/job=~"([^"]*)"/.exec(promql)?.[1] ?? "").split("|").map((job) => job.replaceAll("\\", ""));
   const inbound = promql.includes("telemetry_received_total");
-  const what = (): Asked["what"] => {
-    if (promql.startsWith("bottomk")) return "freshness";
+  const signal = (): SignalName | "parts" | "support" => {
     if (inbound || promql.includes('region!=""')) return "parts";
     if (promql.includes("http_request_duration_seconds_bucket")) return "p95_latency";
     if (promql.includes("http_request_errors_total")) return "error_rate";
     if (promql.includes("increase(http_requests_total")) return "support";
+    if (promql.includes("http_requests_total")) return "error_rate";
     if (promql.includes("process_resident_memory_bytes")) return "memory";
     if (promql.includes("queue_depth")) return "backlog";
     throw new Error(`the simulated Prometheus does not know the query ${promql}`);
   };
-  return { jobs, what: what(), inbound };
+  const asked = QUESTIONS.find(([pattern]) => pattern.test(promql))?.[1];
+  const of = asked === undefined || asked === "ages" ? signal() : "support";
+  return { jobs, what: asked ?? of, of: of === "support" ? undefined : of, inbound };
 }
 
 /** Serves one monitor, and notes what it was served. @param series of the plan in force. */
@@ -42,8 +58,9 @@ export function prometheusHttp(input: {
   const { world, seen } = input;
   const { prometheus, time } = world;
   const spoil = (asked: Asked, flaw: string) => {
+    const of = asked.what === "ages" ? asked.of : asked.what;
     for (const s of input.series())
-      if (asked.what === "freshness" || s.signal === asked.what)
+      if (asked.what === "freshness" || s.signal === of)
         seen.set(s.job, s.signal, { atMs: time.now, flaw, value: 0, scrapedMs: -1 });
   };
   // The same few queries come in every cycle.
@@ -51,6 +68,8 @@ export function prometheusHttp(input: {
   return {
     async handle(arrived) {
       const { body } = arrived;
+      // The list of scraped targets: not every Prometheus has one.
+      if (body === "") return answer(404, "404 page not found", { type: "text/plain" });
       const asked = read.get(body) ?? readQuery(new URLSearchParams(body).get("query") ?? "");
       read.set(body, asked);
       const transport = prometheus.transport();
@@ -88,6 +107,18 @@ function rowsOf(asked: Asked, input: { world: World; seen: Seen; series: () => r
       const seconds = (scrape.up ? 1 : -1) * (scrape.wallMs / 1000);
       return [row({ job, instance: `${job}:8000` }, String(seconds))];
     });
+  if (asked.what === "ages")
+    return asked.jobs.flatMap((job) => {
+      const target = targetOf(job);
+      const scrape = prometheus.scrape(target);
+      const known =
+        asked.of === "parts" || input.series().some((s) => s.job === job && s.signal === asked.of);
+      return scrape === undefined || !known ? [] : [row({ job }, String(scrape.wallMs / 1000))];
+    });
+  if (asked.what === "starts") return asked.jobs.map((job) => row({ job }, "0"));
+  if (asked.what === "buckets")
+    return asked.jobs.flatMap((job) => BUCKETS.map((le) => row({ job, le }, "1")));
+  if (asked.what === "why") return [];
   if (asked.what === "support")
     return asked.jobs.map((job) => row({ job }, String(prometheus.support(targetOf(job)))));
   if (asked.what === "parts")

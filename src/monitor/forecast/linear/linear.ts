@@ -61,12 +61,18 @@ export function resetLinear(bank: LinearBank, i: number): void {
 }
 
 /**
- * Ordinary least squares over the window, read `horizonS` seconds after the newest sample; never below zero.
+ * Ordinary least squares over the window, read `horizonS` seconds after the newest sample; never below zero nor above
+ * `max`, the largest value that there can be.
  * R^2 of a constant series is 0: a line explains nothing there.
  * Source: the founding algorithm (ADR 0003); two passes about the mean, so that Unix times lose no digits.
  * @returns undefined with fewer than `MIN_LINEAR_SAMPLES` samples.
  */
-export function forecastLinear(bank: LinearBank, i: number, horizonS: number): Forecast | undefined {
+export function forecastLinear(
+  bank: LinearBank,
+  i: number,
+  horizonS: number,
+  max = Number.POSITIVE_INFINITY,
+): Forecast | undefined {
   const count = bank.count[i] as number;
   if (count < MIN_LINEAR_SAMPLES) return undefined;
   const { time, value, window } = bank;
@@ -94,7 +100,7 @@ export function forecastLinear(bank: LinearBank, i: number, horizonS: number): F
   const slope = ty / tt;
   return {
     predictor: "linear",
-    value: Math.max(0, meanY + slope * (horizonS - meanT)),
+    value: Math.min(max, Math.max(0, meanY + slope * (horizonS - meanT))),
     slopePerSecond: slope,
     r2: yy > 0 ? Math.min(1, (ty * ty) / (tt * yy)) : 0,
     sampleCount: count,

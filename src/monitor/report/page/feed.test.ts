@@ -34,6 +34,7 @@ describe("the fleet", () => {
     expect(Object.fromEntries(fleet.row.map((name, i) => [name, fleet.series[1]?.row[i]]))).toEqual({
       ...{
         current: 900,
+        at_least: false,
         forecast: 6500,
         probability: 1,
         rank: 122,

@@ -21,6 +21,8 @@ export function rowOf(d: Decision) {
   const state = stateOf(d);
   return {
     current: figure(d.current, 4),
+    /** Whether the current value is only the least that it can be. */
+    at_least: d.atLeast === true,
     forecast: figure(verdict?.forecast?.value, 4),
     probability: figure(verdict?.forecast && verdict.probability, 2),
     /** Larger is more urgent. */

@@ -2,7 +2,7 @@ import { DelegateBackoff, handleWhenResult, retry } from "cockatiel";
 import type { Dispatcher } from "undici";
 import { type Answer, excerpt, first } from "../../../common/net/exchange.ts";
 import { type Asked, ask } from "../shared/ask.ts";
-import { parseAnswer, type ResultType } from "./vector.ts";
+import { parseAnswer, type ResultType, readRow, type Shape, type VectorRow } from "./answer.ts";
 
 export interface QueryClientOptions {
   /** Without a trailing slash; may carry a path prefix. */
@@ -16,9 +16,15 @@ export interface QueryClientOptions {
   readonly random: () => number;
 }
 
-export type QueryAnswer =
-  | { readonly ok: true; readonly rows: readonly unknown[] }
-  | { readonly ok: false; readonly status: "unreachable" | "invalid"; readonly detail: string };
+interface Unanswered {
+  readonly ok: false;
+  readonly status: "unreachable" | "invalid";
+  readonly detail: string;
+}
+
+export type VectorAnswer = { readonly ok: true; readonly rows: readonly VectorRow[] } | Unanswered;
+export type RangeAnswer = { readonly ok: true; readonly rows: readonly unknown[] } | Unanswered;
+export type JsonAnswer = { readonly ok: true; readonly text: string } | Unanswered;
 
 /** Evaluation times of a range query, milliseconds since the epoch. */
 interface QueryRange {
@@ -27,8 +33,14 @@ interface QueryRange {
   readonly stepMs: number;
 }
 
-/** Runs a query: at the server's own time, or over a range. Never throws. */
-export type Query = (promql: string, signal: AbortSignal, range?: QueryRange) => Promise<QueryAnswer>;
+/** Asks Prometheus' HTTP API. Never throws. */
+export interface QueryClient {
+  /** At the server's own time. */
+  instant(promql: string, shape: Shape, signal: AbortSignal): Promise<VectorAnswer>;
+  range(promql: string, range: QueryRange, signal: AbortSignal): Promise<RangeAnswer>;
+  /** Another endpoint of the API, as text. @param path e.g. `/api/v1/targets?state=active` */
+  get(path: string, signal: AbortSignal): Promise<JsonAnswer>;
+}
 
 /**
  * A client for queries that keeps its limits: byte cap while streaming, the caller's signal as total deadline,
@@ -37,7 +49,7 @@ export type Query = (promql: string, signal: AbortSignal, range?: QueryRange) =>
  * An instant query sends no `time` parameter. With it Prometheus would evaluate at our clock, and when its clock runs
  * ahead would serve old samples as fresh; without it, its clock shows in the answer and skew is seen.
  */
-export function createQuery(options: QueryClientOptions): Query {
+export function createQueryClient(options: QueryClientOptions): QueryClient {
   const { baseUrl, dispatcher, maxResponseBytes: maxBytes } = options;
   const backoff = new DelegateBackoff(() => options.maxRetryDelayMs * (0.5 + 0.5 * options.random()));
   const retryable = handleWhenResult((result) => {
@@ -45,21 +57,39 @@ export function createQuery(options: QueryClientOptions): Query {
     return !asked.ok && asked.retryable;
   });
   const policy = retry(retryable, { maxAttempts: 1, backoff });
-  return async (query, signal, range) => {
-    const params = { query, ...(range === undefined ? {} : inSeconds(range)) };
-    // POST: the list of jobs may be longer than a URL can be.
-    const attempt = () =>
-      ask({
-        url: `${baseUrl}/api/v1/query${range === undefined ? "" : "_range"}`,
-        method: "POST",
-        headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
-        body: new URLSearchParams(params).toString(),
-        dispatcher,
-        maxBytes,
-        signal,
-      });
-    const asked = await policy.execute(attempt, signal);
-    return asked.ok ? readAnswer(asked, range === undefined ? "vector" : "matrix") : asked;
+  // POST: the list of jobs may be longer than a URL can be.
+  const post = (path: string, params: Record<string, string>, signal: AbortSignal) =>
+    policy.execute(
+      () =>
+        ask({
+          url: `${baseUrl}${path}`,
+          method: "POST",
+          headers: { accept: "application/json", "content-type": "application/x-www-form-urlencoded" },
+          body: new URLSearchParams(params).toString(),
+          dispatcher,
+          maxBytes,
+          signal,
+        }),
+      signal,
+    );
+  return {
+    async instant(query, shape, signal) {
+      const asked = await post("/api/v1/query", { query }, signal);
+      if (!asked.ok) return asked;
+      const answer = readAnswer(asked, "vector");
+      return answer.ok ? { ok: true, rows: answer.rows.flatMap((row) => readRow(row, shape) ?? []) } : answer;
+    },
+    async range(query, range, signal) {
+      const asked = await post("/api/v1/query_range", { query, ...inSeconds(range) }, signal);
+      return asked.ok ? readAnswer(asked, "matrix") : asked;
+    },
+    async get(path, signal) {
+      const headers = { accept: "application/json" };
+      const asked = await ask({ url: `${baseUrl}${path}`, headers, dispatcher, maxBytes, signal });
+      if (!asked.ok) return asked;
+      if (asked.status !== 200) return { ok: false, status: "invalid", detail: `HTTP ${asked.status}` };
+      return { ok: true, text: asked.body.toString("utf8") };
+    },
   };
 }
 
@@ -67,8 +97,8 @@ function inSeconds({ fromMs, toMs, stepMs }: QueryRange): Record<string, string>
   return { start: `${fromMs / 1000}`, end: `${toMs / 1000}`, step: `${stepMs / 1000}` };
 }
 
-function readAnswer({ status, headers, body }: Answer, type: ResultType): QueryAnswer {
-  const invalid = (detail: string): QueryAnswer => ({ ok: false, status: "invalid", detail });
+function readAnswer({ status, headers, body }: Answer, type: ResultType): RangeAnswer {
+  const invalid = (detail: string): Unanswered => ({ ok: false, status: "invalid", detail });
   const contentType = first(headers["content-type"]) || "no content type";
   if (status === 200 && !/\bjson\b/i.test(contentType))
     return invalid(`answer is not JSON (${contentType}): ${excerpt(body)}`);

@@ -1,10 +1,16 @@
 import type { Unusable } from "../../kernel/observation.ts";
-import { readRow } from "./vector.ts";
+import type { VectorRow } from "./answer.ts";
 
-/** When a job was last scraped, by its least trustworthy instance. */
+/** When a target was last scraped, by its least trustworthy instance. */
 export type Freshness =
   | { readonly ok: true; readonly scrapedMs: number }
-  | { readonly ok: false; readonly status: Unusable; readonly detail: string };
+  | {
+      readonly ok: false;
+      readonly status: Unusable;
+      readonly detail: string;
+      /** The instance, where its last scrape failed. */
+      readonly down?: string;
+    };
 
 export interface FreshnessLimits {
   /** Wall clock at the answer, milliseconds since the Unix epoch. */
@@ -13,22 +19,32 @@ export interface FreshnessLimits {
   readonly maxFutureMs: number;
 }
 
-/** Reads the answer to `freshnessPromql`: for each job, usable or why not. */
+/** Reads the answer to `Template.scraped`: for each target, usable or why not. */
 export function readFreshness(
-  rows: readonly unknown[],
+  rows: readonly VectorRow[],
   limits: FreshnessLimits,
 ): ReadonlyMap<string, Freshness> {
   const result = new Map<string, Freshness>();
-  for (const raw of rows) {
-    const row = readRow(raw);
-    if (!row) continue;
-    if (result.has(row.job)) {
-      result.set(row.job, invalid(`more than one answer about the last scrape of job ${row.job}`));
-    } else if (row.value === undefined || row.value === 0) {
-      result.set(row.job, invalid(`time of the last scrape of job ${row.job} is not a number`));
-    } else {
-      result.set(row.job, judge(row.value, row.instance, limits));
-    }
+  for (const { key, value, instance } of rows) {
+    if (result.has(key)) result.set(key, invalid("more than one answer about its last scrape"));
+    else if (value === undefined || value === 0)
+      result.set(key, invalid("time of its last scrape is not a number"));
+    else result.set(key, judge(value, instance === "" ? "it" : instance, limits));
+  }
+  return result;
+}
+
+/** Reads the answer to a query of `agesOf`: for each target, the time of the oldest sample that is used. */
+export function readAges(
+  rows: readonly VectorRow[],
+  metric: string,
+  limits: FreshnessLimits,
+): ReadonlyMap<string, Freshness> {
+  const result = new Map<string, Freshness>();
+  for (const { key, value } of rows) {
+    if (result.has(key) || value === undefined || value <= 0)
+      result.set(key, invalid(`time of ${metric} is not a number`));
+    else result.set(key, judgeTime(`newest sample of ${metric}`, Math.round(value * 1000), limits));
   }
   return result;
 }
@@ -47,7 +63,8 @@ export function judgeTime(what: string, atMs: number, limits: FreshnessLimits): 
 function judge(signed: number, instance: string, limits: FreshnessLimits): Freshness {
   const time = judgeTime(`last scrape of ${instance}`, Math.round(Math.abs(signed) * 1000), limits);
   if (time.ok && signed < 0) {
-    return { ok: false, status: "unreachable", detail: `Prometheus could not scrape ${instance} (up is 0)` };
+    const detail = `Prometheus could not scrape ${instance} (up is 0)`;
+    return { ok: false, status: "unreachable", detail, down: instance };
   }
   return time;
 }

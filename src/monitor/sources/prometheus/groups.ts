@@ -1,89 +1,110 @@
 import type { Series, Target } from "../../kernel/target.ts";
-import { freshnessPromql, renderPromql } from "./promql.ts";
+import { identityNames, identityOf, keyOf, type Names } from "./identity.ts";
+import { renderPromql } from "./promql.ts";
+import { type Template, templateOf } from "./template.ts";
+
+/** How long a rate window and how old a sample may be for one target, milliseconds. */
+export interface Spans {
+  readonly windowMs: number;
+  readonly ageMs: number;
+}
+
+/** One target of a group, whatever the number of series that are found by its labels. */
+export interface Member {
+  readonly identity: readonly string[];
+  readonly series: readonly Series[];
+}
 
 /** Series that one query answers: the same signal with the same aggregate, for any number of targets. */
-export interface QueryGroup {
+export interface QueryGroup extends Spans {
   readonly signal: string;
   readonly aggregate: Target["aggregate"];
-  readonly promql: string;
+  readonly names: Names;
+  readonly template: Template;
   readonly supportPromql: string | undefined;
-  /** Series of the group by the `job` they are matched on. */
-  readonly byJob: ReadonlyMap<string, readonly Series[]>;
+  /** By `keyOf` the labels of the target. */
+  readonly members: ReadonlyMap<string, Member>;
 }
 
-/** Splits a plan into the fewest queries: one for each distinct (signal name, PromQL, aggregate). */
-export function groupPlan(plan: readonly Series[]): readonly QueryGroup[] {
-  const groups = new Map<string, { group: QueryGroup; byJob: Map<string, Series[]> }>();
+/** Splits a plan into the fewest queries: one for each distinct (signal, PromQL, aggregate, labels, window). */
+export function groupPlan(
+  plan: readonly Series[],
+  spansOf: (target: Target) => Spans,
+): readonly QueryGroup[] {
+  type Growing = Omit<QueryGroup, "members"> & { members: Map<string, Member & { series: Series[] }> };
+  const groups = new Map<string, Growing>();
   for (const series of plan) {
     const { signal, target } = series;
-    const key = `${signal.name}\n${target.aggregate}\n${signal.promql}\n${signal.supportPromql ?? ""}`;
-    let entry = groups.get(key);
-    if (!entry) {
-      const byJob = new Map<string, Series[]>();
-      const group = {
+    const names = identityNames(target);
+    const spans = spansOf(target);
+    const about = [signal.name, signal.shape, target.aggregate, names, spans.windowMs, spans.ageMs];
+    const key = `${about.join("\n")}\n${signal.promql}\n${signal.supportPromql ?? ""}`;
+    let group = groups.get(key);
+    if (!group) {
+      group = {
+        ...spans,
         signal: signal.name,
         aggregate: target.aggregate,
-        promql: signal.promql,
+        names,
+        template: templateOf(signal.promql, signal.shape),
         supportPromql: signal.supportPromql,
-        byJob,
+        members: new Map(),
       };
-      entry = { group, byJob };
-      groups.set(key, entry);
+      groups.set(key, group);
     }
-    const same = entry.byJob.get(target.job);
-    if (same) same.push(series);
-    else entry.byJob.set(target.job, [series]);
+    const identity = identityOf(target, names);
+    const own = group.members.get(keyOf(identity));
+    if (own) own.series.push(series);
+    else group.members.set(keyOf(identity), { identity, series: [series] });
   }
-  return [...groups.values()].map((entry) => entry.group);
+  return [...groups.values()];
 }
 
-/** The group's PromQL for some of its jobs. `windowMs`: rate window. */
-export function groupQuery(group: QueryGroup, jobs: readonly string[], windowMs: number): string {
-  return render(group, group.promql, jobs, windowMs);
+/** What the placeholders of a query stand for, beside the targets. */
+export type Rendering = Pick<QueryGroup, "names" | "windowMs" | "ageMs" | "aggregate">;
+
+/** A template of the group for some of its targets. */
+export function rendered(
+  group: Rendering,
+  template: string,
+  identities: readonly (readonly string[])[],
+): string {
+  const { names, windowMs, ageMs, aggregate } = group;
+  return renderPromql(template, { names, identities, byInstance: aggregate !== "job", windowMs, ageMs });
 }
 
-/** The query for the requests behind the group's values; undefined where nothing counts them. @internal for its tests */
-export function supportQuery(
-  group: QueryGroup,
-  jobs: readonly string[],
-  windowMs: number,
-): string | undefined {
-  return group.supportPromql === undefined ? undefined : render(group, group.supportPromql, jobs, windowMs);
+/** The same of all of them. */
+export function renderedForAll(group: QueryGroup, template: string): string {
+  return rendered(
+    group,
+    template,
+    [...group.members.values()].map(({ identity }) => identity),
+  );
 }
 
-function render(group: QueryGroup, promql: string, jobs: readonly string[], windowMs: number): string {
-  const by = group.aggregate === "job" ? ["job"] : ["job", "instance"];
-  return renderPromql(promql, { jobs, by, windowMs });
+/** For each target, how long ago the oldest of the series that are used had its newest sample: a time, Unix seconds. */
+export const agesOf = (one: string): string => `min by ($id) (timestamp(${one}) >= time() - $age)`;
+
+/** Everything that is asked for a group. */
+export interface PreparedGroup {
+  readonly group: QueryGroup;
+  readonly values: string;
+  /** Undefined where nothing counts the requests. */
+  readonly support: string | undefined;
+  readonly scraped: string;
+  readonly starts: string;
+  /** One for each metric that the query reads. */
+  readonly ages: readonly string[];
 }
 
-/** Every job of a plan once, in order of first appearance. @internal for its tests */
-export function jobsOf(plan: readonly Series[]): readonly string[] {
-  return [...new Set(plan.map((series) => series.target.job))];
-}
-
-/** Everything that is asked for a plan: text of the queries, with the group that each answers. */
-export interface PreparedPlan {
-  readonly freshnessQuery: string;
-  readonly groups: readonly {
-    readonly group: QueryGroup;
-    readonly values: string;
-    /** Undefined where nothing counts the requests. */
-    readonly support: string | undefined;
-  }[];
-}
-
-const prepared = new WeakMap<readonly Series[], { readonly windowMs: number; readonly of: PreparedPlan }>();
-
-/** The queries of a plan. The same plan (the same array: it must not change) is asked anew in every cycle. */
-export function preparedFor(plan: readonly Series[], windowMs: number): PreparedPlan {
-  const known = prepared.get(plan);
-  if (known?.windowMs === windowMs) return known.of;
-  const groups = groupPlan(plan).map((group) => {
-    const jobs = [...group.byJob.keys()];
-    const values = groupQuery(group, jobs, windowMs);
-    return { group, values, support: supportQuery(group, jobs, windowMs) };
-  });
-  const of = { freshnessQuery: freshnessPromql(jobsOf(plan)), groups };
-  prepared.set(plan, { windowMs, of });
-  return of;
+export function prepare(group: QueryGroup): PreparedGroup {
+  const { template, supportPromql } = group;
+  return {
+    group,
+    values: renderedForAll(group, template.values),
+    support: supportPromql === undefined ? undefined : renderedForAll(group, supportPromql),
+    scraped: renderedForAll(group, template.scraped),
+    starts: renderedForAll(group, template.starts),
+    ages: template.reads.map(({ one }) => renderedForAll(group, agesOf(one))),
+  };
 }

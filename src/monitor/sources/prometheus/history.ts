@@ -1,9 +1,12 @@
 import { PrometheusDriver, type QueryResult } from "prometheus-query";
 import { isObject } from "../../../common/net/json.ts";
 import type { HistoryRequest, HistorySample } from "../../kernel/observation.ts";
-import type { Series } from "../../kernel/target.ts";
-import { groupPlan, groupQuery, type QueryGroup } from "./groups.ts";
-import { distrust } from "./vector.ts";
+import type { Target } from "../../kernel/target.ts";
+import { distrust, labelOf, type Shape } from "./answer.ts";
+import type { Bounds } from "./bounds.ts";
+import type { QueryClient } from "./client.ts";
+import { groupPlan, type QueryGroup, rendered, type Spans } from "./groups.ts";
+import { keyOf } from "./identity.ts";
 
 /** Prometheus refuses range queries with more points a series than this. */
 export const MAX_POINTS = 11_000;
@@ -15,7 +18,10 @@ export interface HistoryOptions {
   /** Total deadline of one `history` call, milliseconds. */
   readonly timeoutMs: number;
   readonly maxResponseBytes: number;
-  readonly rateWindowMs: number;
+  readonly spansOf: (target: Target) => Spans;
+  /** For the buckets behind quantiles: what they tell only roughly is left out. */
+  readonly client: Pick<QueryClient, "instant">;
+  readonly bounds: Bounds;
 }
 
 /** @internal for its tests */
@@ -52,9 +58,11 @@ export async function readHistory(
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(options.timeoutMs)]);
   const driver = boundedDriver(options, signal);
   const position = new Map(request.plan.map((series, at) => [series, at]));
-  for (const { group, jobs } of batches(groupPlan(request.plan), grid)) {
+  for (const { group, identities } of batches(groupPlan(request.plan, options.spansOf), grid)) {
     if (signal.aborted) break;
-    const promql = groupQuery(group, jobs, options.rateWindowMs);
+    const ask = (query: string, shape: Shape) => options.client.instant(query, shape, signal);
+    await options.bounds.read(group, identities.map(keyOf), { ask, monoMs: Number.NEGATIVE_INFINITY });
+    const promql = rendered(group, group.template.values, identities);
     let answer: QueryResult;
     try {
       // Dates, as the library takes the number 0 for "not given".
@@ -68,8 +76,13 @@ export async function readHistory(
       // Warm-up is a convenience: without it the predictors start cold.
       continue;
     }
-    for (const [job, samples] of foldRange(answer, group.aggregate)) {
-      for (const series of group.byJob.get(job) ?? []) put(result, position.get(series), samples);
+    for (const [key, samples] of foldRange(answer, group)) {
+      for (const series of group.members.get(key)?.series ?? []) {
+        const exact = samples.filter(
+          ({ value }) => options.bounds.judge(group, key, value, series.signal) === undefined,
+        );
+        put(result, position.get(series), exact);
+      }
     }
   }
   return result;
@@ -86,12 +99,13 @@ function put(
 function* batches(
   groups: readonly QueryGroup[],
   grid: Grid,
-): Generator<{ group: QueryGroup; jobs: readonly string[] }> {
+): Generator<{ group: QueryGroup; identities: readonly (readonly string[])[] }> {
   const points = (grid.toMs - grid.fromMs) / grid.stepMs + 1;
   const size = Math.max(1, Math.floor(POINTS_PER_QUERY / points));
   for (const group of groups) {
-    const jobs = [...group.byJob.keys()];
-    for (let from = 0; from < jobs.length; from += size) yield { group, jobs: jobs.slice(from, from + size) };
+    const all = [...group.members.values()].map(({ identity }) => identity);
+    for (let from = 0; from < all.length; from += size)
+      yield { group, identities: all.slice(from, from + size) };
   }
 }
 
@@ -124,28 +138,29 @@ function boundedDriver(options: HistoryOptions, signal: AbortSignal): Prometheus
   });
 }
 
-/** Merges a range answer into one list a job; `worst_instance` takes the largest value at each time. */
+/** Merges a range answer into one list a target; `worst_instance` takes the largest value at each time. */
 function foldRange(
   answer: QueryResult,
-  aggregate: Series["target"]["aggregate"],
+  { aggregate, names }: Pick<QueryGroup, "aggregate" | "names">,
 ): Map<string, HistorySample[]> {
   const lists = new Map<string, HistorySample[][]>();
   for (const series of answer.result ?? []) {
-    const job: unknown = series.metric?.labels?.job;
-    if (typeof job !== "string") continue;
+    const labels: unknown = series.metric?.labels;
+    if (!isObject(labels)) continue;
+    const key = keyOf(names.map((name) => labelOf(labels, name) ?? ""));
     const samples: HistorySample[] = [];
     for (const { time, value } of series.values) {
       if (Number.isFinite(value) && value >= 0) samples.push({ timestampMs: time.getTime(), value });
     }
-    const of = lists.get(job);
+    const of = lists.get(key);
     if (of) of.push(samples);
-    else lists.set(job, [samples]);
+    else lists.set(key, [samples]);
   }
   const folded = new Map<string, HistorySample[]>();
-  for (const [job, of] of lists) {
-    if (of.length === 1 && of[0]) folded.set(job, of[0]);
-    else if (aggregate === "worst_instance") folded.set(job, largest(of));
-    // Two series for one job: it cannot be known which is right.
+  for (const [key, of] of lists) {
+    if (of.length === 1 && of[0]) folded.set(key, of[0]);
+    else if (aggregate === "worst_instance") folded.set(key, largest(of));
+    // Two series for one target: it cannot be known which is right.
   }
   return folded;
 }

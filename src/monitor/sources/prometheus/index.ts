@@ -3,17 +3,16 @@ import { z } from "zod";
 import { baseUrl, setting } from "../../../common/settings/fields.ts";
 import type { Internal } from "../../../common/settings/internal.ts";
 import type { MetricSource, Observation, ObserveRequest, PartsRequest } from "../../kernel/observation.ts";
-import type { Series } from "../../kernel/target.ts";
 import type { Instant } from "../../kernel/time.ts";
-import type { OpenSource, SourcePlugin } from "../shared/context.ts";
-import { createQuery, type QueryAnswer } from "./client.ts";
-import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
-import { preparedFor } from "./groups.ts";
+import type { Notice, OpenSource, SourcePlugin } from "../shared/context.ts";
+import { Bounds } from "./bounds.ts";
+import { createQueryClient } from "./client.ts";
+import { NAME } from "./combine.ts";
+import type { FreshnessLimits } from "./freshness.ts";
 import { readHistory } from "./history.ts";
+import { Intervals } from "./intervals.ts";
+import { createObserver } from "./observe.ts";
 import { readParts } from "./parts.ts";
-import { countKey, type JobReading, readCounts, readJobs } from "./vector.ts";
-
-const NAME = "prometheus";
 
 const settings = z.strictObject({
   url: setting(baseUrl().default("http://prometheus:9090"), "URL of Prometheus", { env: "PROM_URL" }),
@@ -34,11 +33,11 @@ export interface PrometheusSourceOptions {
   readonly timeoutMs: number;
   /** Cap on one answer's body, bytes; about 200 a series are needed. Several answers are read at once, one a signal. */
   readonly maxResponseBytes: number;
-  /** Oldest last scrape that still counts, milliseconds; at least two scrape intervals. */
+  /** Oldest sample that still counts, milliseconds; longer where Prometheus scrapes a target more rarely. */
   readonly maxSampleAgeMs: number;
   /** How far a timestamp may lie ahead of our clock, milliseconds. */
   readonly maxFutureMs: number;
-  /** What `$window` stands for, milliseconds. */
+  /** What `$window` stands for, milliseconds; longer where Prometheus scrapes a target so rarely that it holds no two scrapes. */
   readonly rateWindowMs: number;
   /** Longest wait before the one retry, milliseconds; default 250. */
   readonly maxRetryDelayMs?: number;
@@ -46,143 +45,73 @@ export interface PrometheusSourceOptions {
   readonly random?: () => number;
   /** Connections to use instead of the source's own; the caller then closes them. */
   readonly dispatcher?: Dispatcher;
+  /** Told what an operator should know of Prometheus. */
+  readonly notice?: Notice;
 }
 
 export type PrometheusSource = OpenSource & Required<Pick<MetricSource, "history" | "parts">>;
 
 /**
- * The metric source on Prometheus' HTTP API. Each `observe` sends one instant query a signal for all its targets, and
- * one for the time and success of every job's last scrape: values whose job was not scraped of late, or whose last
- * scrape failed, are refused, since `rate()` goes on answering from its window and gauges for five minutes.
- * A job is only as good as its worst instance: one that is down makes the job's value partial, so it is held back.
+ * The metric source on Prometheus' HTTP API. Each `observe` sends for each signal of all its targets one instant query for
+ * the values and one for the age of each metric that they are computed of, and one for the time and success of every
+ * target's last scrape. What is older than the limit is not used, whatever the look-back of Prometheus; a target without
+ * `up` (pushed, recorded, federated) is judged by its samples' own times alone. A job is only as good as its worst
+ * instance: one that is down makes the job's value partial, so it is held back.
  *
  * Throws a `TypeError` at once when `baseUrl` is not an http(s) URL.
  */
 export function createPrometheusSource(options: PrometheusSourceOptions): PrometheusSource {
   const baseUrl = checkBaseUrl(options.baseUrl);
   const dispatcher = options.dispatcher ?? new Agent({ connections: 16, pipelining: 1 });
-  const query = createQuery({
+  const client = createQueryClient({
     baseUrl,
     dispatcher,
     maxResponseBytes: options.maxResponseBytes,
     maxRetryDelayMs: options.maxRetryDelayMs ?? 250,
     random: options.random ?? Math.random,
   });
+  const notice = options.notice ?? (() => {});
+  const configured = { windowMs: options.rateWindowMs, ageMs: options.maxSampleAgeMs };
+  const intervals = new Intervals({ client, configured, notice });
+  const bounds = new Bounds();
 
   /** The answer is younger than the call: its times are compared with the clock of its arrival. */
-  function limitsAt(now: Instant, startedMs: number): FreshnessLimits {
-    return {
+  const limitsFrom = (now: Instant) => {
+    const startedMs = performance.now();
+    return (ageMs: number): FreshnessLimits => ({
       nowMs: now.wallMs + performance.now() - startedMs,
-      maxSampleAgeMs: options.maxSampleAgeMs,
+      maxSampleAgeMs: ageMs,
       maxFutureMs: options.maxFutureMs,
-    };
-  }
-
-  async function parts(request: PartsRequest) {
-    const startedMs = performance.now();
-    const deadline = AbortSignal.any([request.signal, AbortSignal.timeout(options.timeoutMs)]);
-    return readParts(request, {
-      name: NAME,
-      ask: (promql) => query(promql, deadline),
-      limits: () => limitsAt(request.now, startedMs),
     });
-  }
-
-  async function observe({ plan, now, signal }: ObserveRequest): Promise<readonly Observation[]> {
-    if (plan.length === 0) return [];
-    const startedMs = performance.now();
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
-    const { freshnessQuery, groups } = preparedFor(plan, options.rateWindowMs);
-    // Groups that count the same requests share one query.
-    const asked = new Map<string, Promise<QueryAnswer>>();
-    const ask = (promql: string) => {
-      const running = asked.get(promql) ?? query(promql, deadline);
-      asked.set(promql, running);
-      return running;
-    };
-    const counting = groups.map(async ({ support }) => {
-      const answer = support === undefined ? undefined : await ask(support);
-      return answer?.ok ? readCounts(answer.rows) : undefined;
-    });
-    const [freshnessAnswer, ...answers] = await Promise.all([
-      ask(freshnessQuery),
-      ...groups.map(({ values }) => ask(values)),
-    ]);
-    const counts = await Promise.all(counting);
-    const limits = limitsAt(now, startedMs);
-    const freshness = freshnessAnswer.ok ? readFreshness(freshnessAnswer.rows, limits) : undefined;
-    const bySeries = new Map<Series, Observation>();
-    for (const [at, { group }] of groups.entries()) {
-      const answer = pick(answers, at);
-      const readings = answer.ok ? readJobs(answer.rows, group.aggregate) : undefined;
-      for (const [job, members] of group.byJob) {
-        const about = {
-          job,
-          answer,
-          reading: readings?.get(job),
-          counts: counts[at],
-          freshnessAnswer,
-          fresh: freshness?.get(job),
-          limits,
-        };
-        const observation = combine(about);
-        for (const series of members) bySeries.set(series, observation);
-      }
-    }
-    return plan.map((series) => bySeries.get(series) ?? unusable("missing", "series was not asked for"));
-  }
+  };
+  const deadlineOf = (signal: AbortSignal) =>
+    AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
+  const observer = createObserver({ client, intervals, bounds, configured, notice });
 
   return {
     name: NAME,
-    observe,
-    parts,
-    history: (request) => readHistory({ ...options, baseUrl }, request),
+    async observe({ plan, now, signal }: ObserveRequest): Promise<readonly Observation[]> {
+      if (plan.length === 0) return [];
+      return observer({ plan, monoMs: now.monoMs, limits: limitsFrom(now), signal: deadlineOf(signal) });
+    },
+    parts: (request: PartsRequest) => {
+      const deadline = deadlineOf(request.signal);
+      return readParts(request, {
+        name: NAME,
+        ask: (promql, shape) => client.instant(promql, shape, deadline),
+        spansOf: (target) => intervals.spansOf(target),
+        limits: limitsFrom(request.now),
+      });
+    },
+    history: (request) =>
+      readHistory(
+        { ...options, baseUrl, client, bounds, spansOf: (target) => intervals.spansOf(target) },
+        request,
+      ),
     close: async () => {
       if (!options.dispatcher) await dispatcher.destroy();
     },
   };
-}
-
-interface Evidence {
-  readonly job: string;
-  readonly answer: QueryAnswer;
-  readonly reading: JobReading | undefined;
-  readonly counts: ReadonlyMap<string, number> | undefined;
-  readonly freshnessAnswer: QueryAnswer;
-  readonly fresh: Freshness | undefined;
-  readonly limits: FreshnessLimits;
-}
-
-/** One job's observation from its value and from when it was last scraped; the first thing that is wrong decides. */
-function combine({ job, answer, reading, counts, freshnessAnswer, fresh, limits }: Evidence): Observation {
-  if (!answer.ok) return unusable(answer.status, answer.detail);
-  if (!freshnessAnswer.ok) {
-    return unusable(freshnessAnswer.status, `age of the samples is unknown: ${freshnessAnswer.detail}`);
-  }
-  if (!fresh && !reading) return unusable("missing", `Prometheus knows no job ${job}`);
-  if (!fresh) return unusable("stale", `Prometheus no longer scrapes job ${job} (no up sample)`);
-  if (!fresh.ok) return unusable(fresh.status, fresh.detail);
-  if (!reading) return unusable("missing", `no such series for job ${job}`);
-  if (!reading.ok) return unusable(reading.status, reading.detail);
-  const evaluated = judgeTime("evaluation", reading.evaluatedMs, limits);
-  if (!evaluated.ok) return unusable(evaluated.status, evaluated.detail);
-  const support = counts?.get(countKey(job, reading.instance));
-  return {
-    status: "ok",
-    source: NAME,
-    value: reading.value,
-    timestampMs: fresh.scrapedMs,
-    ...(support === undefined ? {} : { support }),
-    ...(reading.instance === undefined ? {} : { instance: reading.instance }),
-  };
-}
-
-function unusable(status: Exclude<Observation["status"], "ok">, detail: string): Observation {
-  return { status, source: NAME, detail };
-}
-
-function pick(answers: readonly QueryAnswer[], at: number): QueryAnswer {
-  return answers[at] ?? { ok: false, status: "invalid", detail: "query was not sent" };
 }
 
 function checkBaseUrl(text: string): string {

@@ -1,131 +1,167 @@
 import type { PartsObservation, PartsRequest, Unusable } from "../../kernel/observation.ts";
 import type { PartReading, PartsRecipe } from "../../kernel/parts.ts";
 import type { Target } from "../../kernel/target.ts";
-import type { QueryAnswer } from "./client.ts";
-import { type Freshness, type FreshnessLimits, judgeTime, readFreshness } from "./freshness.ts";
-import { freshnessPromql, partsPromql } from "./promql.ts";
-import { labelOf, readRow } from "./vector.ts";
+import type { Shape } from "./answer.ts";
+import type { VectorAnswer } from "./client.ts";
+import { type Freshness, type FreshnessLimits, judgeTime, readAges, readFreshness } from "./freshness.ts";
+import { agesOf, type Rendering, rendered, type Spans } from "./groups.ts";
+import { described, identityNames, identityOf, keyOf } from "./identity.ts";
+import { ofInstances } from "./template.ts";
 
-/** What one answer says of one metric of one job. */
+/** What one answer says of one metric of one target. */
 type PartValues =
   | { readonly ok: true; readonly values: ReadonlyMap<string, number>; readonly evaluatedMs: number }
   | { readonly ok: false; readonly detail: string };
 
 interface PartsSource {
   readonly name: string;
-  readonly ask: (promql: string) => Promise<QueryAnswer>;
-  /** Judged once the answers are there. */
-  readonly limits: () => FreshnessLimits;
+  readonly ask: (promql: string, shape: Shape) => Promise<VectorAnswer>;
+  readonly spansOf: (target: Target) => Spans;
+  /** Judged once the answers are there; its argument is the oldest age that counts, milliseconds. */
+  readonly limits: (ageMs: number) => FreshnessLimits;
+}
+
+/** Targets that one query a metric answers for. */
+interface Group extends Rendering {
+  readonly recipe: PartsRecipe;
+  readonly members: Map<Target, readonly string[]>;
+}
+
+/** The answers for one of the two metrics. */
+interface MetricAnswers {
+  readonly metric: string;
+  readonly values: VectorAnswer;
+  readonly ages: VectorAnswer;
 }
 
 /**
- * Reads the parts of every target that has some: one query a metric for all targets of a recipe, and one for the age of
- * the samples. What makes an observation unusable makes this one, whole: a metric that is missing for a part is absent.
+ * Reads the parts of every target that has some: for all targets of a recipe one query a metric, and one for the age of its
+ * samples. What makes an observation unusable makes this one, whole: a metric that is missing for a part is absent.
  */
 export async function readParts(
   { targets }: PartsRequest,
   source: PartsSource,
 ): Promise<readonly PartsObservation[]> {
-  const { freshnessQuery, queries } = preparedFor(targets);
-  if (freshnessQuery === undefined) return targets.map(() => noParts(source.name));
-  const asked = new Map<string, Promise<QueryAnswer>>();
-  const ask = (promql: string) => {
-    const running = asked.get(promql) ?? source.ask(promql);
-    asked.set(promql, running);
-    return running;
-  };
-  const freshnessAnswer = ask(freshnessQuery);
-  const answers = await Promise.all(
-    queries.map((pair) =>
-      pair === undefined ? undefined : Promise.all([ask(pair.backlog), ask(pair.inbound)]),
-    ),
+  const found = new Map<Target, PartsObservation>();
+  await Promise.all(
+    groupsOf(targets, source).map(async (group) => {
+      for (const [target, observation] of await readGroup(group, source)) found.set(target, observation);
+    }),
   );
-  const age = await freshnessAnswer;
-  const limits = source.limits();
-  const fresh = age.ok ? readFreshness(age.rows, limits) : age;
-  return targets.map((target, at): PartsObservation => {
-    const pair = answers[at];
-    if (target.parts === undefined || pair === undefined) return noParts(source.name);
-    return combine({ target, recipe: target.parts, pair, fresh, limits }, source.name);
-  });
+  return targets.map(
+    (target) =>
+      found.get(target) ?? { status: "missing", source: source.name, detail: "target has no parts" },
+  );
 }
 
-/** What is asked for some targets: nothing where none has parts; of each that has some a query a metric. */
-interface PreparedParts {
-  readonly freshnessQuery: string | undefined;
-  readonly queries: readonly ({ readonly backlog: string; readonly inbound: string } | undefined)[];
+function groupsOf(targets: readonly Target[], { spansOf }: PartsSource): Group[] {
+  const groups = new Map<string, Group>();
+  for (const target of targets) {
+    const { parts: recipe } = target;
+    if (recipe === undefined) continue;
+    const names = identityNames(target);
+    const spans = spansOf(target);
+    const key = JSON.stringify([recipe.label, recipe.backlogMetric, recipe.inboundMetric, names, spans]);
+    const group = groups.get(key) ?? { ...spans, names, aggregate: "job", recipe, members: new Map() };
+    group.members.set(target, identityOf(target, names));
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }
 
-const prepared = new WeakMap<readonly Target[], PreparedParts>();
-
-/** The same targets (the same array: it must not change) are asked for anew in every cycle. */
-function preparedFor(targets: readonly Target[]): PreparedParts {
-  const known = prepared.get(targets);
-  if (known !== undefined) return known;
-  const jobs = [...new Set(targets.flatMap((target) => (target.parts === undefined ? [] : [target.job])))];
-  const queries = targets.map(({ parts }) => {
-    if (parts === undefined) return undefined;
-    const same = new Set(targets.filter((t) => isSame(t.parts, parts)).map((t) => t.job));
-    const query = (metric: string) => partsPromql(metric, parts.label, [...same]);
-    return { backlog: query(parts.backlogMetric), inbound: query(parts.inboundMetric) };
-  });
-  const of = { freshnessQuery: jobs.length === 0 ? undefined : freshnessPromql(jobs), queries };
-  prepared.set(targets, of);
-  return of;
+async function readGroup(
+  group: Group,
+  { name, ask, limits: limitsAt }: PartsSource,
+): Promise<ReadonlyMap<Target, PartsObservation>> {
+  const { recipe, names, members, ageMs } = group;
+  const identities = [...members.values()];
+  const of = (template: string) => rendered(group, template, identities);
+  const selector = (metric: string) => `${metric}{job=~"$jobs", ${recipe.label}!=""}`;
+  const asked = async (metric: string): Promise<MetricAnswers> => {
+    const one = selector(metric);
+    const young = `sum by ($id, ${recipe.label}) (${one} and timestamp(${one}) >= time() - $age)`;
+    const [values, ages] = await Promise.all([
+      ask(of(young), { names, also: recipe.label }),
+      ask(of(agesOf(one)), { names }),
+    ]);
+    return { metric, values, ages };
+  };
+  const [up, ...pair] = await Promise.all([
+    ask(of(ofInstances([]).scraped), { names }),
+    asked(recipe.backlogMetric),
+    asked(recipe.inboundMetric),
+  ]);
+  const limits = limitsAt(ageMs);
+  const fresh = up.ok ? readFreshness(up.rows, limits) : up;
+  const observed = new Map<Target, PartsObservation>();
+  for (const [target, identity] of members) {
+    const about = { key: keyOf(identity), who: described(names, identity), recipe, pair, fresh, limits };
+    observed.set(target, combine(about, name));
+  }
+  return observed;
 }
 
 interface Evidence {
-  readonly target: Target;
+  readonly key: string;
+  readonly who: string;
   readonly recipe: PartsRecipe;
-  readonly pair: readonly [QueryAnswer, QueryAnswer];
-  readonly fresh: ReadonlyMap<string, Freshness> | Exclude<QueryAnswer, { ok: true }>;
+  readonly pair: readonly MetricAnswers[];
+  readonly fresh: ReadonlyMap<string, Freshness> | Exclude<VectorAnswer, { ok: true }>;
   readonly limits: FreshnessLimits;
 }
 
 /** One target's observation; the first thing that is wrong decides. */
-function combine({ target, recipe, pair, fresh, limits }: Evidence, source: string): PartsObservation {
+function combine({ key, who, recipe, pair, fresh, limits }: Evidence, source: string): PartsObservation {
   const unusable = (status: Unusable, detail: string): PartsObservation => ({ status, source, detail });
-  const [backlogs, inbounds] = pair;
-  for (const answer of pair) if (!answer.ok) return unusable(answer.status, answer.detail);
+  for (const { values } of pair) if (!values.ok) return unusable(values.status, values.detail);
   if ("ok" in fresh) return unusable(fresh.status, `age of the samples is unknown: ${fresh.detail}`);
-  const scraped = fresh.get(target.job);
-  if (!scraped) return unusable("stale", `Prometheus does not scrape job ${target.job} (no up sample)`);
-  if (!scraped.ok) return unusable(scraped.status, scraped.detail);
-  const backlog = valuesOf(backlogs, recipe.backlogMetric, { job: target.job, label: recipe.label });
-  const inbound = valuesOf(inbounds, recipe.inboundMetric, { job: target.job, label: recipe.label });
-  if (!backlog.ok) return unusable("invalid", backlog.detail);
-  if (!inbound.ok) return unusable("invalid", inbound.detail);
-  for (const { values, evaluatedMs } of [backlog, inbound]) {
-    const evaluated = judgeTime("evaluation", evaluatedMs, limits);
-    if (values.size > 0 && !evaluated.ok) return unusable(evaluated.status, evaluated.detail);
+  for (const { ages } of pair)
+    if (!ages.ok) return unusable(ages.status, `age of the samples is unknown: ${ages.detail}`);
+  const scraped = fresh.get(key);
+  if (scraped?.ok === false) return unusable(scraped.status, scraped.detail);
+  let atMs = scraped?.scrapedMs ?? Number.POSITIVE_INFINITY;
+  const read: ReadonlyMap<string, number>[] = [];
+  for (const { metric, values, ages } of pair) {
+    const age = ages.ok ? readAges(ages.rows, metric, limits).get(key) : undefined;
+    if (age?.ok === false) return unusable(age.status, age.detail);
+    if (age !== undefined) atMs = Math.min(atMs, age.scrapedMs);
+    const found = valuesOf(values, { metric, key, label: recipe.label });
+    if (!found.ok) return unusable("invalid", found.detail);
+    const evaluated = judgeTime("evaluation", found.evaluatedMs, limits);
+    if (found.values.size > 0 && !evaluated.ok) return unusable(evaluated.status, evaluated.detail);
+    read.push(found.values);
   }
-  const parts = join(backlog.values, inbound.values);
+  const parts = join(read[0] ?? new Map(), read[1] ?? new Map());
   const metrics = `${recipe.backlogMetric} and ${recipe.inboundMetric}`;
+  if (parts.length === 0 && scraped === undefined)
+    return unusable(
+      "stale",
+      `Prometheus does not scrape ${who} (no up), and has no young sample of ${metrics}`,
+    );
   if (parts.length === 0)
-    return unusable("missing", `${metrics} of job ${target.job} have no value with label ${recipe.label}`);
-  return { status: "ok", source, timestampMs: scraped.scrapedMs, parts };
+    return unusable("missing", `${metrics} of ${who} have no value with label ${recipe.label}`);
+  if (atMs === Number.POSITIVE_INFINITY) return unusable("stale", `age of ${metrics} of ${who} is unknown`);
+  return { status: "ok", source, timestampMs: atMs, parts };
 }
 
 /** One value a part; those that are NaN or infinite are left out. */
 function valuesOf(
-  answer: QueryAnswer,
-  metric: string,
-  { job, label }: { readonly job: string; readonly label: string },
+  answer: VectorAnswer,
+  { metric, key, label }: { readonly metric: string; readonly key: string; readonly label: string },
 ): PartValues {
   const values = new Map<string, number>();
   const seen = new Set<string>();
   let evaluatedMs = 0;
-  for (const raw of answer.ok ? answer.rows : []) {
-    const row = readRow(raw);
-    const part = labelOf(raw, label);
-    if (row?.job !== job || part === undefined || part === "") continue;
+  for (const row of answer.ok ? answer.rows : []) {
+    const { also: part, value, problem } = row;
+    if (row.key !== key || part === undefined || part === "") continue;
     if (seen.has(part))
       return { ok: false, detail: `more than one series of ${metric} for ${label} ${part}` };
     seen.add(part);
-    if (row.problem === "invalid") return { ok: false, detail: `${metric} of ${part} is not a number` };
-    if (row.value === undefined) continue;
-    if (row.value < 0) return { ok: false, detail: `${metric} of ${part} is negative: ${row.value}` };
-    values.set(part, row.value + 0);
+    if (problem === "invalid") return { ok: false, detail: `${metric} of ${part} is not a number` };
+    if (value === undefined) continue;
+    if (value < 0) return { ok: false, detail: `${metric} of ${part} is negative: ${value}` };
+    values.set(part, value + 0);
     evaluatedMs = row.evaluatedMs;
   }
   return { ok: true, values, evaluatedMs };
@@ -141,12 +177,4 @@ function join(backlogs: ReadonlyMap<string, number>, inbounds: ReadonlyMap<strin
       ...(inboundTotal === undefined ? {} : { inboundTotal }),
     };
   });
-}
-
-function isSame(a: PartsRecipe | undefined, b: PartsRecipe): boolean {
-  return a?.label === b.label && a.backlogMetric === b.backlogMetric && a.inboundMetric === b.inboundMetric;
-}
-
-function noParts(source: string): PartsObservation {
-  return { status: "missing", source, detail: "target has no parts" };
 }

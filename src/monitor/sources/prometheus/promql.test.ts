@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planOf } from "../../../../test/setup/series.ts";
-import { groupPlan, groupQuery, jobsOf, preparedFor, supportQuery } from "./groups.ts";
+import { groupPlan, renderedForAll } from "./groups.ts";
 import { alignRange, MAX_POINTS } from "./history.ts";
-import { freshnessPromql, jobAlternation, promqlDuration, renderPromql } from "./promql.ts";
+import { alternation, promqlDuration, renderPromql } from "./promql.ts";
 
 /** What Prometheus makes of the text between the quotes, then of the pattern. */
 function matches(quoted: string, value: string): boolean {
@@ -14,25 +14,43 @@ function matches(quoted: string, value: string): boolean {
   return new RegExp(`^(?:${pattern})$`).test(value);
 }
 
+const of = {
+  names: ["job"],
+  identities: [["product-api"], ["a.b"]],
+  byInstance: false,
+  windowMs: 60_000,
+  ageMs: 30_000,
+};
+
 describe("rendering", () => {
   it("fills every placeholder, wherever it stands", () => {
-    const rendered = renderPromql('sum by ($by, le) (rate(x{job=~"$jobs"}[$window])) / $byte', {
-      jobs: ["product-api", "a.b"],
-      by: ["job", "instance"],
-      windowMs: 60_000,
-    });
-    expect(rendered).toBe('sum by (job, instance, le) (rate(x{job=~"product-api|a\\\\.b"}[60s])) / $byte');
+    const template = 'sum by ($by, le) (rate(x{job=~"$jobs"}[$window])) / $byte + $age by ($id)';
+    expect(renderPromql(template, { ...of, byInstance: true })).toBe(
+      'sum by (job, instance, le) (rate(x{job=~"product-api|a\\\\.b"}[60s])) / $byte + 30 by (job)',
+    );
+  });
+
+  it("selects and groups by every label that tells the targets apart", () => {
+    const names = ["job", "env"];
+    const identities = [
+      ["pods", "prod"],
+      ["pods", "staging"],
+    ];
+    const template = `sum by ($by) (a{job=~"$jobs"} / b{x="1",job=~'$jobs'})`;
+    expect(renderPromql(template, { ...of, names, identities })).toBe(
+      'sum by (job, env) (a{job=~"pods", env=~"prod|staging"} / b{x="1",job=~"pods", env=~"prod|staging"})',
+    );
   });
 
   it("does not read replacement patterns in job names", () => {
-    expect(renderPromql("$jobs", { jobs: ["$&"], by: [], windowMs: 1000 })).toBe("\\\\$&");
+    expect(renderPromql("$jobs", { ...of, identities: [["$&"]] })).toBe("\\\\$&");
   });
 
   it("keeps any job name from ending the string or matching another", () => {
     const name = fc.string({ minLength: 1, unit: fc.constantFrom(..."ab.|()[]\\\"'\n$^*+-{}") });
     fc.assert(
       fc.property(name, name, (job, other) => {
-        const quoted = jobAlternation([job]);
+        const quoted = alternation([job]);
         expect(quoted).not.toMatch(/["'\n]/);
         expect(matches(quoted, job)).toBe(true);
         expect(matches(quoted, other)).toBe(job === other);
@@ -45,8 +63,10 @@ describe("rendering", () => {
   });
 });
 
+const spans = { windowMs: 1000, ageMs: 5000 };
+
 describe("grouping", () => {
-  it("asks one query for each distinct signal and aggregate, over all targets", () => {
+  it("asks one query for each distinct signal, aggregate, set of labels and window, over all targets", () => {
     const memory = { name: "memory", promql: "m by ($by) $jobs" };
     const backlog = { name: "backlog", promql: "b by ($by) $jobs" };
     const plan = planOf([
@@ -54,12 +74,19 @@ describe("grouping", () => {
       { name: "b", signals: [memory] },
       { name: "c", aggregate: "worst_instance", signals: [memory] },
       { name: "a2", job: "a", signals: [memory] },
+      { name: "d", signals: [memory], match: { env: "prod", app: "shop" } },
+      { name: "slow", signals: [memory] },
     ]);
-    const groups = groupPlan(plan);
-    const queries = groups.map((group) => groupQuery(group, [...group.byJob.keys()], 1000));
-    expect(queries).toEqual(["m by (job) a|b", "b by (job) a", "m by (job, instance) c"]);
-    expect(groups[0]?.byJob.get("a")?.map((series) => series.target.name)).toEqual(["a", "a2"]);
-    expect(jobsOf(plan)).toEqual(["a", "b", "c"]);
+    const groups = groupPlan(plan, ({ name }) => (name === "slow" ? { windowMs: 9000, ageMs: 9000 } : spans));
+    expect(groups.map((group) => renderedForAll(group, group.template.values))).toEqual([
+      "m by (job) a|b",
+      "b by (job) a",
+      "m by (job, instance) c",
+      "m by (job, app, env) d",
+      "m by (job) slow",
+    ]);
+    expect(groups[0]?.members.get("a")?.series.map((series) => series.target.name)).toEqual(["a", "a2"]);
+    expect([...(groups[3]?.members.keys() ?? [])]).toEqual(["d\nshop\nprod"]);
   });
 });
 
@@ -91,26 +118,5 @@ describe("the grid of a range query", () => {
         expect(grid.toMs).toBeLessThanOrEqual(toMs);
       }),
     );
-  });
-});
-
-describe("a prepared plan", () => {
-  it("asks what its groups ask, of this plan at this window, however often it is asked for", () => {
-    const signals = [{ name: "memory", promql: "m by ($by) $jobs $window" }];
-    const plans = [["a", "b"], ["c"], ["a", "b"]].map((names) =>
-      planOf(names.map((name) => ({ name, signals }))),
-    );
-    for (const windowMs of [60_000, 60_000, 240_000, 60_000])
-      for (const plan of plans) {
-        const { freshnessQuery, groups } = preparedFor(plan, windowMs);
-        expect(freshnessQuery).toBe(freshnessPromql(jobsOf(plan)));
-        const asked = groupPlan(plan).map((group) => {
-          const jobs = [...group.byJob.keys()];
-          const values = groupQuery(group, jobs, windowMs);
-          return { group, values, support: supportQuery(group, jobs, windowMs) };
-        });
-        expect(groups).toEqual(asked);
-        expect(preparedFor(plan, windowMs).groups).toBe(groups);
-      }
   });
 });

@@ -1,13 +1,19 @@
+import type { Names } from "./identity.ts";
+
 /** Characters with a meaning in RE2, the regular expressions of PromQL. */
 const RE2_META = /[\\.+*?()|[\]{}^$]/g;
 
 export interface PromqlValues {
-  /** Values of the `job` label to select; at least one. */
-  readonly jobs: readonly string[];
-  /** Grouping labels, e.g. `["job", "instance"]`. */
-  readonly by: readonly string[];
+  /** Labels to select and to group by, `job` first. */
+  readonly names: Names;
+  /** Values of those labels, one list a target; at least one. */
+  readonly identities: readonly (readonly string[])[];
+  /** Whether `$by` keeps every instance apart. */
+  readonly byInstance: boolean;
   /** Rate window in milliseconds; a whole number of milliseconds above zero. */
   readonly windowMs: number;
+  /** Oldest sample that counts, milliseconds. */
+  readonly ageMs: number;
 }
 
 /**
@@ -15,10 +21,9 @@ export interface PromqlValues {
  *
  * PromQL anchors every matcher itself, so `a|b` matches `a` and `b` and nothing longer. No group is added around it:
  * Prometheus turns a bare alternation of literals into index look-ups, and a group would defeat that.
- * @internal for its tests
  */
-export function jobAlternation(jobs: readonly string[]): string {
-  const pattern = jobs.map((job) => job.replace(RE2_META, "\\$&")).join("|");
+export function alternation(values: readonly string[]): string {
+  const pattern = values.map((value) => value.replace(RE2_META, "\\$&")).join("|");
   // Quotes become hex escapes, which hold in PromQL strings of either quote; \' inside "…" would be an error.
   return pattern
     .replaceAll("\\", "\\\\")
@@ -27,34 +32,45 @@ export function jobAlternation(jobs: readonly string[]): string {
     .replaceAll("\n", "\\n");
 }
 
-/** A PromQL duration, in seconds where it is whole seconds. @internal for its tests */
+/** A PromQL duration, in seconds where it is whole seconds. */
 export function promqlDuration(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`;
 }
 
-/** Fills `$jobs`, `$by` and `$window`. */
-export function renderPromql(template: string, { jobs, by, windowMs }: PromqlValues): string {
-  const values: Record<string, string> = {
-    $jobs: jobAlternation(jobs),
-    $by: by.join(", "),
-    $window: promqlDuration(windowMs),
+/**
+ * Fills the placeholders: `$jobs` and `$by`, `$window`, and those of the source itself, `$id` (labels that tell targets
+ * apart) and `$age`. Where a matcher is just `"$jobs"`, the matchers of the other labels stand beside it.
+ */
+export function renderPromql(template: string, values: PromqlValues): string {
+  const { names, identities, byInstance } = values;
+  const distinct = (at: number) => alternation([...new Set(identities.map((one) => one[at] as string))]);
+  const jobs = distinct(0);
+  const matchers = [`"${jobs}"`, ...names.slice(1).map((name, i) => `${name}=~"${distinct(i + 1)}"`)];
+  const id = names.join(", ");
+  const others: Record<string, string> = {
+    $jobs: jobs,
+    $by: byInstance ? `${id}, instance` : id,
+    $id: id,
+    $window: promqlDuration(values.windowMs),
+    $age: `${values.ageMs / 1000}`,
   };
-  return template.replace(/\$(?:jobs|by|window)\b/g, (placeholder) => values[placeholder] ?? placeholder);
+  return template
+    .replace(/(["'`])\$jobs\1/g, () => matchers.join(", "))
+    .replace(/\$(?:jobs|by|id|window|age)\b/g, (placeholder) => others[placeholder] as string);
 }
+
+/** Start times are compared over this. */
+export const STARTS_SPAN = "10m";
+/** Start times that differ by less are one that is rounded, seconds. */
+const SAME_START_S = 5;
 
 /**
- * For each job, its least trustworthy instance: one that is down, otherwise the one scraped longest ago.
- * The value is the time of the last scrape in Unix seconds, negative when that scrape failed.
- *
- * An instant query stamps every result with the evaluation time, whatever the age of the samples below it;
- * `timestamp()` of a plain selector is the exception and tells the sample's own time.
+ * For each target that tells when its process started: how often that went back in the last minutes. It cannot: then
+ * several processes answer under one address.
+ * @param matchers of the series.
  */
-export function freshnessPromql(jobs: readonly string[]): string {
-  const up = `up{job=~"${jobAlternation(jobs)}"}`;
-  return `bottomk by (job) (1, timestamp(${up}) * (2 * ${up} - 1))`;
-}
-
-/** A metric summed over everything but the job and the label that names its part; series without the label are no part. */
-export function partsPromql(metric: string, label: string, jobs: readonly string[]): string {
-  return `sum by (job, ${label}) (${metric}{job=~"${jobAlternation(jobs)}", ${label}!=""})`;
+export function startsPromql(matchers: string): string {
+  const start = `process_start_time_seconds{${matchers}}[${STARTS_SPAN}]`;
+  const apart = `(max_over_time(${start}) - min_over_time(${start}) > bool ${SAME_START_S})`;
+  return `max by ($id) (resets(${start}) * ${apart})`;
 }

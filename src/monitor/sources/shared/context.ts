@@ -3,8 +3,11 @@ import type { MetricSource } from "../../kernel/observation.ts";
 import type { CreatedPlugin } from "../../kernel/plugin.ts";
 import type { Clock } from "../../kernel/time.ts";
 
+/** Tells an operator something that should be known of what is measured: a stable name and flat fields. */
+export type Notice = (event: string, fields: Readonly<Record<string, string | number | boolean>>) => void;
+
 /** What every source is made with. */
-interface SourceContext {
+export interface SourceContext {
   readonly clock: Clock;
   /** Deadline of one call (`timeout_seconds` of its section), milliseconds; shorter than the cycle. */
   readonly timeoutMs: number;
@@ -16,6 +19,7 @@ interface SourceContext {
   readonly maxSampleAgeMs: number;
   /** How far a sample may lie ahead of our clock, milliseconds. */
   readonly maxFutureMs: number;
+  readonly notice: Notice;
 }
 
 export interface OpenSource extends MetricSource {

@@ -34,6 +34,11 @@ export function shown(metric: string, value: number | Unknown): string {
   return (SIGNALS[metric]?.write ?? digits)(value);
 }
 
+/** A measured value, which may be only the least that it can be. */
+export function measured(metric: string, value: number | Unknown, atLeast: boolean): string {
+  return `${atLeast ? "≥ " : ""}${shown(metric, value)}`;
+}
+
 /** A name of the program for people: `rate_cap_fleet` is "rate cap fleet". */
 export function plain(name: string): string {
   return name.replaceAll("_", " ");

@@ -1,6 +1,6 @@
 import type { Fleet } from "../../report/wire.ts";
 import { frame, h, page, renew, section, setText, table } from "./dom.ts";
-import { STATES, shown, signalTitle } from "./format.ts";
+import { measured, STATES, shown, signalTitle } from "./format.ts";
 import { slot, type Target, targets, type View } from "./live.ts";
 import { badge, outcome, spark, subject, targetLink, troubles, verdict, when, why } from "./parts.ts";
 
@@ -74,7 +74,7 @@ function makeRow(name: string): Row {
       tr.className = `k-${top.state}`;
       renew(state, top.state, () => badge(top.state));
       setText(metric, signalTitle(top.metric));
-      setText(now, shown(top.metric, top.current));
+      setText(now, measured(top.metric, top.current, top.at_least));
       setText(next, shown(top.metric, top.forecast));
       renew(reason, `${top.detail} ${top.until}`, () => why(top.detail, top.until));
       line.draw(shares);

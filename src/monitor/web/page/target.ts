@@ -3,7 +3,7 @@ import { type Chart, drawChart, key } from "./chart.ts";
 import { askAcknowledge, askSilence, choice } from "./controls.ts";
 import { decisionTable } from "./decision-table.ts";
 import { button, type Child, fill, h, page, section, setText, table } from "./dom.ts";
-import { clockTime, percent, plain, shown, signalTitle } from "./format.ts";
+import { clockTime, measured, percent, plain, shown, signalTitle } from "./format.ts";
 import { ask, CallError, type Line, linesOf, slot, type View } from "./live.ts";
 import { badge, outcome, verdict, when, why } from "./parts.ts";
 import { chartText, drawingOf, windowOf } from "./past.ts";
@@ -146,7 +146,7 @@ function summary(name: string, fleet: Fleet): HTMLElement {
     columns: [
       ["State", (s) => badge(s.state)],
       ["Signal", (s) => signalTitle(s.metric)],
-      ["Now", (s) => shown(s.metric, s.current), "n"],
+      ["Now", (s) => measured(s.metric, s.current, s.at_least), "n"],
       ["Forecast", (s) => shown(s.metric, s.forecast), "n"],
       ["SLO", (s) => shown(s.metric, s.slo), "n"],
       ["Limit", (s) => shown(s.metric, s.limit), "n"],
