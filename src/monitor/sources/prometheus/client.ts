@@ -23,8 +23,8 @@ interface Unanswered {
 }
 
 export type VectorAnswer = { readonly ok: true; readonly rows: readonly VectorRow[] } | Unanswered;
-export type RangeAnswer = { readonly ok: true; readonly rows: readonly unknown[] } | Unanswered;
-export type JsonAnswer = { readonly ok: true; readonly text: string } | Unanswered;
+type RangeAnswer = { readonly ok: true; readonly rows: readonly unknown[] } | Unanswered;
+type JsonAnswer = { readonly ok: true; readonly text: string } | Unanswered;
 
 /** Evaluation times of a range query, milliseconds since the epoch. */
 interface QueryRange {

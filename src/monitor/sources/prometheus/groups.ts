@@ -73,7 +73,7 @@ export function rendered(
   return renderPromql(template, { names, identities, byInstance: aggregate !== "job", windowMs, ageMs });
 }
 
-/** The same of all of them. */
+/** The same of all of them. @internal for its tests */
 export function renderedForAll(group: QueryGroup, template: string): string {
   return rendered(
     group,

@@ -13,7 +13,7 @@ export type Reading =
   | { readonly ok: false; readonly status: Unusable; readonly detail: string; readonly idle: boolean };
 
 /** An idle service has no quantile and no share. */
-export const IDLE = "value is NaN (no traffic in the window)";
+const IDLE = "value is NaN (no traffic in the window)";
 
 /**
  * One reading a target, by `keyOf` its labels. `job`: exactly one row each, a second one makes that target `invalid`.
