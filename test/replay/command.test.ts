@@ -103,6 +103,27 @@ targets:
     expect(await actionsWith("60")).toBeGreaterThan(await actionsWith("3000"));
   });
 
+  test("a file whose playbooks name its own targets is replayed, watched-only targets and strangers too", async () => {
+    const file = put("own.csv", HEADER + rising("tight", 4) + rising("stranger", 4));
+    const config = put(
+      "own.yml",
+      `signals: { p95_latency: { slo: 120, limit: 300 } }
+targets: [{ name: tight, url: "http://tight:1" }]
+actions: { http: [{ name: ops, url: "http://ops/" }] }
+playbooks: [{ name: p, forecast: { target: tight, signal: p95_latency }, steps: [{ action: http, on: ops }] }]
+`,
+    );
+    const ran = await run([
+      "--input",
+      file,
+      "--output=json",
+      "--guards=per-target",
+      `--config.file=${config}`,
+    ]);
+    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(new Set(actionsOf(ran).map((a) => a.target))).toEqual(new Set(["tight", "stranger"]));
+  });
+
   test("a signal that the configuration switches off is left out, and said so", async () => {
     const file = put("off.csv", `${HEADER}${rising("a", 100)}a,backlog,1,5\n`);
     const config = put("off.yml", "signals: { backlog: { enabled: false } }\n");
