@@ -35,6 +35,8 @@ export type Computed =
       readonly value: number;
       /** Requests in the range behind the value; for rates and quantiles. */
       readonly support?: number;
+      /** Of a quantile: the finite bounds of its buckets, ascending, in the unit of the value. */
+      readonly bounds?: readonly number[];
     }
   | {
       readonly ok: false;
@@ -163,10 +165,8 @@ function rateRatio(recipe: RatioRecipe, instances: readonly RecipeData[], range:
   const denominator = sumOfRates(recipe.denominator, instances, range);
   if (!denominator.ok) return denominator;
   if (denominator.value === 0) return idle("no traffic in the window");
-  // A counter that is declared and has no series counted nothing yet: that is a known zero.
-  const untouched = instances.every(
-    (instance) => instance.declared(recipe.numerator) && instance.series(recipe.numerator).length === 0,
-  );
+  // Many counters do not exist before they count something: with traffic that is a zero.
+  const untouched = instances.every((instance) => instance.series(recipe.numerator).length === 0);
   const support = denominator.value * (range.windowMs / 1000);
   if (untouched) return { ok: true, value: 0, support };
   const numerator = sumOfRates(recipe.numerator, instances, range);
@@ -187,6 +187,9 @@ function quantile(recipe: QuantileRecipe, instances: readonly RecipeData[], rang
   if (buckets.length === 0) return noRate(metric, known, range);
   if (!buckets.some(({ le }) => le === Number.POSITIVE_INFINITY))
     return invalid(`${metric} has no bucket le="+Inf"`);
+  const finite = [...new Set(buckets.map(({ le }) => le).filter(Number.isFinite))].sort((a, b) => a - b);
+  const bounds = finite.map((bound) => bound * recipe.scale);
+  if (finite.length === 0) return invalid(`${recipe.metric} has no finite bucket: it tells no quantile`);
   const value = bucketQuantile(recipe.quantile, buckets) * recipe.scale;
   if (Number.isNaN(value)) return idle("no traffic in the window");
   if (value < 0) return invalid(`quantile of ${metric} is negative`);
@@ -194,7 +197,7 @@ function quantile(recipe: QuantileRecipe, instances: readonly RecipeData[], rang
     (sum, { le, count }) => (le === Number.POSITIVE_INFINITY ? sum + count : sum),
     0,
   );
-  return { ok: true, value, support: perSecond * (range.windowMs / 1000) };
+  return { ok: true, value, support: perSecond * (range.windowMs / 1000), bounds };
 }
 
 function sumOfRates(metric: string, instances: readonly RecipeData[], range: Range): Computed {

@@ -124,15 +124,27 @@ describe("recipes over real pages", () => {
     expect(numberIn(after)).toBeCloseTo(50 / 200, 12);
   });
 
-  it("takes a declared counter without series as zero, an undeclared one as missing", async () => {
+  it("takes a counter that has no series yet for zero where there is traffic", async () => {
     const text = (n: number, more: string) => page(`${more}requests_total ${n}\n`);
     const plan = planFor([ratio]);
     await cycle(plan, text(1, ""));
-    expect(await cycle(plan, text(9, ""))).toMatchObject([
-      { status: "missing", detail: "no metric errors_total" },
+    expect((await cycle(plan, text(9, ""))).map(numberIn)).toEqual([0]);
+    expect((await cycle(plan, text(20, "# TYPE errors_total counter\n"))).map(numberIn)).toEqual([0]);
+    expect(await cycle(plan, text(20, ""), text(20, ""))).toMatchObject([{ status: "ok", value: 0 }]);
+  });
+
+  it("says at least where a quantile lies beyond its buckets, and nothing where there are none", async () => {
+    const slow = (n: number) => page(`d_bucket{le="0.25"} 0\nd_bucket{le="+Inf"} ${n}\n`);
+    const plan = planFor([p95]);
+    await cycle(plan, slow(100));
+    const [ceiling] = await cycle(plan, slow(200));
+    expect(ceiling).toMatchObject({ status: "ok", value: 250, atLeast: "the buckets of d end at 250 bytes" });
+    const open = (n: number) => page(`d_bucket{le="+Inf"} ${n}\n`);
+    source = sourceWith({});
+    await cycle(plan, open(100));
+    expect(await cycle(plan, open(200))).toMatchObject([
+      { status: "invalid", detail: "d has no finite bucket: it tells no quantile" },
     ]);
-    const [declared] = await cycle(plan, text(20, "# TYPE errors_total counter\n"));
-    expect(numberIn(declared)).toBe(0);
   });
 
   it("forgets what left the window: after a long gap a rate needs two scrapes again", async () => {

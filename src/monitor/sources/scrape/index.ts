@@ -10,9 +10,12 @@ import type {
   PartsRequest,
   Unusable,
 } from "../../kernel/observation.ts";
+import type { Signal } from "../../kernel/signal.ts";
 import type { Instance, Series, Target } from "../../kernel/target.ts";
+import { formatNumber } from "../../kernel/text.ts";
 import type { Clock, Instant } from "../../kernel/time.ts";
 import type { OpenSource, SourcePlugin } from "../shared/context.ts";
+import { lowerBound } from "../shared/quantile.ts";
 import { type Computed, computeRecipe, metricsOf } from "./calculate.ts";
 import type { InstanceHistory } from "./instance-history.ts";
 import { Pages, type Scraped } from "./pages.ts";
@@ -106,10 +109,10 @@ export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
     const range = { endMs: Math.max(...times.map((at) => at.monoMs)), windowMs: options.rateWindowMs };
     const timestampMs = Math.min(...times.map((at) => at.wallMs));
     if (target.aggregate === "job") {
-      return toObservation(computeRecipe(signal.scrape, histories, range), timestampMs);
+      return toObservation(computeRecipe(signal.scrape, histories, range), timestampMs, signal);
     }
     const each = histories.map((history) => computeRecipe(signal.scrape, [history], range));
-    return worst(target, each, timestampMs);
+    return worst(target, each, timestampMs, signal);
   }
 
   function observeParts(target: Target, scraped: ReadonlyMap<string, Scraped>): PartsObservation {
@@ -172,7 +175,7 @@ function incomplete(
 }
 
 /** The largest value; an instance without traffic is passed over, any other that has none spoils the target. */
-function worst(target: Target, each: readonly Computed[], timestampMs: number): Observation {
+function worst(target: Target, each: readonly Computed[], timestampMs: number, signal: Signal): Observation {
   let found: Observation | undefined;
   for (const [at, computed] of each.entries()) {
     const instance = target.instances[at]?.name ?? "";
@@ -181,16 +184,35 @@ function worst(target: Target, each: readonly Computed[], timestampMs: number): 
       return unusable(computed.status, `${instance}: ${computed.detail}`);
     }
     if (found?.status !== "ok" || computed.value > found.value) {
-      found = { status: "ok", source: NAME, value: computed.value, timestampMs, instance };
+      const { value, ...more } = certain(computed, signal);
+      found = { status: "ok", source: NAME, value, timestampMs, instance, ...more };
     }
   }
   return found ?? unusable("missing", "no traffic in the window");
 }
 
-function toObservation(computed: Computed, timestampMs: number): Observation {
+function toObservation(computed: Computed, timestampMs: number, signal: Signal): Observation {
   if (!computed.ok) return unusable(computed.status, computed.detail);
-  const { value, support } = computed;
-  return { status: "ok", source: NAME, value, timestampMs, ...(support === undefined ? {} : { support }) };
+  const { support } = computed;
+  const known = certain(computed, signal);
+  return {
+    status: "ok",
+    source: NAME,
+    timestampMs,
+    ...known,
+    ...(support === undefined ? {} : { support }),
+  };
+}
+
+/** What a value certainly is: of a quantile beyond what its buckets tell, the least. */
+function certain(
+  { value, bounds = [] }: Extract<Computed, { ok: true }>,
+  { scrape: recipe, thresholds, unit }: Signal,
+): { readonly value: number; readonly atLeast?: string } {
+  if (bounds.length === 0 || recipe.kind !== "histogram_quantile") return { value };
+  const shown = (number: number) => `${formatNumber(number)} ${unit}`;
+  const least = lowerBound(value, bounds, { slo: thresholds.slo, metric: recipe.metric, shown });
+  return least === undefined ? { value } : { value: least.value, atLeast: least.why };
 }
 
 function unusable(status: Unusable, detail: string): UnusableObservation {
