@@ -147,6 +147,24 @@ describe("recipes over real pages", () => {
     ]);
   });
 
+  it("tells several processes behind one address from a restart", async () => {
+    const process = (n: number, start: string) => page(`${start}requests_total ${n}\nerrors_total 0\n`);
+    const [old, young] = ["process_start_time_seconds 1000\n", "process_start_time_seconds 9000\n"];
+    const plan = planFor([ratio]);
+    for (const [first, second] of [
+      [old, young],
+      ["", ""],
+    ] as const) {
+      source = sourceWith({});
+      await cycle(plan, process(100_000, first));
+      expect((await cycle(plan, process(100_020, first)))[0]?.status).toBe("ok");
+      expect((await cycle(plan, process(20, second)))[0]?.status).toBe("ok");
+      expect(await cycle(plan, process(100_060, first))).toMatchObject([
+        { status: "invalid", detail: expect.stringMatching(/^several processes answer under one address/) },
+      ]);
+    }
+  });
+
   it("forgets what left the window: after a long gap a rate needs two scrapes again", async () => {
     const plan = planFor([ratio]);
     await cycle(plan, traffic(100, 1));

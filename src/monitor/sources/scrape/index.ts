@@ -16,6 +16,7 @@ import { formatNumber } from "../../kernel/text.ts";
 import type { Clock, Instant } from "../../kernel/time.ts";
 import type { OpenSource, SourcePlugin } from "../shared/context.ts";
 import { lowerBound } from "../shared/quantile.ts";
+import { fellAndReturned, START_METRIC, wentBack } from "./alternation.ts";
 import { type Computed, computeRecipe, metricsOf } from "./calculate.ts";
 import type { InstanceHistory } from "./instance-history.ts";
 import { Pages, type Scraped } from "./pages.ts";
@@ -85,7 +86,7 @@ export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
 
   async function observe({ plan, signal }: ObserveRequest): Promise<readonly Observation[]> {
     const instances = new Map<string, Instance>();
-    const wanted = partsMetrics(plan.map(({ target }) => target));
+    const wanted = partsMetrics(plan.map(({ target }) => target)).add(START_METRIC);
     for (const { target, signal: observed } of plan) {
       for (const instance of target.instances) instances.set(instance.url, instance);
       for (const metric of metricsOf(observed.scrape)) wanted.add(metric);
@@ -106,6 +107,8 @@ export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
     const times = timesOf(target, scraped);
     if ("status" in times) return times;
     const histories = historiesOf(target);
+    const several = severalProcesses(histories, signal);
+    if (several !== undefined) return unusable("invalid", several);
     const range = { endMs: Math.max(...times.map((at) => at.monoMs)), windowMs: options.rateWindowMs };
     const timestampMs = Math.min(...times.map((at) => at.wallMs));
     if (target.aggregate === "job") {
@@ -140,6 +143,23 @@ export function createScrapeSource(options: ScrapeSourceOptions): ScrapeSource {
 }
 
 type UnusableObservation = Exclude<Observation, { status: "ok" }>;
+
+/** Why a target is not to be trusted: one of its addresses is several processes. */
+function severalProcesses(
+  histories: readonly InstanceHistory[],
+  { scrape: recipe }: Signal,
+): string | undefined {
+  const why = (how: string) =>
+    `several processes answer under one address: ${how}; list every replica in urls, or watch it through Prometheus`;
+  for (const history of histories) {
+    const starts = history.series(START_METRIC);
+    if (starts.some(wentBack)) return why(`${START_METRIC} goes back and forth`);
+    if (starts.length > 0 || recipe.kind === "gauge") continue;
+    const counter = metricsOf(recipe).find((metric) => history.series(metric).some(fellAndReturned));
+    if (counter !== undefined) return why(`${counter} falls and returns`);
+  }
+  return undefined;
+}
 
 /** When the pages of a target's instances were asked for, if all of them answered. */
 function timesOf(
