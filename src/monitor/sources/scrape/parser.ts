@@ -28,7 +28,10 @@ export class ExpositionError extends Error {
   }
 }
 
-const TYPES = new Set(["counter", "gauge", "histogram", "summary", "untyped"]);
+/** Those of the text format, and of OpenMetrics. */
+const TYPES = new Set(
+  "counter gauge histogram summary untyped unknown info stateset gaugehistogram".split(" "),
+);
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INTEGER = /^-?\d+$/;
 const SPECIAL = new Map([
@@ -121,7 +124,10 @@ function readSample(cursor: Cursor, wanted: ReadonlySet<string>): ExpositionSamp
       `value of ${name} must be a number, got ${JSON.stringify(rawValue)}`,
     );
   }
-  const rawTime = readWord(cursor);
+  const behind = readWord(cursor);
+  // OpenMetrics: an exemplar, which says nothing of the value.
+  if (behind === "#") cursor.at = cursor.end;
+  const rawTime = behind === "#" ? "" : behind;
   if (rawTime !== "" && !INTEGER.test(rawTime)) {
     throw new ExpositionError(
       cursor.line,
