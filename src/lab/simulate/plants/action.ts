@@ -91,7 +91,8 @@ export const ACTION_PLANTS: readonly Plant[] = [
       async execute(intent, instance, signal) {
         const came = await action.execute(intent, instance, signal);
         if (came.httpStatus !== 307) return came;
-        return action.execute(intent, { ...instance, url: `http://${ELSEWHERE}` }, signal);
+        const url = `http://${ELSEWHERE}`;
+        return action.execute(intent, { ...instance, url, adminUrl: url }, signal);
       },
     }),
   },
