@@ -24,6 +24,8 @@ export interface Answer {
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** The whole body arrived, within the cap. */
   readonly complete: boolean;
+  /** It says that it is JSON, and is none: it was damaged on its way. */
+  readonly damaged: boolean;
   /** Why there is no `json`. */
   readonly problem: string | undefined;
 }
@@ -40,20 +42,24 @@ export type Reply =
 /** Makes one call: no redirect is followed, nothing is repeated. Never throws. */
 export async function callOnce({ maxResponseBytes, ...call }: Call): Promise<Reply> {
   const result = await exchange({ ...call, maxBytes: maxResponseBytes, ownConnection: true });
-  if (result.ok) return { kind: "answer", ...result, complete: true, ...objectIn(result.body) };
+  if (result.ok) return { kind: "answer", ...result, complete: true, ...objectIn(result) };
   const { kind, detail, sent, answer } = result;
   if (answer !== undefined) {
     // A redirect's status says all there is to say.
     const problem = kind === "redirect" ? undefined : detail;
-    return { kind: "answer", ...answer, complete: false, json: undefined, problem };
+    return { kind: "answer", ...answer, complete: false, damaged: false, json: undefined, problem };
   }
   return sent ? { kind: "lost", detail } : { kind: "not_sent", detail, permanent: kind === "mistake" };
 }
 
-function objectIn(body: Buffer): Pick<Answer, "json" | "problem"> {
-  const read = readJson(body);
-  if (!read.ok) return { json: undefined, problem: read.detail };
+function objectIn(given: {
+  readonly body: Buffer;
+  readonly headers: Headers;
+}): Pick<Answer, "json" | "damaged" | "problem"> {
+  const read = readJson(given.body);
+  const damaged = !read.ok && given.body.length > 0 && /\bjson\b/.test(String(given.headers["content-type"]));
+  if (!read.ok) return { json: undefined, damaged, problem: read.detail };
   return isObject(read.json)
-    ? { json: read.json, problem: undefined }
-    : { json: undefined, problem: "the answer is not a JSON object" };
+    ? { json: read.json, damaged, problem: undefined }
+    : { json: undefined, damaged, problem: "the answer is not a JSON object" };
 }

@@ -111,7 +111,13 @@ describe("a mitigation that is carried out", () => {
     response.on("close", () => clearInterval(timer));
   };
 
+  const garbled: Manner = (response) =>
+    response
+      .writeHead(200, { "content-type": "application/json" })
+      .end(Buffer.from(JSON.stringify(DONE)).map((byte, at) => (at % 3 === 0 ? byte | 0x80 : byte)));
+
   it.each<[string, Manner, RegExp]>([
+    ["says that it is JSON, and is none", garbled, /HTTP 200, but the answer is not JSON/],
     ["is huge", huge, /HTTP 200, but the answer is over the cap of 65536 bytes/],
     ["breaks off", cut, /HTTP 200, but the answer broke off/],
     ["only drips", drips, /HTTP 200, but the answer was not complete within 400 ms/],

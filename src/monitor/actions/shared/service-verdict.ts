@@ -38,9 +38,10 @@ function foreign({ json, problem }: Answer, shape: Shape): string | undefined {
   return missing.length === 0 ? undefined : `the answer has no ${missing.join(" and no ")}`;
 }
 
-/** Without its whole body nobody knows whose answer it is: it is asked for again under the same key. */
+/** Without its whole body, as it was sent, nobody knows whose answer it is: it is asked for again under the same key. */
 export function lostWhenCut(reply: Reply): Reply {
-  if (reply.kind !== "answer" || reply.complete || reply.status < 200 || reply.status >= 300) return reply;
+  if (reply.kind !== "answer" || reply.status < 200 || reply.status >= 300) return reply;
+  if (reply.complete && !reply.damaged) return reply;
   return { kind: "lost", detail: `HTTP ${reply.status}, but ${reply.problem}` };
 }
 
