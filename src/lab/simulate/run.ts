@@ -47,6 +47,8 @@ let installed = false;
 export async function runSeed(options: RunOptions): Promise<SeedResult> {
   const { scenario, folder, plant, keepLines = 0 } = options;
   mkdirSync(folder, { recursive: true });
+  // Loaded when it is first needed, which takes no virtual time.
+  if (scenario.strangers !== undefined) await import("@kubernetes/client-node");
   if (!installed)
     installTime(() => {
       if (world === undefined) throw new Error("no world has begun");

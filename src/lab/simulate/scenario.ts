@@ -1,5 +1,6 @@
 import { createRandom, type Random } from "./engine/random.ts";
 import { CATALOGUE, type FaultKind, KINDS } from "./faults/catalogue.ts";
+import { drawStrangers, type Strangers, sectionsOf } from "./strangers.ts";
 
 /** One fault that is to happen. Plain numbers, so that a list of them can be cut down and played again. */
 export interface FaultEvent {
@@ -32,6 +33,8 @@ export interface Scenario {
   readonly hours: number;
   readonly cycleS: number;
   readonly targets: readonly TargetSpec[];
+  /** What is healed by playbooks of its own, and what those call; absent: the platform alone. */
+  readonly strangers?: Strangers;
   /** The Prometheus source asks over HTTP, through its real client; else through its port. */
   readonly http: boolean;
   /** The journal is the embedded one, in files; else the one in memory, of the same records. */
@@ -46,6 +49,8 @@ export interface Scenario {
 /** Every so manieth seed goes through the real metric client, and keeps its journal in real files. */
 const HTTP_EVERY = 16;
 const SQLITE_EVERY = 8;
+/** Share of the worlds whose targets are healed by playbooks of their own. */
+const STRANGE = 0.5;
 /** Longest quiet time at the end, hours. */
 const QUIET_HOURS = 3;
 const MINUTE = 60_000;
@@ -58,7 +63,12 @@ const HOUR = 60 * MINUTE;
  */
 export function drawScenario(seed: number, hours: number, density = 1): Scenario {
   const random = createRandom(`seed ${seed}`);
-  const targets = drawTargets(random.fork("targets"));
+  const strange = random.fork("strangers");
+  const strangers = strange.chance(STRANGE) ? strange : undefined;
+  const targets = drawTargets(random.fork("targets")).map((t) =>
+    strangers?.chance(0.3) === true ? { ...t, cooldownS: 30 } : t,
+  );
+  const drawn = strangers && drawStrangers(strangers, targets);
   const quietMs = (hours - QUIET_HOURS) * HOUR;
   const http = seed % HTTP_EVERY === 0;
   return {
@@ -66,6 +76,7 @@ export function drawScenario(seed: number, hours: number, density = 1): Scenario
     hours,
     cycleS: 60,
     targets,
+    ...(drawn === undefined ? {} : { strangers: drawn }),
     http,
     sqlite: seed % SQLITE_EVERY === 4,
     settings: drawSettings(random.fork("settings")),
@@ -74,6 +85,7 @@ export function drawScenario(seed: number, hours: number, density = 1): Scenario
       targets: targets.length,
       quietMs,
       http,
+      askers: drawn?.playbooks.map(({ asker }) => targets.findIndex((t) => t.name === asker)) ?? [],
       density,
       seed,
     }),
@@ -145,9 +157,14 @@ interface Drawing {
   readonly targets: number;
   readonly quietMs: number;
   readonly http: boolean;
+  /** Indexes of the targets with playbooks of the world's own. */
+  readonly askers: readonly number[];
   readonly density: number;
   readonly seed: number;
 }
+
+/** What people say of a target; undefined: they ask for an action. */
+const WORDS = ["silence", "maintenance", "shadow_target", undefined] as const;
 
 /** Kinds that only work on a target with a certain duty. */
 const HEALTHY_STARTS = ["ramp", "step", "leak", "flood", "ramp", "step"] as const;
@@ -158,13 +175,15 @@ const HEALTHY_STARTS = ["ramp", "step", "leak", "flood", "ramp", "step"] as cons
  * three at once, each around a target that turns sick, the others anywhere. Beside them every hour or so a target turns
  * sick. In the quiet time only that.
  */
-function drawEvents({ random, targets, quietMs, http, density, seed }: Drawing): FaultEvent[] {
+function drawEvents({ random, targets, quietMs, http, askers, density, seed }: Drawing): FaultEvent[] {
   const events: FaultEvent[] = [];
-  const add = (kind: FaultKind, atMs: number, quiet = false) =>
-    events.push(drawEvent({ random, kind, id: events.length, atMs, targets, quietMs, quiet, density }));
+  const add = (kind: FaultKind, atMs: number, quiet = false, target?: number) => {
+    const event = drawEvent({ random, kind, id: events.length, atMs, targets, quietMs, quiet, density });
+    events.push(target === undefined ? event : { ...event, target });
+  };
   const sick = (atMs: number, quiet = false) =>
     add(KINDS.get(random.pick(HEALTHY_STARTS)) as FaultKind, atMs, quiet);
-  const dealt = CATALOGUE.filter((f) => !(http && f.portOnly === true));
+  const dealt = CATALOGUE.filter((f) => f.group !== "callee" && !(http && f.portOnly === true));
   const emphasis = density === 1 ? undefined : seed % 2 === 0;
   const cards = dealt.flatMap((f) => Array.from({ length: cardsOf(f, emphasis) }, () => f));
   let deck = random.shuffled(cards);
@@ -187,6 +206,25 @@ function drawEvents({ random, targets, quietMs, http, density, seed }: Drawing):
     at += random.between(0.3 * HOUR, 1.7 * HOUR)
   )
     sick(at);
+  const asked = KINDS.get("request") as FaultKind;
+  const anywhere = (kind: FaultKind) => add(kind, random.between(0.1 * HOUR, quietMs - 0.3 * HOUR));
+  const outside = random.shuffled(CATALOGUE.filter((f) => f.group === "callee"));
+  for (let n = 0; askers.length > 0 && n < 0.4 * density * hours; n += 1)
+    anywhere(outside[n % outside.length] as FaultKind);
+  // A person says something of a target just before it turns sick, whose playbook calls something else; or asks for it
+  // again and again.
+  for (let n = 0; askers.length > 0 && n < hours / 3; n += 1) {
+    const atMs = random.between(0.2 * HOUR, quietMs - 0.7 * HOUR);
+    const about = random.pick(askers);
+    const word = WORDS[n % WORDS.length];
+    if (word === undefined) for (let k = 0; k < 5; k += 1) add(asked, atMs + 6 * k * MINUTE, false, about);
+    else {
+      add(KINDS.get(word) as FaultKind, atMs, false, about);
+      add(KINDS.get(random.pick(["ramp", "step"])) as FaultKind, atMs + 2 * MINUTE, false, about);
+    }
+  }
+  // Amid many faults few forecasts ask for anything: people do, so that what waits for a call meets one.
+  for (let n = Math.round(((density - 1) * hours) / 3); n > 0; n -= 1) anywhere(asked);
   for (let n = random.whole(0, 2); n > 0; n -= 1) sick(quietMs + random.between(0, 20 * MINUTE), true);
   return events.sort((a, b) => a.atMs - b.atMs || a.id - b.id).map((e, id) => ({ ...e, id }));
 }
@@ -256,8 +294,9 @@ export function only(scenario: Scenario, events: string): Scenario {
   };
 }
 
-/** The configuration of a scenario, as the file says it. */
-export function configOf(scenario: Scenario): Record<string, unknown> {
+/** The configuration of a scenario, as the file says it. @param folder of the files that it names. */
+export function configOf(scenario: Scenario, folder: string): Record<string, unknown> {
+  const { strangers } = scenario;
   const all: readonly SignalName[] = ["p95_latency", "error_rate", "memory", "backlog"];
   return {
     cycle_interval_seconds: scenario.cycleS,
@@ -267,6 +306,7 @@ export function configOf(scenario: Scenario): Record<string, unknown> {
     web: { token: WEB_TOKEN },
     mitigate: "helius",
     ...scenario.settings,
+    ...(strangers === undefined ? {} : sectionsOf(strangers, scenario.targets, folder)),
     targets: scenario.targets.map((t) => ({
       name: t.name,
       urls: Array.from({ length: t.instances }, (_, n) => `http://${hostOf(t.name, n)}`),

@@ -1,4 +1,12 @@
-import type { ActionMark, Blocked, Facts, GuardReport, GuardState, Question } from "../guards/guard.ts";
+import type {
+  ActionMark,
+  Admission,
+  Blocked,
+  Facts,
+  GuardReport,
+  GuardState,
+  Question,
+} from "../guards/guard.ts";
 import {
   admission,
   advanceGuards,
@@ -30,7 +38,7 @@ import type { LoopPorts, Verified } from "./types.ts";
 export const JOURNAL_READ = 2000;
 
 /** Everything that the guards are asked with. */
-export function factsOf(state: LoopState, now: Instant): Facts {
+function factsOf(state: LoopState, now: Instant): Facts {
   return {
     state: state.admit.guards,
     settings: state.settings.guards,
@@ -40,13 +48,24 @@ export function factsOf(state: LoopState, now: Instant): Facts {
   };
 }
 
+/** Every guard asked about one step. */
+export function ask({ state, ports }: Asking, question: Question, now: Instant): Admission {
+  return (ports.admission ?? admission)(question, factsOf(state, now));
+}
+
+interface Asking {
+  readonly state: LoopState;
+  readonly ports: Pick<LoopPorts, "admission">;
+}
+
 /**
  * Stage 5: whether one step may be done, asked once, right before its intent is written. The first step of a run that is
  * let through takes the places of the whole run in the budgets.
  * @returns the guard that blocks it; undefined: it may be done.
  */
-export function admit(state: LoopState, question: Question, now: Instant): Blocked | undefined {
-  const { blocked } = admission(question, factsOf(state, now));
+export function admit(asking: Asking, question: Question, now: Instant): Blocked | undefined {
+  const { state } = asking;
+  const { blocked } = ask(asking, question, now);
   if (blocked !== undefined || question.cause === "undo" || question.continues) return blocked;
   const { targetCap, fleetCap } = state.settings.guards;
   const mark: ActionMark = {
@@ -89,13 +108,16 @@ export function resumeAdmission(
 ): void {
   const { documents, quarantined } = from.persisted;
   const body = documents.find(({ kind, key }) => kind === "guard" && key === "state")?.body;
+  // What is there beside the news of a loss was written after it.
+  const lost = body === undefined && quarantined !== undefined;
   const read = body === undefined ? { state: freshGuards(bootId) } : readGuards(body);
   const known =
-    "problem" in read || quarantined !== undefined
+    "problem" in read || lost
       ? lostGuards(bootId, now)
       : resumeGuards(read.state, { settings: state.settings.guards, now, bootId });
   const marks = marksOf(from.journal, state.actions.runs.values(), { now, bootId });
-  state.admit.guards = countStart(withActions(known, marks), now);
+  // With the calendar: what an earlier life left open may be called before the first cycle.
+  changeGuards(state, () => countStart(withActions(known, marks), now), now);
 }
 
 /** The journal's intents as the budgets count them: a run once, an undo not at all. */

@@ -1,15 +1,16 @@
 import { targetCooldownMs } from "../guards/cooldown/index.ts";
 import type { Question } from "../guards/guard.ts";
-import { admission, GUARDS, NOBODY } from "../guards/index.ts";
+import { GUARDS, NOBODY } from "../guards/index.ts";
 import { lastActionMonoMs } from "../guards/rate-cap/index.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
 import type { Observation } from "../kernel/observation.ts";
 import type { Instant } from "../kernel/time.ts";
 import type { PlaybookDecision } from "../playbooks/decide.ts";
+import { planKey } from "../playbooks/playbook.ts";
 import { chooseRegion } from "../playbooks/regions/index.ts";
 import type { Run } from "../playbooks/run.ts";
-import { factsOf } from "./admit.ts";
+import { ask } from "./admit.ts";
 import type { ActContext } from "./execute/call.ts";
 import type { Carrying } from "./execute/records.ts";
 import { begin, carry } from "./execute/run.ts";
@@ -87,7 +88,14 @@ export async function execute(input: {
   function tryOne(proposal: Proposal): Fate | undefined {
     const parties = [...new Set([proposal.asker.name, ...proposal.plan.steps.map(({ on }) => on.name)])];
     if (parties.every((name) => free(state, name, proposal, input.now)))
-      verified.push(...concludeFor(state, ports, parties, input.now));
+      verified.push(
+        ...concludeFor(
+          state,
+          ports,
+          { targets: parties, plan: planKey(proposal.plan, proposal.asker.name) },
+          input.now,
+        ),
+      );
     const run = runOf(proposal, ctx);
     const { decision } = proposal;
     const carrying: Carrying = {
@@ -194,7 +202,7 @@ class Queue {
     const due = [...this.#due];
     const targets = () =>
       due.flatMap((proposal) => {
-        const { blocked } = admission(questionOf(proposal), factsOf(ctx.state, now));
+        const { blocked } = ask(ctx, questionOf(proposal), now);
         return blocked === undefined ? proposal.plan.steps.map(({ on }) => on.name) : [];
       });
     return { most: due.reduce((n, { plan }) => n + plan.steps.length, 0), targets };

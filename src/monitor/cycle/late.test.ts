@@ -51,6 +51,29 @@ test("a call that a standstill made late begins the cooldown at its end, also af
   expect(apart).toBeLessThanOrEqual(300_000 + 3 * CYCLE_MS);
 });
 
+test("a call of an earlier life that never arrived is not made at a start while its target is silenced", async () => {
+  const time = virtualTime();
+  const disk = createMemoryDisk();
+  const fleet = createFleet(time.clock);
+  const open = () => {
+    disk.crash();
+    return worldOf({ store: createMemoryStore({ disk, clock: time.clock }), time, fleet });
+  };
+  fleet.answer = ({ kind }) => (kind === "execute" ? "unknown" : "applied");
+  const first = open();
+  while (fleet.calls.length === 0) await first.cycle();
+  const { wallMs } = time.clock.now();
+  const all = { target: "product-api", signal: "*", action: "*", author: "ana", reason: "known" };
+  first.loop.controls.silence({ ...all, startsAtMs: wallMs, endsAtMs: wallMs + 3_600_000 });
+  const second = open();
+  await second.loop.start();
+  expect(fleet.calls.map(({ kind }) => kind)).toEqual(["execute", "reconcile"]);
+  expect(second.store.recent(1)[0]?.outcome).toMatchObject({
+    status: "expired",
+    detail: expect.stringMatching(/guard_closed: silenced/),
+  });
+});
+
 test("a call that is over at once leaves the cooldown where its intent began it", async () => {
   const w = worldOf({ store: createMemoryStore() });
   while (w.fleet.effects.length === 0) await w.cycle();

@@ -188,8 +188,9 @@ function answer(
   const alert = firing[0];
   const job = alert?.labels.job;
   const known = state.settings.targets.find((t) => t.name === job || t.job === job);
-  const named = request === undefined ? undefined : state.configured.get(request.target);
-  const asker = named ?? known ?? (on[0] as ActionTarget);
+  // A playbook that answers a target's forecasts is that target's, whomever a person names.
+  const named = request && state.configured.get(playbook.forecast?.target ?? request.target);
+  const asker = (alert === undefined ? named : known) ?? (on[0] as ActionTarget);
   return {
     ...common,
     asker,
@@ -243,8 +244,10 @@ export function advanceRuns(state: LoopState, at: At): Run[] {
     const live = run.status === "running" || effectUntilMono(run, at.now, at.bootId) !== undefined;
     const playbook = state.settings.playbooks.find((p) => p.name === run.playbook);
     let next = live && playbook !== undefined ? joined(run, causes(state, playbook, at).firing) : run;
-    if (episodesOver(next, inbox))
-      next = { ...next, status: next.undoOnResolved && next.mode === "auto" ? "undoing" : "ended" };
+    const undoes = next.undoOnResolved && next.mode === "auto";
+    // Where nothing is to be taken back, one that is under way first comes to its own end.
+    if (episodesOver(next, inbox) && (undoes || next.status !== "running"))
+      next = { ...next, status: undoes ? "undoing" : "ended" };
     return next === run ? [] : [next];
   });
 }

@@ -71,6 +71,8 @@ export interface TargetState {
   lastShadowMonoMs: number | undefined;
   /** Intents on it whose outcome is not known, oldest first. */
   unresolved: readonly Intent[];
+  /** Ids of such intents that it asked for and that call something else. */
+  readonly awaited: Set<string>;
   /** Instances that said of such an intent that it took effect, by intent: what they say later takes nothing back. */
   readonly applied: Map<string, readonly InstanceOutcome[]>;
 }

@@ -2,7 +2,7 @@ import type { Judgement } from "../forecast/score/judgement.ts";
 import type { ScoreSummary } from "../forecast/score/summary.ts";
 import type { TrendConstants } from "../forecast/settings.ts";
 import type { GuardReport } from "../guards/guard.ts";
-import type { GuardSettings } from "../guards/index.ts";
+import type { admission, GuardSettings } from "../guards/index.ts";
 import type { Action, Intent, Outcome } from "../kernel/action.ts";
 import type { Playbook } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
@@ -75,6 +75,8 @@ export interface LoopPorts {
   readonly reporter: Reporter;
   /** Absent: escalations are only logged and shown. */
   readonly notifier?: Notifier | undefined;
+  /** Asks the guards about one step; absent: all of `src/monitor/guards`. */
+  readonly admission?: typeof admission | undefined;
   /** A fresh unique id. */
   readonly newId: () => string;
   /** A signal that aborts after so many milliseconds. */

@@ -57,8 +57,10 @@ export function verify(
   }));
   forgetGone(state, ports, now);
   const { verification: settings } = state.settings;
+  // First, so that one too many of them escalates before anything is proposed.
+  const byAlert = judgeRuns(state, ports, { runs: [...state.actions.runs.values()], final: false }, now);
   const step = advanceVerification(state.verify.state, { samples, health, settings, now });
-  return [...apply(state, ports, step), ...judgeRuns(state, ports, now)];
+  return [...byAlert, ...apply(state, ports, step)];
 }
 
 /** Targets of which an alert speaks that a run answered, and that has not ended: their series alone do not show health. */
@@ -87,18 +89,30 @@ function noticeEnds(ports: LoopPorts, ended: readonly EndedEscalation[]): void {
     ports.reporter.notice("escalation ended", { target: escalation.target, by, detail });
 }
 
-/** Another action on these targets is wanted: what is still watched of the last one is judged now. */
+/**
+ * Another action is wanted: what is still watched of the last ones on these targets is judged now, and so is the last run
+ * of the same plan, whose place it takes.
+ * @param wanted.plan its `planKey`.
+ */
 export function concludeFor(
   state: LoopState,
   ports: LoopPorts,
-  targets: readonly string[],
+  wanted: { readonly targets: readonly string[]; readonly plan: string },
   now: Instant,
 ): Verified[] {
-  return targets.flatMap((target) => {
-    if (!Object.values(state.verify.state.pending).some((v) => (v.asker ?? v.target) === target)) return [];
-    const settings = state.settings.verification;
-    return apply(state, ports, concludeEarly(state.verify.state, target, { settings, now }));
-  });
+  const over = [...state.actions.runs].flatMap(([key, run]) =>
+    key === wanted.plan || wanted.targets.includes(run.asker) ? [run] : [],
+  );
+  const byAlert = judgeRuns(state, ports, { runs: over, final: true }, now);
+  const watched = (target: string) =>
+    Object.values(state.verify.state.pending).some((v) => (v.asker ?? v.target) === target);
+  const settings = state.settings.verification;
+  const bySeries = wanted.targets.flatMap((target) =>
+    byAlert.length > 0 || watched(target)
+      ? apply(state, ports, concludeEarly(state.verify.state, target, { settings, now }))
+      : [],
+  );
+  return [...byAlert, ...bySeries];
 }
 
 function apply(state: LoopState, ports: LoopPorts, step: VerificationStep): Verified[] {
@@ -221,9 +235,14 @@ function watchEffect(
 }
 
 /** Runs that no series verifies: the end of the alert that asked for them shows that they helped. */
-function judgeRuns(state: LoopState, ports: LoopPorts, now: Instant): Verified[] {
-  return [...state.actions.runs.values()].flatMap((run) => {
-    const judged = judgeRun(state, run, { now, bootId: ports.clock.bootId });
+function judgeRuns(
+  state: LoopState,
+  ports: LoopPorts,
+  { runs, final }: { readonly runs: readonly Run[]; readonly final: boolean },
+  now: Instant,
+): Verified[] {
+  return runs.flatMap((run) => {
+    const judged = judgeRun(state, run, { now, bootId: ports.clock.bootId, final });
     if (judged === undefined) return [];
     replaceRun(state, { ...run, verified: judged });
     const last = doneSteps(run).at(-1) as ReturnType<typeof doneSteps>[number];
@@ -236,7 +255,7 @@ function judgeRuns(state: LoopState, ports: LoopPorts, now: Instant): Verified[]
 function judgeRun(
   { propose, settings, ...state }: LoopState,
   run: Run,
-  { now, bootId }: { readonly now: Instant; readonly bootId: string },
+  { now, bootId, final }: { readonly now: Instant; readonly bootId: string; readonly final: boolean },
 ): { outcome: VerificationOutcome; detail: string } | undefined {
   const watchable = run.mode === "auto" && run.status !== "running" && run.verified === undefined;
   if (!watchable || run.verify !== undefined || run.cause !== "alert") return undefined;
@@ -251,7 +270,7 @@ function judgeRun(
       receivedMonoMs: Math.max(0, ...heard),
     },
     effectMonoMs: last.at.monoMs,
-    untilMonoMs: last.at.monoMs + windowMs,
+    untilMonoMs: final ? now.monoMs : last.at.monoMs + windowMs,
     now,
   });
   return judged.outcome === "pending" ? undefined : { outcome: judged.outcome, detail: judged.detail };

@@ -108,8 +108,8 @@ describe("admission", () => {
     const undo = questionOf("product-api", { cause: "undo", run: "undone" });
     expect(admission(undo, facts)).toEqual({ blocked: undefined, all: [] });
     const loop = loopOf(facts.state, facts.settings as GuardSettings);
-    expect(admit(loop, undo, facts.now)).toBeUndefined();
-    expect(admit(loop, undo, facts.now)).toBeUndefined();
+    expect(admit({ state: loop, ports: {} }, undo, facts.now)).toBeUndefined();
+    expect(admit({ state: loop, ports: {} }, undo, facts.now)).toBeUndefined();
     expect(loop.admit.guards.actions).toEqual(facts.state.actions);
   });
 

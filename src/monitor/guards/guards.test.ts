@@ -77,7 +77,7 @@ function fleet(names: readonly string[]) {
     for (const [target, service] of all.filter(([, s]) => sick(s))) {
       const id = `i-${journal.length + 1}`;
       loop.verify.state = h;
-      const blocked = admit(loop, questionOf(target, { run: id }), now);
+      const blocked = admit({ state: loop, ports: {} }, questionOf(target, { run: id }), now);
       if (blocked !== undefined) {
         held.set(target, blocked.guard);
         continue;

@@ -21,6 +21,7 @@ const present: Present = {
   stopping: false,
   autoHeal: true,
   on: { instances, autoHeal: true },
+  asker: { autoHeal: true },
   epoch: 3,
 };
 
@@ -38,6 +39,7 @@ describe("the last look before the call", () => {
   it("lets a plan pass that nothing has overtaken, at its last permitted moment too", () => {
     expect(look({})).toBeUndefined();
     expect(look({}, {}, 61_000)).toBeUndefined();
+    expect(look({ asker: undefined })).toBeUndefined();
   });
 
   it.each<[string, Partial<Present>, RegExp]>([
@@ -45,6 +47,7 @@ describe("the last look before the call", () => {
     ["target_gone", { on: undefined }, /product-api is no longer configured/],
     ["auto_heal_off", { autoHeal: false }, /switched off/],
     ["auto_heal_off", { on: { instances, autoHeal: false } }, /switched off/],
+    ["auto_heal_off", { asker: { autoHeal: false } }, /switched off/],
     ["superseded", { epoch: 4 }, /epoch 4 has taken over from 3/],
     ["target_changed", { on: { instances: instances.slice(1), autoHeal: true } }, /for b:1, a:1, now b:1/],
     ["target_changed", { on: { instances: [], autoHeal: true } }, /now no instance/],

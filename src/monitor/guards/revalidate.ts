@@ -30,6 +30,8 @@ export interface Present {
   readonly autoHeal: boolean;
   /** What is to be acted on, as configured now; undefined: no longer. */
   readonly on: Pick<ActionTarget, "instances" | "autoHeal"> | undefined;
+  /** Whose symptom asked for it; undefined: no longer configured. */
+  readonly asker: Pick<ActionTarget, "autoHeal"> | undefined;
   /** Highest epoch known. */
   readonly epoch: number;
 }
@@ -50,7 +52,7 @@ export function revalidate(input: {
   if (present.stopping) return { reason: "stopping", detail: "the monitor is stopping" };
   if (present.on === undefined)
     return { reason: "target_gone", detail: `${intent.target} is no longer configured` };
-  if (!present.autoHeal || !present.on.autoHeal)
+  if (!present.autoHeal || !present.on.autoHeal || present.asker?.autoHeal === false)
     return { reason: "auto_heal_off", detail: "acting was switched off" };
   if (present.epoch > intent.epoch)
     return { reason: "superseded", detail: `epoch ${present.epoch} has taken over from ${intent.epoch}` };

@@ -3,6 +3,7 @@ type FaultGroup =
   | "prometheus"
   | "source"
   | "service"
+  | "callee"
   | "health"
   | "process"
   | "disk"
@@ -104,6 +105,19 @@ const SERVICE = rows("service", { minutes: [120, 360], hits: [1, 4], onCall: tru
   ["service_frozen", "the service stands still and takes up its work later", { minutes: [60, 240] }],
 ]);
 
+/** In worlds with playbooks of their own: what these call that is none of our services. */
+const CALLEE = rows("callee", { minutes: [120, 360], hits: [1, 4], onCall: true }, [
+  ["callee_refused", "an outside address or the API server refuses connections"],
+  ["callee_hangs", "it accepts, does nothing and never answers"],
+  ["callee_idle", "it answers 200 and does nothing"],
+  ["callee_404", "it knows no such path, or no such workload"],
+  ["callee_redirect", "it redirects elsewhere"],
+  ["callee_500", "it fails before doing anything, and does not say so"],
+  ["callee_answer_lost", "it carries the call out, and the answer is lost"],
+  ["workload_forbidden", "the API server does not allow the restart"],
+  ["workload_conflict", "the workload is changed by another between reading and restarting it"],
+]);
+
 const HEALTH = rows("health", { minutes: [20, 120], targeted: true }, [
   ["ramp", "a level climbs past its limit; a mitigation mends it"],
   ["step", "a level jumps past its limit; a mitigation mends it"],
@@ -176,8 +190,14 @@ const PEOPLE = rows("people", { minutes: [10, 60] }, [
   ["kill_switch", "AUTO_HEAL=0 by a reload"],
   ["shadow_target", "a target is put in shadow mode by a reload", { targeted: true }],
   ["pause", "a person pauses it"],
-  ["silence", "a person silences a target", { targeted: true }],
+  ["silence", "a person silences a target, or what its playbook calls", { targeted: true }],
   ["maintenance", "a maintenance window comes by a reload"],
+  [
+    "word_in_call",
+    "a person pauses it, or silences the target that asked, while the first step of a run is called",
+    { minutes: [120, 360], hits: [1, 1], seldomMet: true, onCall: true },
+  ],
+  ["request", "a person asks for a mitigation or a playbook", { targeted: true }],
   [
     "go_on",
     "a person answers every escalation with: go on",
@@ -190,6 +210,7 @@ export const CATALOGUE: readonly FaultKind[] = [
   ...PROMETHEUS,
   ...SOURCE,
   ...SERVICE,
+  ...CALLEE,
   ...HEALTH,
   ...PROCESS,
   ...DISK,

@@ -1,4 +1,5 @@
 import { ACTION_PLANTS } from "./action.ts";
+import { BYPASS_PLANTS } from "./bypass.ts";
 import { LOOP_PLANTS } from "./loop.ts";
 import { SETTINGS_PLANTS } from "./settings.ts";
 import { SOURCE_PLANTS } from "./source.ts";
@@ -12,6 +13,7 @@ export const PLANTS: readonly Plant[] = [
   ...ACTION_PLANTS,
   ...SETTINGS_PLANTS,
   ...LOOP_PLANTS,
+  ...BYPASS_PLANTS,
 ];
 
 /** @throws RangeError naming those that there are */

@@ -3,7 +3,7 @@ import { type Store, StoreError } from "../../../monitor/kernel/store.ts";
 import type { Plant } from "./types.ts";
 
 /** Getters and methods of `store` with some of them replaced. */
-function changed(store: Store, by: Partial<Store>): Store {
+export function changed(store: Store, by: Partial<Store>): Store {
   return {
     epoch: store.epoch,
     load: () => store.load(),
@@ -17,6 +17,14 @@ function changed(store: Store, by: Partial<Store>): Store {
     close: () => store.close(),
     ...by,
   };
+}
+
+function swallowed(write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
 }
 
 /** Bugs of a journal. */
@@ -42,13 +50,8 @@ export const STORE_PLANTS: readonly Plant[] = [
     breaks: [3],
     store: (store) =>
       changed(store, {
-        recordIntent(intent) {
-          try {
-            store.recordIntent(intent);
-          } catch (error) {
-            if (!(error instanceof StoreError)) throw error;
-          }
-        },
+        recordIntent: (intent) => swallowed(() => store.recordIntent(intent)),
+        saveDocuments: (documents) => swallowed(() => store.saveDocuments(documents)),
       }),
   },
   {
@@ -71,7 +74,7 @@ export const STORE_PLANTS: readonly Plant[] = [
   {
     name: "cooldown_forgotten_at_start",
     about: "the last actions are not read at a start",
-    breaks: [1, 3],
+    breaks: [1, 2, 3],
     store: (store) => changed(store, { load: () => ({ ...store.load(), lastActions: [] }) }),
   },
   {
@@ -95,7 +98,7 @@ export const STORE_PLANTS: readonly Plant[] = [
   {
     name: "damage_not_told",
     about: "a journal that was lost is taken for an empty one",
-    breaks: [1, 3],
+    breaks: [1, 2, 3],
     store: (store) => changed(store, { load: () => ({ ...store.load(), quarantined: undefined }) }),
   },
   {

@@ -1,5 +1,6 @@
 import type { Loop } from "../../../monitor/cycle/tick.ts";
 import type { LoopSettings, Reporter } from "../../../monitor/cycle/types.ts";
+import type { admission } from "../../../monitor/guards/index.ts";
 import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import type { Store } from "../../../monitor/kernel/store.ts";
@@ -26,6 +27,8 @@ export interface Plant {
   readonly about: string;
   /** Promises that may be the first to break. */
   readonly breaks: readonly number[];
+  /** Asks the guards about one step, in place of what asks all of them. */
+  readonly admission?: typeof admission;
   readonly settings?: (settings: LoopSettings) => LoopSettings;
   readonly clock?: (clock: Clock) => Clock;
   readonly source?: (source: MetricSource, soil: Soil) => MetricSource;

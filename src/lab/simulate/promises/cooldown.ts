@@ -1,47 +1,66 @@
-import type { Checker, IntentFact } from "../world/facts.ts";
-import { clockText, cooldownOf, isUndo, planOf, type Sight, SLACK_MS, seconds } from "./kit.ts";
+import type { CapSettings } from "../../../monitor/guards/rate-cap/budget.ts";
+import { concerned, isUndo } from "../../../monitor/kernel/action.ts";
+import type { Checker, EffectFact, IntentFact } from "../world/facts.ts";
+import { clockText, cooldownOf, runOf, type Sight, SLACK_MS, seconds } from "./kit.ts";
 
-/** 1: at most one mitigation of a target per cooldown, never more than the budgets; and the fence holds. */
+/** The places of a run in the budgets, taken with its first intent. */
+interface Places {
+  readonly atMs: number;
+  readonly parties: Set<string>;
+  readonly callees: Set<string>;
+}
+
+/** 1: at most one action of a target per cooldown, whether it asked or was called; never more than the budgets; and the fence. */
 export function cooldownChecker({ world }: Sight): Checker {
-  const calls = new Map<string, { plan: string; atMs: number }>();
+  const calls = new Map<string, { run: string; atMs: number }>();
   const newestOn = new Map<string, IntentFact>();
-  const marks = new Map<string, { plan: string; target: string; atMs: number }[]>();
+  const places = new Map<string, Map<string, Places>>();
   return {
     promise: 1,
-    title: "at most one mitigation of a target per cooldown, never more than the budgets",
+    title: "at most one action of a target per cooldown, never more than the budgets",
     call({ intent, site, atMs }) {
       if (isUndo(intent)) return;
-      const key = `${site.name} ${intent.target}`;
-      const last = calls.get(key);
-      const plan = planOf(intent);
-      const cooldownMs = cooldownOf(site, intent.target);
-      const apartMs = last === undefined ? Number.POSITIVE_INFINITY : atMs - last.atMs;
-      if (last !== undefined && last.plan !== plan && apartMs < cooldownMs - SLACK_MS)
-        world.violate(
-          1,
-          `${site.name} called ${plan} on ${intent.target} ${seconds(apartMs)} after ${last.plan}, the cooldown is ${seconds(cooldownMs)}`,
-        );
-      calls.set(key, { plan, atMs });
+      const run = runOf(intent);
+      for (const party of concerned(intent)) {
+        const key = `${site.name} ${party}`;
+        const last = calls.get(key);
+        const cooldownMs = cooldownOf(site, party);
+        const apartMs = last === undefined ? Number.POSITIVE_INFINITY : atMs - last.atMs;
+        if (last !== undefined && last.run !== run && apartMs < cooldownMs - SLACK_MS)
+          world.violate(
+            1,
+            `${site.name} called ${intent.target} in run ${run}, ${seconds(apartMs)} after run ${last.run} had acted on ${party}, whose cooldown is ${seconds(cooldownMs)}`,
+          );
+        calls.set(key, { run, atMs });
+      }
     },
     intent(fact) {
-      if (isUndo(fact.intent)) return;
-      const known = marks.get(fact.site.name) ?? [];
-      marks.set(fact.site.name, known);
-      const { target } = fact.intent;
-      const plan = planOf(fact.intent);
-      if (known.some((m) => m.plan === plan && m.target === target)) return;
-      known.push({ plan, target, atMs: fact.atMs });
-      const { fleetCap, targetCap } = fact.site.settings.guards;
-      overdrawn(fact, known, fleetCap);
-      overdrawn(
-        fact,
-        known.filter((m) => m.target === target),
-        targetCap,
-        target,
-      );
+      const { intent, site, ofRun } = fact;
+      if (isUndo(intent)) return;
+      const runs = places.get(site.name) ?? new Map<string, Places>();
+      places.set(site.name, runs);
+      const fresh = {
+        atMs: ofRun[0]?.atMs ?? fact.atMs,
+        parties: new Set<string>(),
+        callees: new Set<string>(),
+      };
+      const own = runs.get(runOf(intent)) ?? fresh;
+      runs.set(runOf(intent), own);
+      for (const party of concerned(intent)) own.parties.add(party);
+      own.callees.add(intent.target);
+      const { fleetCap, targetCap } = site.settings.guards;
+      for (const party of own.parties)
+        overdrawn(fact, runs, {
+          cap: targetCap,
+          of: `for or on ${party}`,
+          count: (p) => Number(p.parties.has(party)),
+        });
+      overdrawn(fact, runs, { cap: fleetCap, of: "over all targets", count: (p) => p.callees.size });
     },
-    effect({ instance, epoch, highest, key, atMs }) {
-      fenced(instance, key, atMs);
+    effect(effect) {
+      const { instance, epoch, highest, key, atMs } = effect;
+      if (epoch === undefined) return;
+      fenced(effect);
       if (highest !== undefined && epoch < highest)
         world.violate(
           1,
@@ -51,7 +70,7 @@ export function cooldownChecker({ world }: Sight): Checker {
   };
 
   /** Whatever a call claims: once a newer run has acted on an instance, that of an older epoch has no effect on it. */
-  function fenced(instance: string, key: string, atMs: number): void {
+  function fenced({ instance, key, atMs }: EffectFact): void {
     const fact = [...world.intents.values()].find((f) => f.intent.id === key);
     if (fact === undefined) return;
     const newest = newestOn.get(instance);
@@ -67,15 +86,16 @@ export function cooldownChecker({ world }: Sight): Checker {
 
   function overdrawn(
     { site, atMs }: IntentFact,
-    of: readonly { atMs: number }[],
-    cap: { actions: number; windowMs: number },
-    target?: string,
+    runs: ReadonlyMap<string, Places>,
+    budget: { cap: CapSettings; of: string; count: (places: Places) => number },
   ): void {
-    const within = of.filter((m) => atMs - m.atMs < cap.windowMs - SLACK_MS).length;
+    const { cap, of, count } = budget;
+    let within = 0;
+    for (const one of runs.values()) if (atMs - one.atMs < cap.windowMs - SLACK_MS) within += count(one);
     if (within > cap.actions)
       world.violate(
         1,
-        `${site.name} wrote ${within} intents ${target === undefined ? "over all targets" : `on ${target}`} within ${seconds(cap.windowMs)}, ${cap.actions} are allowed`,
+        `${site.name} acted ${within} times ${of} within ${seconds(cap.windowMs)}, ${cap.actions} are allowed`,
       );
   }
 }

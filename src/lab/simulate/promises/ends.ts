@@ -1,5 +1,6 @@
 import type { TickReport } from "../../../monitor/cycle/types.ts";
 import { measuredAs } from "../../../monitor/guards/guard.ts";
+import { askerOf } from "../../../monitor/kernel/action.ts";
 import type { SignalName } from "../scenario.ts";
 import type { Checker } from "../world/facts.ts";
 import { clockText, type Sight } from "./kit.ts";
@@ -21,7 +22,7 @@ export function endsChecker({ world, main }: Sight): Checker {
   return {
     promise: 7,
     title: "once faults stop, every lasting degradation is acted on or escalated within 100 minutes",
-    call: ({ intent, atMs }) => void lastCall.set(intent.target, atMs),
+    call: ({ intent, atMs }) => void lastCall.set(askerOf(intent), atMs),
     cycle({ site, report, atMs }) {
       if (site !== main()) return;
       if (measuredAs(report.guards, "predict_storm").get("") === 1) stormMs = atMs;

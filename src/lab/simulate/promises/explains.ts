@@ -1,9 +1,10 @@
 import { GUARD_NAMES } from "../../../monitor/guards/index.ts";
+import { concerned, isUndo } from "../../../monitor/kernel/action.ts";
 import type { Decision } from "../../../monitor/kernel/decision.ts";
 import { TRIGGERS } from "../../../monitor/kernel/decision.ts";
 import { seriesKey } from "../../../monitor/kernel/target.ts";
 import type { Checker, CycleFact, IntentFact, SiteView } from "../world/facts.ts";
-import { cooldownOf, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
+import { begins, cooldownOf, isOn, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** No cycle may take longer, milliseconds: all deadlines one after the other, for some open intents. */
 const LONGEST_CYCLE_MS = 5 * 60_000;
@@ -50,7 +51,8 @@ export class ExplainsChecker extends Watcher implements Checker {
   readonly #lastPlan = new PerTarget<{ intent: IntentFact | undefined }>(() => ({ intent: undefined }));
 
   intent(fact: IntentFact): void {
-    if (!isUndo(fact.intent)) this.#lastPlan.of(fact.site, fact.intent.target).intent = fact;
+    if (isUndo(fact.intent)) return;
+    for (const party of concerned(fact.intent)) this.#lastPlan.of(fact.site, party).intent = fact;
   }
 
   cycle(fact: CycleFact): void {
@@ -113,34 +115,48 @@ export class ExplainsChecker extends Watcher implements Checker {
     }
     if (d.reason === "cooldown_active" && d.untilMs === undefined) wrong("without an end");
     if (d.reason !== "cooldown_active") return;
-    // In shadow mode the cooldown of an action that was only imagined holds; a reload may have ended it within the cycle.
-    const target = site.settings.targets.find((t) => t.name === d.target);
-    const shadow = report.mode === "shadow" || target?.autoHeal === false || site.settingsSinceMs >= beganMs;
-    if (!shadow) this.#cooling(site, d, beganMs, wrong);
+    // Of a playbook's cooldown that of what it would call may be the one; a reload may have ended it within the cycle.
+    if (site.settingsSinceMs >= beganMs) return;
+    const playbook = site.settings.playbooks.find(
+      ({ forecast: f }) => f?.target === d.target && f.signal === d.signal,
+    );
+    const parties = [d.target, ...(playbook?.steps.map(({ on }) => on.name) ?? [])];
+    // In shadow mode the cooldown of an action that was only imagined holds.
+    if (report.mode === "shadow" || parties.some((name) => !isOn(site, name))) return;
+    const calm = parties.map((name) => this.#calm(site, name, beganMs));
+    if (calm.every((why) => why !== undefined)) wrong(`but ${calm.join("; ")}`);
   }
 
   /** A cooldown is told of only where there was an action, or where nobody can know. */
-  #cooling(site: SiteView, d: Decision, atMs: number, wrong: (what: string) => void): void {
-    const cooldownMs = cooldownOf(site, d.target);
-    const fact = this.#lastPlan.of(site, d.target).intent;
+  #calm(site: SiteView, name: string, atMs: number): string | undefined {
+    const cooldownMs = cooldownOf(site, name);
+    const fact = this.#lastPlan.of(site, name).intent;
     // A call that took long may have taken effect at its very end.
     const calledMs = fact?.calls.map((c) => c.cameMs ?? c.atMs) ?? [];
     const lastMs = Math.max(fact?.atMs ?? -1e12, ...calledMs);
-    const since = Math.max(
-      lastMs,
-      site.bootedMs,
-      site.lostMs,
-      site.lostMs > 0 ? (site.starts.at(-1) ?? 0) : -1e12,
-    );
+    const lostMs = site.lostMs > 0 ? (site.starts.at(-1) ?? 0) : -1e12;
     const bootMs = site.bootedMs > 0 ? (site.starts.at(-1) ?? 0) : -1e12;
-    if (atMs - Math.max(since, bootMs) > cooldownMs + 2 * SLACK_MS)
-      wrong(
-        `but the last action on it was ${seconds(atMs - lastMs)} ago, and the cooldown is ${seconds(cooldownMs)}`,
+    const since = Math.max(lastMs, site.bootedMs, site.lostMs, lostMs, bootMs);
+    if (atMs - since <= cooldownMs + 2 * SLACK_MS) return undefined;
+    return `the last action for or on ${name} was ${seconds(atMs - lastMs)} ago, and its cooldown is ${seconds(cooldownMs)}`;
+  }
+
+  /** What a guard is said to have blocked has left nothing behind. */
+  #held({ site, intent }: IntentFact, { decisions, playbooks }: CycleFact["report"]): void {
+    const { playbook } = intent.origin ?? {};
+    const why =
+      playbook === undefined
+        ? decisions.find((d) => d.target === intent.target && d.signal === intent.signal)
+        : playbooks.find((p) => p.playbook === playbook);
+    if (why !== undefined && HOLDS.has(why.reason))
+      this.broken(
+        `${site.name} says that ${why.reason} blocked ${playbook ?? "the mitigation"} of ${intent.target}, and wrote intent ${intent.id}`,
       );
   }
 
   /** What was written down in a cycle is in its report, and the reverse. */
   #told({ site, report, intents }: CycleFact): void {
+    for (const fact of intents) if (begins(fact) && !fact.unsure) this.#held(fact, report);
     const reported = new Set(report.actions.map((a) => a.intent.id));
     for (const { intent, unsure } of intents)
       if (!unsure && !reported.has(intent.id))

@@ -1,14 +1,23 @@
 import { exitShareOf } from "../../../monitor/guards/storm/index.ts";
+import { concerned, isUndo } from "../../../monitor/kernel/action.ts";
 import type { Run } from "../../../monitor/playbooks/run.ts";
 import type { CallFact, Checker, CycleFact, SiteView, ToldFact } from "../world/facts.ts";
 import type { Site } from "../world/site.ts";
-import { isUndo, SLACK_MS, seconds, Watcher } from "./kit.ts";
+import { isOn, partyOf, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** Cycles within which a run that is to be taken back is taken back, where nothing is in the way. */
 const UNDO_CYCLES = 3;
 
 /** A cycle looks at its series up to so long after it began, milliseconds. */
 const LOOK_MS = 15_000;
+
+/** What is to be left alone, on the word of a person. */
+interface Silenced {
+  readonly target: string;
+  readonly action: string;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
 
 interface Weather {
   active: boolean;
@@ -24,7 +33,7 @@ export class HoldsChecker extends Watcher implements Checker {
     "it holds when too much is sick, after a crash loop and on a person's word; undo is never gated";
   readonly #weathers = new Map<string, Weather>();
   readonly #paused = new Map<string, { sinceMs: number; untilMs: number }>();
-  readonly #silenced = new Map<string, { target: string; fromMs: number; untilMs: number }[]>();
+  readonly #silenced = new Map<string, Silenced[]>();
   readonly #undoing = new Map<string, number>();
   readonly #fresh = (): Weather => ({
     active: false,
@@ -35,59 +44,54 @@ export class HoldsChecker extends Watcher implements Checker {
 
   start(site: SiteView): void {
     // Who was at risk is known over a restart; when each turned so need not be.
-    const before = site.lostMs > (site.starts.at(-2) ?? 0) ? undefined : this.#weathers.get(site.name);
+    const lost = site.lostMs > (site.starts.at(-2) ?? 0);
+    const before = lost ? undefined : this.#weathers.get(site.name);
     this.#weathers.set(site.name, { ...this.#fresh(), atRisk: before?.atRisk ?? new Map() });
-    if (site.lostMs > 0) {
-      this.#paused.delete(site.name);
-      this.#silenced.delete(site.name);
-    }
+    if (!lost) return;
+    this.#paused.delete(site.name);
+    this.#silenced.delete(site.name);
   }
 
-  told({ what, site, target, untilMs }: ToldFact): void {
-    if (what === "pause")
-      this.#paused.set(site.name, { sinceMs: this.sight.world.time.now, untilMs: untilMs ?? Infinity });
+  told({ what, site, target = "", action = "*", untilMs }: ToldFact): void {
+    const fromMs = this.sight.world.time.now;
+    if (what === "pause") this.#paused.set(site.name, { sinceMs: fromMs, untilMs: untilMs ?? Infinity });
     if (what === "resume") this.#paused.delete(site.name);
     if (what !== "silence") return;
     const known = this.#silenced.get(site.name) ?? [];
     this.#silenced.set(site.name, known);
-    known.push({ target: target ?? "", fromMs: this.sight.world.time.now, untilMs: untilMs ?? 0 });
+    known.push({ target, action, fromMs, untilMs: untilMs ?? 0 });
   }
 
+  /** Whoever asked and whatever is called: both must be free to be acted on. */
   call({ intent, site, atMs }: CallFact): void {
-    const cycleMs = site.settings.cycleMs + SLACK_MS;
-    const off =
-      !site.settings.autoHeal || site.settings.targets.some((t) => t.name === intent.target && !t.autoHeal);
-    if (off && atMs - site.settingsSinceMs > cycleMs)
+    const offMs = atMs - site.settingsSinceMs;
+    const off = site.settings.autoHeal ? concerned(intent).find((name) => !isOn(site, name)) : "everything";
+    if (off !== undefined && offMs > site.settings.cycleMs + SLACK_MS)
       this.broken(
-        `${site.name} calls ${intent.id} although acting was switched off ${seconds(atMs - site.settingsSinceMs)} ago`,
+        `${site.name} calls ${intent.id} although acting on ${off} was switched off ${seconds(offMs)} ago`,
       );
     if (isUndo(intent) || site.wentOnMs >= atMs - SLACK_MS) return;
     const { sinceMs = Infinity, untilMs = 0 } = this.#paused.get(site.name) ?? {};
-    if (atMs - sinceMs > cycleMs && atMs < untilMs - SLACK_MS)
+    // Said is in force, but for a call that was let through already.
+    if (atMs > sinceMs && atMs < untilMs - SLACK_MS)
       this.broken(`${site.name} calls ${intent.id} although it was paused ${seconds(atMs - sinceMs)} ago`);
-    for (const s of this.#silenced.get(site.name) ?? [])
-      if (
-        (s.target === "*" || s.target === intent.target) &&
-        atMs > s.fromMs + cycleMs &&
-        atMs < s.untilMs - SLACK_MS
-      )
+    for (const s of this.#silenced.get(site.name) ?? []) {
+      const covers = s.action === "*" || s.action === intent.kind;
+      const whom = concerned(intent).find((name) => s.target === "*" || s.target === name);
+      if (covers && whom !== undefined && atMs > s.fromMs && atMs < s.untilMs - SLACK_MS)
         this.broken(
-          `${site.name} calls ${intent.id} although ${s.target === "*" ? "everything is planned to be left alone" : `${intent.target} is silenced`}`,
+          `${site.name} calls ${intent.target} for ${intent.id} although ${s.target === "*" ? "everything" : whom} is to be left alone`,
         );
+    }
   }
 
   cycle(fact: CycleFact): void {
     const storm = this.#weather(fact);
-    const acting = fact.intents.filter((f) => !isUndo(f.intent) && (f.intent.origin?.step ?? 0) === 0);
-    const [first] = acting;
-    if (first !== undefined && storm !== undefined)
+    const first = fact.intents.find((f) => !isUndo(f.intent));
+    const why = storm ?? this.#crashLoop(fact.site, fact.atMs);
+    if (first !== undefined && why !== undefined)
       this.broken(
-        `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${storm}`,
-      );
-    const loop = this.#crashLoop(fact.site, fact.atMs);
-    if (first !== undefined && loop !== undefined)
-      this.broken(
-        `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${loop}`,
+        `${fact.site.name} wrote intent ${first.intent.id} on ${first.intent.target} although ${why}`,
       );
     this.#takenBack(fact);
   }
@@ -171,7 +175,9 @@ export class HoldsChecker extends Watcher implements Checker {
         site.diskFailedMs >= beganMs ||
         site.settingsSinceMs >= beganMs ||
         report.mode === "shadow" ||
-        run.steps.some((s) => !(site.settings.targets.find((t) => t.name === s.on.name)?.autoHeal ?? false));
+        [run.asker, ...run.steps.map((s) => s.on.name)].some(
+          (name) => partyOf(site, name)?.autoHeal !== true,
+        );
       if (inTheWay) continue;
       const cycles = (this.#undoing.get(key) ?? 0) + 1;
       this.#undoing.set(key, cycles);

@@ -3,6 +3,7 @@ import { cooldownChecker } from "./cooldown.ts";
 import { DataChecker } from "./data.ts";
 import { endsChecker } from "./ends.ts";
 import { ExplainsChecker } from "./explains.ts";
+import { ForgetsChecker } from "./forgets.ts";
 import { HoldsChecker } from "./holds.ts";
 import { JournalChecker } from "./journal.ts";
 import type { Sight } from "./kit.ts";
@@ -13,6 +14,7 @@ export function checkers(sight: Sight): Checker[] {
   return [
     cooldownChecker(sight),
     new DataChecker(sight),
+    new ForgetsChecker(sight),
     new JournalChecker(sight),
     new ExplainsChecker(sight),
     new HoldsChecker(sight),

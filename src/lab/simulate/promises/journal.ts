@@ -1,5 +1,6 @@
-import type { CallFact, Checker, EffectFact, IntentFact } from "../world/facts.ts";
-import { clockText, isUndo, SLACK_MS, seconds, Watcher } from "./kit.ts";
+import { concerned, isUndo } from "../../../monitor/kernel/action.ts";
+import type { CallFact, Checker, EffectFact, IntentFact, SiteView } from "../world/facts.ts";
+import { clockText, partyOf, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** An intent without a terminal record for so long before the end is left behind, milliseconds. */
 const LEFT_BEHIND_MS = 20 * 60_000;
@@ -10,26 +11,31 @@ export class JournalChecker extends Watcher implements Checker {
   readonly title = "intent on disk before the call, one terminal record, no blind repeat";
   readonly #effects = new Map<string, EffectFact>();
   readonly #open = new Map<string, Set<IntentFact>>();
-  readonly #openOn = (fact: IntentFact) => {
-    const key = `${fact.site.name} ${fact.intent.target}`;
+
+  #openOn(site: SiteView, party: string): Set<IntentFact> {
+    const key = `${site.name} ${party}`;
     const known = this.#open.get(key) ?? new Set<IntentFact>();
     this.#open.set(key, known);
     return known;
-  };
+  }
 
+  /** Nothing further is begun on a target, nor for it, while nobody knows what came of an earlier action on it or for it. */
   intent(fact: IntentFact): void {
     const { intent, site } = fact;
-    const others = this.#openOn(fact);
-    if (!isUndo(intent))
-      for (const other of others) {
-        if (other.lost || isUndo(other.intent)) continue;
-        // The monitor was told that it was never written, and has not called it.
-        if (other.unsure && other.calls.length === 0) continue;
-        this.broken(
-          `${site.name} wrote intent ${intent.id} on ${intent.target} while ${other.intent.id} of ${clockText(other.atMs)} has no outcome`,
-        );
-      }
-    others.add(fact);
+    for (const party of concerned(intent)) {
+      const others = this.#openOn(site, party);
+      if (!isUndo(intent)) for (const other of others) this.#meanwhile(fact, other, party);
+      others.add(fact);
+    }
+  }
+
+  #meanwhile({ intent, site }: IntentFact, other: IntentFact, party: string): void {
+    if (other.lost || isUndo(other.intent)) return;
+    // The monitor was told that it was never written, and has not called it.
+    if (other.unsure && other.calls.length === 0) return;
+    this.broken(
+      `${site.name} wrote intent ${intent.id} on ${intent.target} while ${other.intent.id} of ${clockText(other.atMs)} on ${other.intent.target} has no outcome, both of ${party}`,
+    );
   }
 
   call({ intent, site, atMs, fact }: CallFact): void {
@@ -49,21 +55,21 @@ export class JournalChecker extends Watcher implements Checker {
   }
 
   outcome(fact: IntentFact): void {
-    this.#openOn(fact).delete(fact);
     const { intent, site, outcomes } = fact;
+    for (const party of concerned(intent)) this.#openOn(site, party).delete(fact);
+    const claimed = (instance: string) => this.sight.world.outside?.claimed(intent.id, instance) === true;
     if (outcomes.length > 1) this.broken(`${intent.id} has ${outcomes.length} terminal records`);
     const { status, instances } = outcomes[0]?.outcome ?? { status: "dropped", instances: [] };
     for (const { instance, status: came } of instances) {
-      const effect = this.#effects.get(`${intent.id} ${instance}`);
-      if ((came === "applied" || came === "already_applied") && effect === undefined)
+      const did = this.#effects.has(`${intent.id} ${instance}`) || claimed(instance);
+      if ((came === "applied" || came === "already_applied") && !did)
         this.broken(`${site.name} recorded ${intent.id} as ${came} by ${instance}, which did nothing`);
       if (status === "dropped" && fact.calls.length > 0)
         this.broken(`${site.name} recorded ${intent.id} as dropped, and had called it`);
     }
-    const targets = site.settings.targets.find((t) => t.name === intent.target)?.instances ?? [];
     if (status === "applied")
-      for (const { name } of targets)
-        if (!this.#effects.has(`${intent.id} ${name}`))
+      for (const { name } of partyOf(site, intent.target)?.instances ?? [])
+        if (!this.#effects.has(`${intent.id} ${name}`) && !claimed(name))
           this.broken(`${site.name} recorded ${intent.id} as applied, and ${name} did nothing`);
   }
 

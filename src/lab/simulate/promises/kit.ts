@@ -1,7 +1,8 @@
 import type { Intent } from "../../../monitor/kernel/action.ts";
+import type { ActionTarget } from "../../../monitor/kernel/containment.ts";
 import { clockText } from "../engine/trace.ts";
 import type { Alertmanager } from "../world/alertmanager.ts";
-import type { SiteView } from "../world/facts.ts";
+import type { IntentFact, SiteView } from "../world/facts.ts";
 import type { Site } from "../world/site.ts";
 import type { World } from "../world/world.ts";
 
@@ -30,17 +31,32 @@ export abstract class Watcher {
 /** Readings of two clocks in one step of the program may differ by so much, milliseconds. */
 export const SLACK_MS = 1000;
 
-export function isUndo(intent: Intent): boolean {
-  return intent.origin?.undoes !== undefined;
+/** What counts as one action: all steps of one run. */
+export function runOf({ id, origin }: Intent): string {
+  return origin?.run ?? id;
 }
 
-/** What counts as one mitigation of a target: a plain one, or all steps of one run of a playbook on it. */
-export function planOf(intent: Intent): string {
-  return intent.origin === undefined ? intent.id : `run ${intent.origin.run}`;
+/** Whether a run begins with this intent. */
+export function begins(fact: IntentFact): boolean {
+  return fact.ofRun[0] === fact;
 }
 
-export function cooldownOf(site: SiteView, target: string): number {
-  return site.settings.targets.find((t) => t.name === target)?.cooldownMs ?? 0;
+/** The cooldown of a target, or of whatever else a playbook calls, milliseconds. */
+export function cooldownOf(site: SiteView, name: string): number {
+  return partyOf(site, name)?.cooldownMs ?? 0;
+}
+
+/** Whether a target may be acted on; what else is called always may. */
+export function isOn(site: SiteView, name: string): boolean {
+  return partyOf(site, name)?.autoHeal ?? true;
+}
+
+/** A target, or whatever else a playbook calls, by the file. */
+export function partyOf({ settings }: SiteView, name: string): ActionTarget | undefined {
+  const target = settings.targets.find((t) => t.name === name);
+  if (target !== undefined) return target;
+  for (const { steps } of settings.playbooks) for (const { on } of steps) if (on.name === name) return on;
+  return undefined;
 }
 
 export function seconds(ms: number): string {

@@ -1,15 +1,44 @@
+import type { Verified } from "../../../monitor/cycle/types.ts";
 import { measuredAs } from "../../../monitor/guards/guard.ts";
+import { askerOf, concerned, isUndo } from "../../../monitor/kernel/action.ts";
+import type { Playbook } from "../../../monitor/kernel/containment.ts";
+import type { Attempt } from "../../../monitor/kernel/verification.ts";
+import type { Run } from "../../../monitor/playbooks/run.ts";
 import type { Checker, CycleFact, IntentFact, SiteView, ToldFact } from "../world/facts.ts";
 import { PerSeries } from "../world/per-series.ts";
-import { clockText, isUndo, PerTarget, SLACK_MS, seconds, Watcher } from "./kit.ts";
+import type { Site } from "../world/site.ts";
+import { clockText, cooldownOf, PerTarget, runOf, SLACK_MS, seconds, Watcher } from "./kit.ts";
 
 /** A verdict may come so many cycles after its window is over. */
 const LATE_CYCLES = 5;
 /** People are told of an escalation within so many cycles, where they can be reached. */
 const PAGE_CYCLES = 5;
 
+interface Sample {
+  /** World time of its scrape. */
+  readonly atMs: number;
+  readonly value: number;
+}
+
+/** The newest run of each playbook and of each mitigation, as the monitor has it. */
+function newestRuns(site: SiteView): readonly Run[] {
+  return [...((site as Site).running?.loop.containment.runs.values() ?? [])];
+}
+
+/** The series that shows whether a playbook helped; undefined: the end of its alert does. */
+function seriesOf(playbook: Playbook | undefined): Playbook["forecast"] {
+  return playbook?.verify ?? playbook?.forecast;
+}
+
+/** Whether what a run did is to be judged: by a series that is watched, or by the alert that asked for it. */
+function isJudged({ settings }: SiteView, { verify, cause }: Run): boolean {
+  if (verify === undefined) return cause === "alert";
+  const target = settings.targets.find((t) => t.name === verify.target);
+  return target?.signals.some((s) => s.name === verify.signal) === true;
+}
+
 interface Past {
-  /** Unhelpful attempts by intent, with the world time of the intent. */
+  /** Unhelpful actions by run, with the world time of its first intent. */
   readonly unhelpful: Map<string, number>;
   healthySinceMs: number | undefined;
   escalatedMs: number | undefined;
@@ -26,15 +55,17 @@ export class VerifiesChecker extends Watcher implements Checker {
     escalatedMs: undefined,
     cyclesUntold: 0,
   }));
-  readonly #samples = new Map<string, PerSeries<number[]>>();
-  /** Actions whose verdict is due, by intent. */
-  readonly #due = new Map<string, { fact: IntentFact; byMs: number }>();
-  /** Attempts that a call came to, in a cycle that is not over: a crash in it may lose them. */
-  readonly #came = new Map<SiteView, { target: string; id: string; atMs: number }[]>();
+  readonly #samples = new Map<string, PerSeries<Sample[]>>();
+  /** The first intents of runs that called something, until the run is over: a crash before may lose what came of it. */
+  readonly #open = new Set<IntentFact>();
+  /** The same of runs whose verdict is due. */
+  readonly #due = new Map<IntentFact, number>();
+  /** Attempts that were looked at already. */
+  readonly #counted = new Set<Attempt>();
 
   start(site: SiteView): void {
-    this.#came.delete(site);
-    for (const [id, { fact }] of this.#due) if (fact.site === site) this.#due.delete(id);
+    for (const first of this.#open) if (first.site === site) this.#open.delete(first);
+    for (const first of this.#due.keys()) if (first.site === site) this.#due.delete(first);
     const before = site.starts.at(-2) ?? 0;
     if (site.diskFailedMs >= before || site.lostMs >= before) this.#pasts.forget(site);
   }
@@ -50,101 +81,142 @@ export class VerifiesChecker extends Watcher implements Checker {
   }
 
   intent(fact: IntentFact): void {
-    const { intent } = fact;
-    if (isUndo(intent) || (intent.origin?.step ?? 0) > 0) return;
-    this.#stopped(fact);
+    if (isUndo(fact.intent)) return;
+    for (const party of concerned(fact.intent)) this.#stopped(fact, party);
   }
 
-  outcome(fact: IntentFact): void {
-    const { intent, site, outcomes } = fact;
-    const status = outcomes[0]?.outcome.status;
-    if (intent.origin?.playbook !== undefined || status === undefined) return;
-    if (status === "failed" || status === "refused")
-      this.#came.set(site, [
-        ...(this.#came.get(site) ?? []),
-        { target: intent.target, id: intent.id, atMs: fact.atMs },
-      ]);
-    if (status === "applied" || status === "partial" || status === "unknown")
-      this.#due.set(intent.id, { fact, byMs: this.#windowEnd(fact) });
+  outcome({ intent, ofRun }: IntentFact): void {
+    const [first] = ofRun;
+    if (!isUndo(intent) && first !== undefined) this.#open.add(first);
   }
 
   cycle(fact: CycleFact): void {
     this.#noteSamples(fact);
     this.#verdicts(fact);
-    const { site } = fact;
-    for (const { target, id, atMs } of this.#came.get(site) ?? [])
-      this.#pasts.of(site, target).unhelpful.set(id, atMs);
-    this.#came.delete(site);
+    this.#settled(fact);
+    this.#attempts(fact.site);
     this.#health(fact);
     this.#paged(fact);
   }
 
+  /** Runs that are over: their verdict is due, or they were an attempt that did nothing. */
+  #settled({ site }: CycleFact): void {
+    for (const first of this.#open) {
+      if (first.site !== site) continue;
+      const run = newestRuns(site).find(({ id }) => id === runOf(first.intent));
+      if (run?.status === "running") continue;
+      this.#open.delete(first);
+      const came = first.ofRun.map(({ outcomes }) => outcomes[0]?.outcome.status);
+      if (came.some((status) => status === "applied" || status === "partial" || status === "unknown")) {
+        if (run !== undefined && isJudged(site, run)) this.#due.set(first, this.#windowEnd(first));
+      } else if (came.some((status) => status === "failed" || status === "refused"))
+        this.#pasts.of(site, askerOf(first.intent)).unhelpful.set(runOf(first.intent), first.atMs);
+    }
+  }
+
   #windowEnd({ intent, site }: IntentFact): number {
     const { verification, cycleMs, rateWindowMs, maxSampleAgeMs } = site.settings;
-    const cooldownMs = site.settings.targets.find((t) => t.name === intent.target)?.cooldownMs ?? 0;
     const least = (verification.minSamples + 1) * cycleMs + rateWindowMs;
-    return (
-      this.sight.world.time.now +
-      Math.max(verification.windowMs ?? cooldownMs, least) +
-      maxSampleAgeMs +
-      LATE_CYCLES * cycleMs
-    );
+    const windowMs = verification.windowMs ?? cooldownOf(site, askerOf(intent));
+    return this.sight.world.time.now + Math.max(windowMs, least) + maxSampleAgeMs + LATE_CYCLES * cycleMs;
+  }
+
+  /** An attempt counts for the target that asked, and only where something was called. */
+  #attempts(site: SiteView): void {
+    const { targets = {} } = (site as Site).running?.loop.controls.verification ?? {};
+    for (const [target, { attempts }] of Object.entries(targets))
+      for (const made of attempts) {
+        if (this.#counted.has(made)) continue;
+        this.#counted.add(made);
+        const fact = this.sight.world.intents.get(`${site.name} ${made.intentId}`);
+        if (fact === undefined) continue;
+        if (askerOf(fact.intent) !== target)
+          this.broken(
+            `${site.name} counts ${made.intentId} as an attempt on ${target}, ${askerOf(fact.intent)} asked for it`,
+          );
+        const came = fact.outcomes[0]?.outcome.status;
+        if (made.outcome === "failed" && (came === "expired" || came === "dropped"))
+          this.broken(`${site.name} counts ${made.intentId} as an attempt that failed, and it was ${came}`);
+      }
   }
 
   #noteSamples({ site, report, seen }: CycleFact): void {
-    const own = this.#samples.get(site.name) ?? new PerSeries<number[]>();
+    const own = this.#samples.get(site.name) ?? new PerSeries<Sample[]>();
     this.#samples.set(site.name, own);
     for (const [i, d] of report.decisions.entries()) {
       const was = seen[i];
       if (report.observations[i]?.status !== "ok" || was === undefined || was.flaw !== undefined) continue;
       const known = own.get(d.target, d.signal) ?? [];
       if (known.length === 0) own.set(d.target, d.signal, known);
-      if (known.at(-1) !== was.scrapedMs) known.push(was.scrapedMs);
+      if (known.at(-1)?.atMs !== was.scrapedMs) known.push({ atMs: was.scrapedMs, value: was.value });
       if (known.length > 400) known.splice(0, 200);
     }
   }
 
   #verdicts({ site, report, atMs }: CycleFact): void {
-    const { minSamples } = site.settings.verification;
     for (const v of report.verified) {
-      this.#due.delete(v.intentId);
       const fact = this.sight.world.intents.get(`${site.name} ${v.intentId}`);
-      const unhelpful = v.outcome === "ineffective" || v.outcome === "worse";
-      if (unhelpful && fact !== undefined)
-        this.#pasts.of(site, v.target).unhelpful.set(v.intentId, fact.atMs);
-      const effectMs = fact?.calls.at(-1)?.atMs;
-      const known = this.#samples.get(site.name)?.get(v.target, v.signal);
-      if (v.outcome === "inconclusive" || effectMs === undefined || known === undefined) continue;
-      const after = known.filter((ms) => ms > effectMs - SLACK_MS).length;
-      if (after < minSamples)
-        this.broken(
-          `${site.name} judged ${v.intentId} ${v.outcome} on ${after} samples from after ${clockText(effectMs)}, ${minSamples} are needed`,
-        );
+      const first = fact?.ofRun[0];
+      if (fact === undefined || first === undefined) continue;
+      this.#open.delete(first);
+      this.#due.delete(first);
+      const asker = askerOf(fact.intent);
+      if (v.target !== asker)
+        this.broken(`${site.name} judged ${v.intentId} as an action for ${v.target}, ${asker} asked for it`);
+      if (v.outcome === "ineffective" || v.outcome === "worse")
+        this.#pasts.of(site, asker).unhelpful.set(runOf(fact.intent), first.atMs);
+      if (v.outcome !== "inconclusive") this.#founded(fact, v);
     }
-    for (const [id, { fact, byMs }] of this.#due) {
-      if (fact.site !== site || atMs <= byMs) continue;
-      this.#due.delete(id);
-      if (site.diskFailedMs >= fact.atMs || site.wentOnMs >= fact.atMs || site.settingsSinceMs >= fact.atMs)
+    for (const [first, byMs] of this.#due) {
+      if (first.site !== site || atMs <= byMs) continue;
+      this.#due.delete(first);
+      const sinceMs = first.atMs;
+      if (site.diskFailedMs >= sinceMs || site.wentOnMs >= sinceMs || site.settingsSinceMs >= sinceMs)
         continue;
-      if (site.bootedMs >= fact.atMs || fact.lost) continue;
-      this.broken(`${site.name} gave no verdict on ${id}, carried out at ${clockText(fact.atMs)}`);
+      if (site.bootedMs >= sinceMs || first.lost) continue;
+      this.broken(
+        `${site.name} gave no verdict on ${runOf(first.intent)}, which began at ${clockText(sinceMs)}`,
+      );
     }
   }
 
+  /** A verdict stands on what was seen after the call; that something is mended is not said against all of it. */
+  #founded({ intent, site, calls }: IntentFact, { intentId, outcome }: Verified): void {
+    const { settings } = site;
+    const { minSamples } = settings.verification;
+    const { playbook: name } = intent.origin ?? {};
+    const playbook = settings.playbooks.find((p) => p.name === name);
+    const series = name === undefined ? { target: intent.target, signal: intent.signal } : seriesOf(playbook);
+    const effectMs = calls.at(-1)?.atMs;
+    const known = series && this.#samples.get(site.name)?.get(series.target, series.signal);
+    if (series === undefined || effectMs === undefined || known === undefined) return;
+    const after = known.filter((s) => s.atMs > effectMs - SLACK_MS);
+    if (after.length < minSamples)
+      this.broken(
+        `${site.name} judged ${intentId} ${outcome} on ${after.length} samples from after ${clockText(effectMs)}, ${minSamples} are needed`,
+      );
+    const signal = settings.targets
+      .find((t) => t.name === series.target)
+      ?.signals.find((s) => s.name === series.signal);
+    const slo = signal?.thresholds.slo ?? Number.POSITIVE_INFINITY;
+    if (outcome === "recovered" && after.every(({ value }) => value > slo))
+      this.broken(`${site.name} judged ${intentId} recovered, and every sample since is above the SLO`);
+  }
+
   /** No further action on a target on which too little helped. */
-  #stopped({ intent, site, atMs }: IntentFact): void {
+  #stopped({ intent, site, atMs }: IntentFact, party: string): void {
     const { maxIneffective, ineffectiveWindowMs } = site.settings.verification;
-    const past = this.#pasts.of(site, intent.target);
+    const past = this.#pasts.of(site, party);
     const recent = [...past.unhelpful.values()].filter(
       (ms) => atMs - ms < ineffectiveWindowMs - 2 * SLACK_MS,
     );
     if (past.escalatedMs !== undefined && atMs > past.escalatedMs)
       this.broken(
-        `${site.name} wrote intent ${intent.id} on ${intent.target}, which was escalated at ${clockText(past.escalatedMs)}`,
+        `${site.name} wrote intent ${intent.id} on ${intent.target}, and ${party} was escalated at ${clockText(past.escalatedMs)}`,
       );
     else if (recent.length >= maxIneffective)
       this.broken(
-        `${site.name} wrote intent ${intent.id} on ${intent.target} although ${recent.length} actions within ${seconds(ineffectiveWindowMs)} did not help, ${maxIneffective} are allowed`,
+        `${site.name} wrote intent ${intent.id} on ${intent.target} although ${recent.length} actions for ${party} within ${seconds(ineffectiveWindowMs)} did not help, ${maxIneffective} are allowed`,
       );
   }
 

@@ -1,4 +1,5 @@
 import { actionPlugins } from "../../../monitor/actions/index.ts";
+import { sectionOf } from "../../../monitor/config/plugins.ts";
 import type { Config } from "../../../monitor/config/types.ts";
 import type { Action } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
@@ -42,8 +43,8 @@ export function openSource({ world, config, network, seen }: Adapters): MetricSo
   return { ...source, history: (request) => history(request, world) };
 }
 
-/** The real actions on services, by kind. */
-export function openActions({ world, network, process }: Adapters): Readonly<Record<string, Action>> {
+/** The real actions, by kind. */
+export function openActions({ world, config, network, process }: Adapters): Readonly<Record<string, Action>> {
   const { time } = world;
   const context = {
     tokens: () => [ADMIN_TOKEN],
@@ -53,8 +54,9 @@ export function openActions({ world, network, process }: Adapters): Readonly<Rec
     now: () => time.now,
     meters: NO_METERS,
   };
-  const ofServices = actionPlugins.filter(({ on }) => on === "service");
-  return Object.fromEntries(ofServices.map((plugin) => [plugin.kind, plugin.create(context, undefined)]));
+  return Object.fromEntries(
+    actionPlugins.map((plugin) => [plugin.kind, plugin.create(context, config.actions[sectionOf(plugin)])]),
+  );
 }
 
 /** The real caller of people. */

@@ -1,5 +1,6 @@
 import { EPOCH_MS } from "../engine/time.ts";
-import { WEB_TOKEN } from "../scenario.ts";
+import { type SignalName, WEB_TOKEN } from "../scenario.ts";
+import { UNWELL } from "../strangers.ts";
 import type { Site } from "./site.ts";
 import type { World } from "./world.ts";
 
@@ -14,6 +15,8 @@ export interface GenuineAlert {
 /** What a monitor was told of an alert, whatever it answered. */
 export interface Heard {
   readonly fingerprint: string;
+  /** Label `job`. */
+  readonly job: string | undefined;
   readonly status: "firing" | "resolved";
   readonly startsAtMs: number;
   /** World time. */
@@ -23,6 +26,7 @@ export interface Heard {
 }
 
 interface Rule {
+  readonly index: number;
   readonly name: string;
   readonly target: number;
   readonly job: string;
@@ -52,7 +56,7 @@ export class Alertmanager {
     const { scenario, truth, time } = world;
     const rule = (name: string, job: string, forMs: number, holds: (target: number) => boolean) => {
       const target = scenario.targets.findIndex((t) => t.name === job);
-      const of = { pendingSinceMs: undefined, alert: undefined, episodes: 0 };
+      const of = { pendingSinceMs: undefined, alert: undefined, episodes: 0, index: this.#rules.length };
       if (target >= 0) this.#rules.push({ name, target, job, forMs, holds: () => holds(target), ...of });
     };
     rule("PipelineBacklogHigh", "telemetry-gateway", 10 * MINUTE, (target) => {
@@ -61,6 +65,16 @@ export class Alertmanager {
     rule("HighInvalidModelOutputs", "recommender-service", 5 * MINUTE, (target) => {
       return truth.suffers(target, "drift", time.now) && !truth.contained(target, "force-fallback", time.now);
     });
+    const { strangers } = scenario;
+    for (const { asker, signal, byAlert } of strangers?.playbooks ?? [])
+      if (byAlert)
+        rule(UNWELL, asker, 3 * MINUTE, (target) => {
+          return truth.level(target, signal as SignalName, time.now) > 0.1;
+        });
+    if (strangers !== undefined)
+      rule("MlflowUnreachable", "recommender-service", 2 * MINUTE, (target) => {
+        return truth.suffers(target, "drift", time.now);
+      });
     this.#evaluate();
   }
 
@@ -87,8 +101,8 @@ export class Alertmanager {
 
   #fire(rule: Rule): void {
     const alert: GenuineAlert = {
-      fingerprint: fingerprintOf(rule.target, rule.name),
-      labels: { alertname: rule.name, job: rule.job, severity: "warning" },
+      fingerprint: fingerprintOf(rule.index, rule.name),
+      labels: { alertname: rule.name, ...jobOf(rule), severity: "warning" },
       startsAtMs: EPOCH_MS + this.#world.time.now,
       endsAtMs: undefined,
     };
@@ -134,10 +148,11 @@ export class Alertmanager {
   }
 
   /** Keeps in mind that a monitor was told of an alert. */
-  told(site: Site, { fingerprint, startsAtMs, endsAtMs }: GenuineAlert): Heard {
+  told(site: Site, { fingerprint, labels, startsAtMs, endsAtMs }: GenuineAlert): Heard {
     const status = endsAtMs === undefined ? "firing" : "resolved";
     const key = `${site.name} ${fingerprint}`;
-    const heard: Heard = { fingerprint, status, startsAtMs, atMs: this.#world.time.now, taken: false };
+    const atMs = this.#world.time.now;
+    const heard: Heard = { fingerprint, job: labels.job, status, startsAtMs, atMs, taken: false };
     const before = this.heard.get(key);
     if (before === undefined) this.heard.set(key, [heard]);
     else before.push(heard);
@@ -151,11 +166,16 @@ export class Alertmanager {
     if (rule === undefined) return undefined;
     return {
       fingerprint: fingerprintOf(100 + flavour, rule.name),
-      labels: { alertname: rule.name, job: rule.job, ghost: String(flavour) },
+      labels: { alertname: rule.name, ...jobOf(rule), ghost: String(flavour) },
       startsAtMs: EPOCH_MS + this.#world.time.now - MINUTE,
       endsAtMs: undefined,
     };
   }
+}
+
+/** MLflow is none of the targets, so that whoever is called asks. */
+function jobOf({ name, job }: Rule): { readonly job?: string } {
+  return name === "MlflowUnreachable" ? {} : { job };
 }
 
 function fingerprintOf(n: number, name: string): string {

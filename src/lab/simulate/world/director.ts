@@ -1,10 +1,12 @@
 import { stringify } from "yaml";
+import type { Intent } from "../../../monitor/kernel/action.ts";
 import { createRandom, type Random } from "../engine/random.ts";
 import { KINDS } from "../faults/catalogue.ts";
 import { configOf, type FaultEvent } from "../scenario.ts";
 import type { Alertmanager } from "./alertmanager.ts";
 import type { Disk } from "./disk.ts";
 import { Site } from "./site.ts";
+import { sayInCall } from "./words.ts";
 import type { World } from "./world.ts";
 
 type Document = Record<string, unknown>;
@@ -42,13 +44,13 @@ export class Director {
 
   #site(name: string): Site {
     const site = new Site(this.#world, { name, disk: this.#newDisk(name), document: this.#document() });
-    site.beforeCall = (of) => this.#beforeCall(of);
+    site.beforeCall = (of, intent) => this.#beforeCall(of, intent);
     this.sites.push(site);
     return site;
   }
 
   #document(): Document {
-    let document: Document = configOf(this.#world.scenario);
+    let document: Document = configOf(this.#world.scenario, this.#world.options.folder);
     for (const change of this.#changes.values()) document = change(document);
     return document;
   }
@@ -144,11 +146,16 @@ export class Director {
     return this.sites.filter((site) => site.supervised).length === 1;
   }
 
-  /** The call of the main monitor that is about to be made is held up, and meanwhile another takes over. */
-  #beforeCall(site: Site): void {
+  /** Just before a call of the main monitor a person speaks; or it is held up, and meanwhile another takes over. */
+  #beforeCall(site: Site, intent: Intent): void {
     const { faults } = this.#world;
     const { process } = site;
     if (site !== this.main || process === undefined) return;
+    const steps =
+      site.settings.playbooks.find(({ name }) => name === intent.origin?.playbook)?.steps.length ?? 1;
+    const more = intent.origin?.undoes === undefined && (intent.origin?.step ?? 0) + 1 < steps;
+    const word = more ? faults.meet("word_in_call") : undefined;
+    if (word !== undefined) sayInCall(this.#world, { site, intent, event: word.event });
     const stall = process.still ? undefined : faults.meet("stall_before_call");
     if (stall !== undefined) {
       faults.end(stall.event);

@@ -31,6 +31,8 @@ export interface IntentFact {
   /** Terminal records on disk. */
   readonly outcomes: { readonly outcome: Outcome; readonly atMs: number }[];
   readonly calls: CallFact[];
+  /** All intents of its run that took nothing back, itself included, oldest first. */
+  readonly ofRun: readonly IntentFact[];
   /** The journal that held it is lost. */
   lost: boolean;
   /** It was written, and the monitor was told that it was not. */
@@ -51,7 +53,6 @@ export interface CallFact {
 }
 
 export interface EffectFact extends Effect {
-  readonly targetName: string;
   readonly atMs: number;
 }
 
@@ -79,11 +80,16 @@ export interface CycleFact {
   readonly intents: readonly IntentFact[];
 }
 
-/** What a person told a monitor, and the monitor took: it is on its disk. */
+/** What a person told a monitor, and the monitor took: it is on its disk, but for a request. */
 export interface ToldFact {
-  readonly what: "pause" | "resume" | "silence" | "go_on";
+  readonly what: "pause" | "resume" | "silence" | "go_on" | "request";
   readonly site: SiteView;
+  /** A target or something else that is called; of a silence `*` for all. */
   readonly target?: string;
+  /** Kind of action of a silence; absent: all. */
+  readonly action?: string;
+  /** Playbook of a request; absent: the mitigation. */
+  readonly playbook?: string;
   /** World time of the end of a silence. */
   readonly untilMs?: number;
 }

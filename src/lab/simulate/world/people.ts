@@ -1,4 +1,5 @@
-import type { FaultEvent } from "../scenario.ts";
+import type { Playbook } from "../../../monitor/kernel/containment.ts";
+import type { FaultEvent, Scenario } from "../scenario.ts";
 import type { Change, Director, Special } from "./director.ts";
 import type { Site } from "./site.ts";
 
@@ -18,6 +19,20 @@ function say(director: Director, event: FaultEvent, word: (site: Site) => boolea
   }
 }
 
+/** The target whose symptom a playbook answers, as far as its matchers tell. */
+function askedFor({ forecast, alert, steps }: Playbook): string | undefined {
+  return forecast?.target ?? alert?.labels.job ?? steps[0]?.on.name;
+}
+
+/** Whom a silence or a window is about: all, a target, or what a playbook calls; every kind of action or one. */
+function aboutWhat({ targets, strangers }: Scenario, { target, x, y }: FaultEvent) {
+  const { callees = [] } = strangers ?? {};
+  const name = targets[target < 0 ? Math.floor(x * 2 * targets.length) : target]?.name ?? "*";
+  if (strangers === undefined) return { target: target < 0 ? "*" : name, action: "*" };
+  const callee = callees[Math.floor(y * 4 * callees.length)]?.name;
+  return { target: callee ?? name, action: x < 0.1 ? "http" : "*" };
+}
+
 /** What people do to the monitor: by the file, and by its API. */
 export const PEOPLE: Readonly<Record<string, Special>> = {
   kill_switch: (director, event) => director.reload(event, (d) => ({ ...d, auto_heal: false }), true),
@@ -33,9 +48,9 @@ export const PEOPLE: Readonly<Record<string, Special>> = {
   },
   maintenance(director, event) {
     const wall = director.main.machine.now().wallMs;
+    const { target, action } = aboutWhat(director.world.scenario, event);
     const window = {
-      name: `planned-${event.id}`,
-      reason: "planned",
+      ...{ name: `planned-${event.id}`, reason: "planned", target, action },
       starts_at: new Date(wall).toISOString(),
       ends_at: new Date(wall + event.forMs).toISOString(),
     };
@@ -50,7 +65,7 @@ export const PEOPLE: Readonly<Record<string, Special>> = {
       const { main: site } = director;
       // To a monitor whose clock was set a day off meanwhile the window is not of now.
       const offMs = Math.abs(site.machine.now().wallMs - wall - (world.time.now - fromMs));
-      if (offMs < MINUTE) world.tell("told", { what: "silence", site, target: "*", untilMs });
+      if (offMs < MINUTE) world.tell("told", { what: "silence", site, target, action, untilMs });
     });
   },
   pause(director, event) {
@@ -72,17 +87,32 @@ export const PEOPLE: Readonly<Record<string, Special>> = {
   },
   silence(director, event) {
     const { world } = director;
-    const target = world.scenario.targets[event.target]?.name ?? "*";
+    const { target, action } = aboutWhat(world.scenario, event);
     say(director, event, (site) => {
       const { wallMs } = site.machine.now();
-      const silence = { target, signal: "*", action: "*", author: "ana", reason: "simulated" };
+      const silence = { target, signal: "*", action, author: "ana", reason: "simulated" };
       const given = site.loop?.controls.silence({
         ...silence,
         startsAtMs: wallMs,
         endsAtMs: wallMs + event.forMs,
       });
       if (given === undefined) return false;
-      world.tell("told", { what: "silence", site, target, untilMs: world.time.now + event.forMs });
+      const untilMs = world.time.now + event.forMs;
+      world.tell("told", { what: "silence", site, target, action, untilMs });
+      return true;
+    });
+  },
+  request(director, event) {
+    const { world } = director;
+    say(director, event, (site) => {
+      const { targets, playbooks } = site.settings;
+      const target = world.scenario.targets[event.target]?.name ?? "";
+      const own = playbooks.filter((p) => askedFor(p) === target);
+      const playbook = event.x < 0.2 ? undefined : own[Math.floor(event.y * own.length)]?.name;
+      if (!targets.some(({ name }) => name === target)) return false;
+      const wish = { target, ...(playbook !== undefined && { playbook }), by: "ana", reason: "simulated" };
+      if (site.loop?.controls.request(wish) === undefined) return false;
+      world.tell("told", { what: "request", site, target, ...(playbook !== undefined && { playbook }) });
       return true;
     });
   },

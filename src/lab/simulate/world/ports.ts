@@ -1,10 +1,11 @@
-import type { Action, InstanceOutcome, Intent } from "../../../monitor/kernel/action.ts";
+import { type Action, type InstanceOutcome, type Intent, isUndo } from "../../../monitor/kernel/action.ts";
 import type { MetricSource } from "../../../monitor/kernel/observation.ts";
 import { type Store, StoreError } from "../../../monitor/kernel/store.ts";
 import type { Instance } from "../../../monitor/kernel/target.ts";
 import type { Notifier } from "../../../monitor/kernel/verification.ts";
 import type { CallFact, IntentFact, SiteView } from "./facts.ts";
 import { Killed, type Process } from "./process.ts";
+import type { World } from "./world.ts";
 
 /** What the wrappers of one process' ports share. */
 export interface Wiring {
@@ -123,11 +124,25 @@ function factKey(site: SiteView, id: string): string {
 function noteIntent(intent: Intent, { process, site, written }: Wiring, unsure: boolean): void {
   const { world } = process;
   const atMs = world.time.now;
-  const fact: IntentFact = { intent, site, atMs, outcomes: [], calls: [], lost: false, unsure };
+  const ofRun = runOf(intent, site, world);
+  // A copy: whatever becomes of the one in the program, this is what was written.
+  const of = { intent: { ...intent }, site, atMs, ofRun };
+  const fact: IntentFact = { ...of, outcomes: [], calls: [], lost: false, unsure };
   world.intents.set(factKey(site, intent.id), fact);
+  if (!isUndo(intent)) ofRun.push(fact);
   written.push(fact);
-  world.line(`${site.name} intent ${intent.id} ${intent.kind} on ${intent.target} (${intent.trigger})`);
+  const asker = intent.asker === undefined ? "" : ` for ${intent.asker}`;
+  world.line(
+    `${site.name} intent ${intent.id} ${intent.kind} on ${intent.target}${asker} (${intent.trigger})`,
+  );
   world.tell("intent", fact);
+}
+
+function runOf({ id, origin }: Intent, site: SiteView, { runs }: World): IntentFact[] {
+  const key = factKey(site, origin?.run ?? id);
+  const known = runs.get(key) ?? [];
+  runs.set(key, known);
+  return known;
 }
 
 /** A call that is told to the checkers before it is made, from a process that may stand still or die in it. */

@@ -3,11 +3,12 @@ import type { PrometheusHttp } from "./prometheus-http.ts";
 import { ELSEWHERE } from "./service.ts";
 import type { World } from "./world.ts";
 
-/** What one monitor can reach: Prometheus, Alertmanager, the services, and a stranger who must get nothing. */
+/** What one monitor can reach: Prometheus, Alertmanager, the services, what is outside, and somebody who must get nothing. */
 export function serversOf({ world, prometheus }: { world: World; prometheus: PrometheusHttp }): Servers {
   return {
     listens(host) {
       if (host === "prometheus:9090") return world.faults.meet("prom_refused") === undefined;
+      if (world.outside?.at(host) !== undefined) return world.faults.meet("callee_refused") === undefined;
       return world.services.get(host)?.listens() ?? true;
     },
     handle(arrived) {
@@ -16,8 +17,9 @@ export function serversOf({ world, prometheus }: { world: World; prometheus: Pro
       if (host === "alertmanager:9093") return pager(arrived, world);
       const service = world.services.get(host);
       if (service !== undefined) return service.handle(arrived);
-      if (host === ELSEWHERE && arrived.headers["x-admin-token"] !== undefined)
-        world.violate(3, `the admin token was sent to ${host}, which is none of our services`);
+      const callee = world.outside?.at(host);
+      if (callee !== undefined) return callee.handle(arrived);
+      if (host === ELSEWHERE) world.violate(3, `a call was made to ${host}, which no configuration names`);
       return { kind: "reset", afterMs: 1 };
     },
   };

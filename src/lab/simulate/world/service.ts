@@ -8,15 +8,18 @@ import type { Active, ActiveFaults } from "../faults/active.ts";
 import { ADMIN_TOKEN } from "../scenario.ts";
 import { MemoryLedger } from "./ledger.ts";
 
-/** Something that a service really did. */
+/** Something that a service, or whatever else is called, really did. */
 export interface Effect {
+  /** Index of the target; -1: it is none. */
   readonly target: number;
+  readonly on: string;
   readonly instance: string;
   readonly key: string;
-  readonly epoch: number;
+  /** Undefined where there is no fence. */
+  readonly epoch: number | undefined;
   readonly kind: string;
   readonly parameters: Readonly<Record<string, string>>;
-  /** Highest epoch that the service had seen before. */
+  /** Highest epoch that it had seen before. */
   readonly highest: number | undefined;
 }
 
@@ -53,6 +56,7 @@ const AFTER = [
  */
 export class ServiceModel {
   readonly target: number;
+  readonly name: string;
   readonly instance: string;
   readonly #ledger = new MemoryLedger();
   readonly #guard: CallGuard;
@@ -62,12 +66,14 @@ export class ServiceModel {
 
   constructor(input: {
     target: number;
+    name: string;
     instance: string;
     faults: ActiveFaults;
     time: VirtualTime;
     effect: (effect: Effect) => void;
   }) {
     this.target = input.target;
+    this.name = input.name;
     this.instance = input.instance;
     this.#faults = input.faults;
     this.#time = input.time;
@@ -173,8 +179,8 @@ export class ServiceModel {
       this.#ledger.unfinished = () => after === "service_500_applied";
       const result = await this.#guard.run(`${arrived.method} ${arrived.path}`, headers, () => {
         const { key = "", epoch = 0 } = headers;
-        const { target, instance } = this;
-        this.#effect({ target, instance, key, epoch, kind, parameters, highest: this.#ledger.before });
+        const { target, name: on, instance } = this;
+        this.#effect({ target, on, instance, key, epoch, kind, parameters, highest: this.#ledger.before });
         return { ...actionKinds.get(kind)?.answer };
       });
       const replay = result.replayed ? { "idempotent-replay": "true" } : undefined;

@@ -13,7 +13,7 @@ import type { Config } from "../../../monitor/config/types.ts";
 import { makePlan } from "../../../monitor/cycle/state.ts";
 import { createLoop, type Loop } from "../../../monitor/cycle/tick.ts";
 import type { LoopSettings, Reporter } from "../../../monitor/cycle/types.ts";
-import type { Action } from "../../../monitor/kernel/action.ts";
+import type { Action, Intent } from "../../../monitor/kernel/action.ts";
 import { AlertsFullError } from "../../../monitor/kernel/containment.ts";
 import { type Store, StoreError } from "../../../monitor/kernel/store.ts";
 import type { Series } from "../../../monitor/kernel/target.ts";
@@ -68,7 +68,7 @@ export class Site implements SiteView {
   supervised = true;
   running: Running | undefined;
   /** Told before each call of an action. */
-  beforeCall: (site: Site) => void = () => {};
+  beforeCall: (site: Site, intent: Intent) => void = () => {};
   #ids = 0;
   #incarnation = 0;
 
@@ -171,7 +171,7 @@ export class Site implements SiteView {
       process,
       site: this,
       written,
-      beforeCall: () => this.beforeCall(this),
+      beforeCall: (intent) => this.beforeCall(this, intent),
       diskFailed: () => {
         this.diskFailedMs = world.time.now;
       },
@@ -213,6 +213,7 @@ export class Site implements SiteView {
         notifier: plant?.notifier?.(notifier, soil) ?? notifier,
         newId: plant?.newId?.(newId) ?? newId,
         deadline: plant?.deadline?.(deadline) ?? deadline,
+        admission: plant?.admission,
       },
       this.#planted(),
     );

@@ -1,5 +1,6 @@
 import type { FaultEvent } from "../scenario.ts";
 import { configOf, WEB_TOKEN } from "../scenario.ts";
+import { names } from "../strangers.ts";
 import { webhookOf } from "./alertmanager.ts";
 import type { Change, Director, Special } from "./director.ts";
 import { PEOPLE } from "./people.ts";
@@ -71,18 +72,29 @@ export const SPECIAL: Readonly<Record<string, Special>> = {
       window_samples: random.whole(10, 30),
       horizon_seconds: random.pick([120, 180, 300]),
     };
-    director.reload(event, (d) => ({ ...d, predict }), false);
+    director.reload(event, (d) => ({ ...d, predict: { ...(d.predict as object), ...predict } }), false);
   },
   reload_invalid(director, event) {
     const { main, world } = director;
     if (main.loop === undefined) return;
-    const wrong = { ...configOf(world.scenario), targets: [{ name: "", url: "no URL" }], surprise: true };
+    const wrong = {
+      ...configOf(world.scenario, world.options.folder),
+      targets: [{ name: "", url: "no URL" }],
+      surprise: true,
+    };
     if (main.reload(wrong)) world.violate(2, "a file that is wrong was taken at a reload");
     director.struck(event);
   },
   reload_drops(director, event) {
-    const gone = Math.floor(event.x * director.world.scenario.targets.length);
-    const drop: Change = (d) => ({ ...d, targets: (d.targets as unknown[]).filter((_, i) => i !== gone) });
+    const { targets } = director.world.scenario;
+    const gone = targets[Math.floor(event.x * targets.length)]?.name ?? "";
+    const drop: Change = ({ playbooks, ...d }) => ({
+      ...d,
+      targets: (d.targets as { name: string }[]).filter(({ name }) => name !== gone),
+      ...(playbooks !== undefined && {
+        playbooks: (playbooks as unknown[]).filter((p) => !names(p, gone)),
+      }),
+    });
     director.reload(event, drop, true);
   },
   disk_torn(director, event) {

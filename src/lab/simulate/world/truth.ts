@@ -1,5 +1,6 @@
 import { noiseAt } from "../engine/random.ts";
 import type { FaultEvent, Scenario, SignalName } from "../scenario.ts";
+import { mending, mendsOf } from "../strangers.ts";
 
 /** What a mitigation does to a sickness. */
 type Cure = "works" | "nothing" | "worse" | "late" | "partly" | "relapses";
@@ -15,6 +16,8 @@ interface Sickness {
   readonly peak: number;
   readonly startMs: number;
   readonly cure: Cure;
+  /** Actions that mend it, by kind and what they are carried out on. */
+  readonly mends: readonly string[];
   readonly region: string | undefined;
   /** Up and down with this period, milliseconds; 0: steadily. */
   readonly flapMs: number;
@@ -93,6 +96,7 @@ export class Truth {
       peak: 0.7 + 0.8 * event.y,
       startMs,
       cure: cureOf(event.kind),
+      mends: mendsOf(this.#scenario.strangers, spec.name, signal),
       region,
       flapMs: event.kind === "flapping" ? (4 + 8 * event.x) * MINUTE : 0,
       endMs: startMs + event.forMs,
@@ -103,19 +107,20 @@ export class Truth {
     this.#byTarget[target]?.push(sickness);
   }
 
-  /** An action took effect on a target. */
+  /** An action took effect: on a target, or on something outside, whose index is -1. */
   act(action: {
     target: number;
+    on: string;
     kind: string;
     parameters: Readonly<Record<string, string>>;
     atMs: number;
   }): void {
-    const { target, kind, parameters, atMs } = action;
-    if (kind === "mitigate") {
-      for (const s of this.#byTarget[target] ?? [])
-        if (s.startMs <= atMs && atMs < s.endMs) mitigate(s, atMs);
-      return;
-    }
+    const { target, on, kind, parameters, atMs } = action;
+    const key = mending({ action: kind, on });
+    for (const s of this.#all)
+      if (s.startMs <= atMs && atMs < s.endMs && s.mends.includes(key) && parameters.state !== "off")
+        mitigate(s, atMs);
+    if (kind === "mitigate" || target < 0) return;
     const seconds = Number(parameters.seconds);
     if (Number.isFinite(seconds))
       this.#contained.push({

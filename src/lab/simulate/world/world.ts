@@ -6,6 +6,7 @@ import { ActiveFaults } from "../faults/active.ts";
 import type { Plant } from "../plants/types.ts";
 import { hostOf, type Scenario } from "../scenario.ts";
 import type { Checker, EffectFact, IntentFact, Violation } from "./facts.ts";
+import { type Outside, openOutside } from "./outside.ts";
 import { PrometheusModel } from "./prometheus.ts";
 import { type Effect, ServiceModel } from "./service.ts";
 import { Truth } from "./truth.ts";
@@ -31,10 +32,14 @@ export class World {
   readonly truth: Truth;
   readonly prometheus: PrometheusModel;
   readonly services = new Map<string, ServiceModel>();
+  /** What playbooks of the world's own call. */
+  readonly outside: Outside | undefined;
   readonly violations: Violation[] = [];
   readonly effects: EffectFact[] = [];
   /** Every intent that ever was on a disk, by site and id. */
   readonly intents = new Map<string, IntentFact>();
+  /** The same by site and run. */
+  readonly runs = new Map<string, IntentFact[]>();
   /** What a configuration file came to: one that was read before in this world comes to the same. */
   readonly configs = new Map<string, Config>();
   readonly #checkers: Checker[] = [];
@@ -58,13 +63,18 @@ export class World {
       rateWindowMs,
       now: () => this.time.now,
     });
+    const effect = (e: Effect) => this.took(e);
     for (const [target, spec] of scenario.targets.entries())
       for (let n = 0; n < spec.instances; n += 1) {
         const instance = hostOf(spec.name, n);
         const { faults, time } = this;
-        const effect = (e: Effect) => this.#took(e);
-        this.services.set(instance, new ServiceModel({ target, instance, faults, time, effect }));
+        const of = { target, name: spec.name, instance, faults, time, effect };
+        this.services.set(instance, new ServiceModel(of));
       }
+    const { folder } = options;
+    const leak = (text: string) => this.violate(3, text);
+    this.outside =
+      scenario.strangers && openOutside(scenario.strangers, { folder, faults: this.faults, effect, leak });
   }
 
   line(text: string): void {
@@ -94,13 +104,13 @@ export class World {
     this.time.stop();
   }
 
-  #took(effect: Effect): void {
-    const { target, instance, kind, key, parameters } = effect;
-    const targetName = this.scenario.targets[target]?.name ?? "";
-    const fact: EffectFact = { ...effect, targetName, atMs: this.time.now };
+  /** Something was really done. */
+  took(effect: Effect): void {
+    const { instance, kind, key } = effect;
+    const fact: EffectFact = { ...effect, atMs: this.time.now };
     this.effects.push(fact);
-    this.truth.act({ target, kind, parameters, atMs: this.time.now });
-    this.line(`effect ${kind} on ${instance} key ${key} epoch ${effect.epoch}`);
+    this.truth.act(fact);
+    this.line(`effect ${kind} on ${instance} key ${key} epoch ${effect.epoch ?? "none"}`);
     this.tell("effect", fact);
   }
 

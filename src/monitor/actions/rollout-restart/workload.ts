@@ -2,11 +2,11 @@ import { isObject } from "../../../common/net/json.ts";
 import type { Intent } from "../../kernel/action.ts";
 
 /** Annotation of the pod template that kubectl's own `rollout restart` sets: changing it restarts the pods. */
-const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
+export const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 /** Annotation of the object: keys of the intents that were carried out on it, oldest first, as a JSON list. */
-const INTENTS = "helius-self-heal/intents";
+export const INTENTS = "helius-self-heal/intents";
 /** Annotation of the object: the highest epoch that has acted on it. */
-const EPOCH = "helius-self-heal/epoch";
+export const EPOCH = "helius-self-heal/epoch";
 /** Keys kept on an object: more than can be open at the same time. */
 const MAX_KEYS = 16;
 

@@ -1,5 +1,6 @@
 import { type Drop, revalidate } from "../../guards/revalidate.ts";
 import {
+  askerOf,
   concerned,
   type InstanceOutcome,
   type Intent,
@@ -62,9 +63,10 @@ export function overtaken(intent: Intent, ctx: ActContext, planned?: ActionTarge
   const { state, stopping } = ctx.present();
   const { clock, store } = ctx.ports;
   const on = actionTargetOf(state, intent.target);
+  const asker = actionTargetOf(state, askerOf(intent));
   return revalidate({
     plan: { intent, instances: (planned ?? on)?.instances.map((i) => i.name) ?? [] },
-    present: { stopping, autoHeal: state.settings.autoHeal, on, epoch: store.epoch },
+    present: { stopping, autoHeal: state.settings.autoHeal, on, asker, epoch: store.epoch },
     now: clock.now(),
     bootId: clock.bootId,
     ttlMs: state.settings.intentTtlMs,

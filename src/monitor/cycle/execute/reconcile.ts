@@ -80,7 +80,7 @@ function mayNotCallLate(intent: Intent, ctx: ActContext): string | undefined {
   const { state } = ctx.present();
   const callee = actionTargetOf(state, intent.target) as ActionTarget;
   const blocked = admit(
-    state,
+    { state, ports: ctx.ports },
     {
       asker: actionTargetOf(state, askerOf(intent)) ?? callee,
       callees: [callee],

@@ -137,8 +137,7 @@ function prepare({ run, ctx, value }: Carrying, index: number): Draft | { readon
   const planned = plan?.steps[index];
   if (planned === undefined || planned.kind !== step.kind)
     return { skip: "the playbook has changed since it was started" };
-  if (run.cause === "alert" && episodesOver(run, state.propose.inbox))
-    return { skip: "the alert ended before it was carried out" };
+  if (episodesOver(run, state.propose.inbox)) return { skip: "the alert ended before it was carried out" };
   const why = unmet(planned, { region: run.region, regionWhy: run.regionWhy, value });
   if (why !== undefined) return { skip: why };
   const parameters = callOf(planned.parameters, run.region);
@@ -162,7 +161,7 @@ function order(
   const now = ctx.ports.clock.now();
   const asker = askerTarget(ctx.state, run);
   const blocked = admit(
-    ctx.state,
+    ctx,
     {
       ...{ asker, signal: run.signal, action: draft.kind, cause: run.cause, run: run.id },
       ...{ shadow: run.mode === "shadow", continues, waiting },
@@ -216,7 +215,7 @@ async function rollback(carrying: Carrying): Promise<void> {
   for (const index of undoable(carrying.run, ctx.ports.clock.now(), bootId)) {
     const step = carrying.run.steps[index] as RunStep;
     // AUTO_HEAL=0 means that nothing is called: it ends by itself.
-    if (isShadow(ctx.state.settings, [step.on])) continue;
+    if (isOff(carrying, step)) continue;
     const draft = undoDraftOf(carrying.run, index);
     if (draft === undefined) {
       const detail = "not taken back: which region it was for is not known";
@@ -233,8 +232,13 @@ async function rollback(carrying: Carrying): Promise<void> {
     change(carrying, index, undone(step, known));
   }
   const left = undoable(carrying.run, ctx.ports.clock.now(), bootId);
-  if (left.every((index) => isShadow(ctx.state.settings, [(carrying.run.steps[index] as RunStep).on])))
+  if (left.every((index) => isOff(carrying, carrying.run.steps[index] as RunStep)))
     update(carrying, { ...carrying.run, status: "ended" });
+}
+
+/** Nothing is called now for the asker of a run, or on what this step was carried out on. */
+function isOff({ ctx: { state }, run }: Carrying, { on }: RunStep): boolean {
+  return isShadow(state.settings, [askerTarget(state, run), state.configured.get(on.name) ?? on]);
 }
 
 /** Taking a step back: the same way as any step, with a question that no guard answers with no. */
@@ -248,7 +252,7 @@ async function release(carrying: Carrying, index: number, draft: Draft): Promise
     action: draft.kind,
   };
   const asked = { cause: "undo" as const, shadow: false, run: run.id, continues: true, waiting: NOBODY };
-  if (admit(ctx.state, { ...question, ...asked }, ctx.ports.clock.now()) !== undefined) return undefined;
+  if (admit(ctx, { ...question, ...asked }, ctx.ports.clock.now()) !== undefined) return undefined;
   const called = call(draft, on, ctx);
   if ("blocked" in called) return undefined;
   const outcome = await called.outcome;
@@ -256,7 +260,10 @@ async function release(carrying: Carrying, index: number, draft: Draft): Promise
   return outcome;
 }
 
-/** Steps that were not carried out before the alert ended stay so. False while an outcome is still awaited. */
+/**
+ * Steps that were not carried out before the alert ended stay so, and what the others did counts. False while an outcome
+ * is still awaited.
+ */
 function settlePending(carrying: Carrying): boolean {
   const { ctx } = carrying;
   let settled = true;
@@ -268,6 +275,7 @@ function settlePending(carrying: Carrying): boolean {
       change(carrying, index, { status: "skipped", detail: "the alert ended before it was carried out" });
     else change(carrying, index, stepResult(known, ctx.ports.clock.now()));
   });
+  if (settled) settleRun(ctx.present().state, carrying.run, ctx.ports.clock.now());
   return settled;
 }
 

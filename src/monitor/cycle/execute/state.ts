@@ -1,5 +1,5 @@
 import type { TargetMemory } from "../../guards/guard.ts";
-import { concerned, type InstanceOutcome, type Intent, isUndo } from "../../kernel/action.ts";
+import { askerOf, concerned, type InstanceOutcome, type Intent, isUndo } from "../../kernel/action.ts";
 import { resumeMono } from "../../kernel/cooldown.ts";
 import type { Persisted, StoredDocument } from "../../kernel/store.ts";
 import { errorMessage } from "../../kernel/text.ts";
@@ -18,6 +18,7 @@ export function getOrCreateTargetState({ actions }: LoopState, name: string): Ta
     lastActionMonoMs: actions.lostMonoMs,
     lastShadowMonoMs: undefined,
     unresolved: [],
+    awaited: new Set(),
     applied: new Map(),
   };
   actions.targets.set(name, fresh);
@@ -30,7 +31,7 @@ export function targetMemory(state: LoopState, name: string): TargetMemory {
   return {
     lastActionMonoMs: known === undefined ? state.actions.lostMonoMs : known.lastActionMonoMs,
     lastShadowMonoMs: known?.lastShadowMonoMs,
-    unresolved: (known?.unresolved.length ?? 0) > 0,
+    unresolved: known !== undefined && (known.unresolved.length > 0 || known.awaited.size > 0),
   };
 }
 
@@ -49,6 +50,8 @@ export function keepOpen(state: LoopState, intent: Intent, applied?: readonly In
   const memory = getOrCreateTargetState(state, intent.target);
   if (!memory.unresolved.some((open) => open.id === intent.id))
     memory.unresolved = [...memory.unresolved, intent];
+  if (askerOf(intent) !== intent.target)
+    getOrCreateTargetState(state, askerOf(intent)).awaited.add(intent.id);
   if (applied !== undefined) memory.applied.set(intent.id, applied);
 }
 
@@ -57,6 +60,7 @@ export function close(state: LoopState, intent: Intent): void {
   const memory = getOrCreateTargetState(state, intent.target);
   memory.unresolved = memory.unresolved.filter((open) => open.id !== intent.id);
   memory.applied.delete(intent.id);
+  getOrCreateTargetState(state, askerOf(intent)).awaited.delete(intent.id);
 }
 
 export function openIntents({ actions }: LoopState): Intent[] {

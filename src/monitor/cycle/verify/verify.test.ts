@@ -237,6 +237,25 @@ describe("a playbook's run", () => {
     expect(bed.fleet.effects).toHaveLength(3);
     expect(bed.reported.cycles.at(-1)?.playbooks[0]).toMatchObject({ act: false, reason: "escalated" });
   });
+
+  it("is judged also where its target may be acted on again before its verdict is due", async () => {
+    const { forecast: _none, ...alone } = playbookOf({ steps: [stepOf("retrain")], undoOnResolved: false });
+    const bed = bedOf({
+      store: createMemoryStore(),
+      settings: { targets: [GATEWAY], playbooks: [alone], ...SETTINGS, guards: GUARDS },
+    });
+    // The verdict is due a cooldown after the call was over, the next action a cooldown after it was decided on.
+    bed.fleet.answer = () => {
+      bed.time.advance(20);
+      return "applied";
+    };
+    for (let n = 0; n < 100; n++) {
+      bed.fire();
+      await bed.cycle();
+    }
+    expect(verdicts(bed)).toEqual(["ineffective", "ineffective", "ineffective"]);
+    expect(bed.fleet.effects).toHaveLength(3);
+  });
 });
 
 describe("pause", () => {

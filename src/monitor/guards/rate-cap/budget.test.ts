@@ -106,7 +106,7 @@ let runs = 0;
 /** Whether a new run by which `target` heals itself is let through; it takes its places. */
 function admitted(loop: ReturnType<typeof loopOf>, now: ReturnType<typeof at>, target = "a"): boolean {
   runs += 1;
-  return admit(loop, questionOf(target, { run: `run-${runs}` }), now) === undefined;
+  return admit({ state: loop, ports: {} }, questionOf(target, { run: `run-${runs}` }), now) === undefined;
 }
 
 describe("never more than the cap", () => {

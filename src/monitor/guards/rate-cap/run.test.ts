@@ -23,7 +23,7 @@ function bed({ target = 5, fleet = 5 }: { target?: number; fleet?: number } = {}
     },
     ask(run: string, asker: string, callees: readonly string[], over: Partial<Question> = {}) {
       const parties = callees.map((name) => partyOf(name));
-      return admit(loop, questionOf(asker, { run, callees: parties, ...over }), now);
+      return admit({ state: loop, ports: {} }, questionOf(asker, { run, callees: parties, ...over }), now);
     },
     left(scope?: string, shadow = false) {
       const { targetCap, fleetCap } = loop.settings.guards;
