@@ -12,8 +12,8 @@ const FILE = join(folder, "helius.yml");
 
 const TARGETS = `
 targets:
-  - { name: telemetry-gateway, url: "http://gateway:8005", cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
-  - { name: recommender-service, url: "http://reco:8001", auto_heal: false, signals: { backlog: { enabled: false } } }
+  - { name: telemetry-gateway, url: "http://gateway:8005", mitigate: helius, cooldown_seconds: 60, parts: { label: region, backlog_metric: queue_depth, inbound_metric: received_total } }
+  - { name: recommender-service, url: "http://reco:8001", mitigate: helius, auto_heal: false, signals: { backlog: { enabled: false } } }
 `;
 
 function load(yaml: string, env: Record<string, string> = {}): Config {

@@ -134,8 +134,8 @@ describe("what people say", () => {
     });
     await w.cycles(1);
     expect(w.reported.cycles.at(-1)?.actions.map(({ intent }) => intent.target)).toEqual(["product-api"]);
-    expect(w.loop.controls.request({ target: "nobody", ...asked })).toBeUndefined();
-    expect(w.loop.controls.request({ target: "product-api", playbook: "none", ...asked })).toBeUndefined();
+    expect(w.loop.controls.request({ target: "nobody", ...asked })).toBe("unknown");
+    expect(w.loop.controls.request({ target: "product-api", playbook: "none", ...asked })).toBe("unknown");
     await w.cycles(1);
     expect(w.reported.cycles.at(-1)?.actions).toEqual([]);
   });
