@@ -11,7 +11,7 @@ export interface CalleeSpec {
 }
 
 /** A playbook of a world's own. */
-export interface PlaybookSpec {
+interface PlaybookSpec {
   readonly name: string;
   /** The series whose forecast or alert asks for it. */
   readonly asker: string;
