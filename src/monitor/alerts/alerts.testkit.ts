@@ -14,17 +14,17 @@ export function told(spec: {
   start: number;
   end?: number;
   id?: number;
-  heard?: BootInstant;
+  received?: BootInstant;
   labels?: Record<string, string>;
 }): AlertState {
-  const { start, end, id = 1, heard = at(0), labels = {} } = spec;
+  const { start, end, id = 1, received = at(0), labels = {} } = spec;
   const common = {
     fingerprint: id.toString(16).padStart(16, "0"),
     name: "PipelineBacklogHigh",
     labels: { alertname: "PipelineBacklogHigh", ...labels },
     startsAtMs: WALL_MS + 1000 * start,
-    receivedAt: heard.now,
-    bootId: heard.bootId,
+    receivedAt: received.now,
+    bootId: received.bootId,
   };
   return end === undefined
     ? { ...common, status: "firing" }

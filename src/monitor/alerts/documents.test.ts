@@ -18,17 +18,17 @@ function stored(...changes: StoredDocument[][]): StoredDocument[] {
 describe("what the store keeps of the inbox", () => {
   it("is the inbox, also after an alert gave its place to another", () => {
     const fill = Array.from({ length: MAX_ALERTS }, (_, i) =>
-      told({ id: i + 1, start: 0, heard: at(1), ...(i < 3 ? { end: 1 } : {}) }),
+      told({ id: i + 1, start: 0, received: at(1), ...(i < 3 ? { end: 1 } : {}) }),
     );
     const first = ingest(EMPTY_INBOX, fill, at(1));
     const second = ingest(
       first.inbox,
       [
-        told({ id: 5000, start: 2, heard: at(3) }),
-        told({ id: 2, start: 2, heard: at(3) }),
-        told({ id: 5001, start: 2, end: 3, heard: at(3) }),
-        told({ id: 5002, start: 2, heard: at(3) }),
-        told({ id: 5003, start: 2, heard: at(3) }),
+        told({ id: 5000, start: 2, received: at(3) }),
+        told({ id: 2, start: 2, received: at(3) }),
+        told({ id: 5001, start: 2, end: 3, received: at(3) }),
+        told({ id: 5002, start: 2, received: at(3) }),
+        told({ id: 5003, start: 2, received: at(3) }),
       ],
       at(3),
     );

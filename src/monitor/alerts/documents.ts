@@ -19,15 +19,15 @@ const KEPT = z.discriminatedUnion("status", [
 ]) satisfies z.ZodType<AlertState>;
 
 /** What the store must keep before a webhook may be answered. */
-export function inboxDocuments(heard: Ingested): StoredDocument[] {
+export function inboxDocuments(ingested: Ingested): StoredDocument[] {
   const kept = new Set(
-    heard.changes.filter(({ what }) => what !== "refused").map(({ alert }) => alert.fingerprint),
+    ingested.changes.filter(({ what }) => what !== "refused").map(({ alert }) => alert.fingerprint),
   );
   const changed = [...kept].flatMap((fingerprint): StoredDocument[] => {
-    const body = heard.inbox.get(fingerprint);
+    const body = ingested.inbox.get(fingerprint);
     return body === undefined ? [] : [{ kind: "alert", key: fingerprint, body }];
   });
-  const gone = heard.forgotten.map(
+  const gone = ingested.forgotten.map(
     ({ fingerprint }): StoredDocument => ({ kind: "alert", key: fingerprint, body: undefined }),
   );
   return [...gone, ...changed];

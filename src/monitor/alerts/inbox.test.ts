@@ -16,9 +16,9 @@ function tell(tellings: readonly (Telling & { at?: BootInstant })[], from: Inbox
   let last: AlertChange | undefined;
   for (const [i, telling] of tellings.entries()) {
     const now = telling.at ?? at(1000 + 10 * i);
-    const heard = ingest(inbox, [told({ ...telling, heard: now })], now);
-    inbox = heard.inbox;
-    last = heard.changes[0];
+    const received = ingest(inbox, [told({ ...telling, received: now })], now);
+    inbox = received.inbox;
+    last = received.changes[0];
   }
   const [kept] = inbox.values();
   return { inbox, what: last?.what, detail: last?.detail, kept };
@@ -91,14 +91,14 @@ describe("hear", () => {
       { status: "resolved", endsAtMs: WALL_MS + 70_000 },
     ],
   ])("%s", (_name, tellings, what, kept) => {
-    const heard = tell(tellings);
-    expect(heard.what).toBe(what);
-    expect(heard.kept).toMatchObject(kept);
-    expect(heard.kept?.status === "firing").toBe(heard.kept?.endsAtMs === undefined);
-    expect(heard.detail).toBeTruthy();
+    const received = tell(tellings);
+    expect(received.what).toBe(what);
+    expect(received.kept).toMatchObject(kept);
+    expect(received.kept?.status === "firing").toBe(received.kept?.endsAtMs === undefined);
+    expect(received.detail).toBeTruthy();
   });
 
-  it("refreshes when it was heard by what agrees with what is known, and by nothing else", () => {
+  it("refreshes when it was last received, by what agrees with what is known, and by nothing else", () => {
     const again = tell([{ start: 0 }, { start: 0, at: at(2000) }]);
     expect(again.kept?.receivedAt).toEqual(at(2000).now);
     const older = tell([{ start: 60 }, { start: 0, at: at(1500) }]);
@@ -220,9 +220,9 @@ describe("any order and any repetition of webhooks", () => {
         let inbox: Inbox = EMPTY_INBOX;
         for (const [i, t] of history.entries()) {
           const now = at(1000 + i);
-          const heard = ingest(inbox, [told({ ...t, heard: now })], now);
-          inbox = heard.inbox;
-          for (const { what, alert } of heard.changes) {
+          const received = ingest(inbox, [told({ ...t, received: now })], now);
+          inbox = received.inbox;
+          for (const { what, alert } of received.changes) {
             expect(what).not.toBe("reopened");
             if (what !== "fired" && what !== "resolved") continue;
             const key = `${alert.fingerprint} ${alert.startsAtMs} ${what}`;
@@ -236,55 +236,57 @@ describe("any order and any repetition of webhooks", () => {
 });
 
 describe("a full inbox", () => {
-  const many = (count: number, spec: Omit<Telling, "id"> & { heard: BootInstant }, firstId = 1) =>
+  const many = (count: number, spec: Omit<Telling, "id"> & { received: BootInstant }, firstId = 1) =>
     Array.from({ length: count }, (_, i) => told({ ...spec, id: firstId + i }));
   const full = (spec: Omit<Telling, "id">) =>
-    ingest(EMPTY_INBOX, many(MAX_ALERTS, { ...spec, heard: at(0) }), at(0)).inbox;
+    ingest(EMPTY_INBOX, many(MAX_ALERTS, { ...spec, received: at(0) }), at(0)).inbox;
 
   it("refuses a new alert while all fire, by name, and goes on hearing those it knows", () => {
     const inbox = full({ start: 0 });
     const now = at(10);
-    const heard = ingest(
+    const received = ingest(
       inbox,
       [
-        told({ start: 5, id: 5000, heard: now }),
-        told({ start: 0, end: 9, id: 7, heard: now }),
-        told({ start: 6, id: 5001, heard: now }),
+        told({ start: 5, id: 5000, received: now }),
+        told({ start: 0, end: 9, id: 7, received: now }),
+        told({ start: 6, id: 5001, received: now }),
       ],
       now,
     );
-    expect(heard.changes.map(({ what, alert }) => [what, Number.parseInt(alert.fingerprint, 16)])).toEqual([
-      ["refused", 5000],
-      ["resolved", 7],
-      ["fired", 5001],
-    ]);
-    expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([7]);
-    expect(heard.inbox.size).toBe(MAX_ALERTS);
+    expect(received.changes.map(({ what, alert }) => [what, Number.parseInt(alert.fingerprint, 16)])).toEqual(
+      [
+        ["refused", 5000],
+        ["resolved", 7],
+        ["fired", 5001],
+      ],
+    );
+    expect(received.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([7]);
+    expect(received.inbox.size).toBe(MAX_ALERTS);
   });
 
   it("gives up what is over first, longest unheard of first, and says so", () => {
-    let inbox = ingest(EMPTY_INBOX, many(MAX_ALERTS - 2, { start: 0, heard: at(0) }), at(0)).inbox;
-    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2001, heard: at(20) })], at(20)).inbox;
-    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2000, heard: at(10) })], at(20)).inbox;
-    const heard = ingest(inbox, [told({ start: 30, id: 3000, heard: at(30) })], at(30));
-    expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([2000]);
-    expect(heard.changes[0]?.what).toBe("fired");
+    let inbox = ingest(EMPTY_INBOX, many(MAX_ALERTS - 2, { start: 0, received: at(0) }), at(0)).inbox;
+    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2001, received: at(20) })], at(20)).inbox;
+    inbox = ingest(inbox, [told({ start: 0, end: 5, id: 2000, received: at(10) })], at(20)).inbox;
+    const received = ingest(inbox, [told({ start: 30, id: 3000, received: at(30) })], at(30));
+    expect(received.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([2000]);
+    expect(received.changes[0]?.what).toBe("fired");
   });
 
   it("gives up a firing alert only when it was not heard of for a day", () => {
     const inbox = full({ start: 0 });
     const refresh = at(FORGET_MS / 1000);
-    const kept = ingest(inbox, many(MAX_ALERTS - 1, { start: 0, heard: refresh }), refresh).inbox;
-    const heard = ingest(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
-    expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([MAX_ALERTS]);
+    const kept = ingest(inbox, many(MAX_ALERTS - 1, { start: 0, received: refresh }), refresh).inbox;
+    const received = ingest(kept, [told({ start: 30, id: 3000, received: refresh })], refresh);
+    expect(received.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([MAX_ALERTS]);
   });
 
   it("gives up what is over before what fires, even if that was not heard of for longer", () => {
     const refresh = at(FORGET_MS / 1000);
-    const ends = told({ start: 0, end: 5, id: 500, heard: refresh });
+    const ends = told({ start: 0, end: 5, id: 500, received: refresh });
     const kept = ingest(full({ start: 0 }), [ends], refresh).inbox;
-    const heard = ingest(kept, [told({ start: 30, id: 3000, heard: refresh })], refresh);
-    expect(heard.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([500]);
+    const received = ingest(kept, [told({ start: 30, id: 3000, received: refresh })], refresh);
+    expect(received.forgotten.map((a) => Number.parseInt(a.fingerprint, 16))).toEqual([500]);
   });
 
   it("never holds more than its cap, and loses nothing silently", () => {
@@ -301,22 +303,22 @@ describe("a full inbox", () => {
         for (const [i, webhook] of webhooks.entries()) {
           const now = at(100 + i);
           const alerts = webhook.map(({ id, start, over }) =>
-            told({ id, start, heard: now, ...(over ? { end: start + 1 } : {}) }),
+            told({ id, start, received: now, ...(over ? { end: start + 1 } : {}) }),
           );
-          const heard = ingest(inbox, alerts, now);
-          expect(heard.inbox.size).toBeLessThanOrEqual(MAX_ALERTS);
-          expect(heard.changes).toHaveLength(alerts.length);
-          const gone = new Set(heard.forgotten.map((a) => a.fingerprint));
-          for (const alert of heard.forgotten) expect(alert.status).toBe("resolved");
-          for (const key of inbox.keys()) expect(heard.inbox.has(key) !== gone.has(key)).toBe(true);
+          const received = ingest(inbox, alerts, now);
+          expect(received.inbox.size).toBeLessThanOrEqual(MAX_ALERTS);
+          expect(received.changes).toHaveLength(alerts.length);
+          const gone = new Set(received.forgotten.map((a) => a.fingerprint));
+          for (const alert of received.forgotten) expect(alert.status).toBe("resolved");
+          for (const key of inbox.keys()) expect(received.inbox.has(key) !== gone.has(key)).toBe(true);
           const refused = new Set(
-            heard.changes.filter((c) => c.what === "refused").map((c) => c.alert.fingerprint),
+            received.changes.filter((c) => c.what === "refused").map((c) => c.alert.fingerprint),
           );
           for (const { fingerprint } of alerts)
-            expect(heard.inbox.has(fingerprint) || gone.has(fingerprint) || refused.has(fingerprint)).toBe(
+            expect(received.inbox.has(fingerprint) || gone.has(fingerprint) || refused.has(fingerprint)).toBe(
               true,
             );
-          inbox = heard.inbox;
+          inbox = received.inbox;
         }
       }),
       { numRuns: 30 },
@@ -326,7 +328,7 @@ describe("a full inbox", () => {
 
 describe("freshness", () => {
   const staleMs = 600_000;
-  const firing = told({ start: 0, heard: at(1000) });
+  const firing = told({ start: 0, received: at(1000) });
 
   it.each([
     ["just heard of", at(1000), "firing"],
@@ -345,7 +347,7 @@ describe("freshness", () => {
   });
 
   it("leaves what is over as it is, however long ago", () => {
-    const over = told({ start: 0, end: 5, heard: at(0) });
+    const over = told({ start: 0, end: 5, received: at(0) });
     expect(freshness(over, { ...at(1e6), staleMs }).status).toBe("resolved");
     expect(freshness(over, { ...at(0, "another"), staleMs })).toEqual({
       status: "resolved",
@@ -378,11 +380,11 @@ describe("an inbox that is full", () => {
     const full = ingest(EMPTY_INBOX, crowd, at(0), isAnswered).inbox;
     const wanted = told({ start: 0, id: 5000, labels: { answered: "yes" } });
     const other = told({ start: 0, id: 6000 });
-    const heard = ingest(full, [other, wanted], at(1), isAnswered);
-    expect(heard.changes.map(({ what }) => what)).toEqual(["refused", "fired"]);
-    expect(heard.inbox.size).toBe(MAX_ALERTS);
-    expect(heard.inbox.get(wanted.fingerprint)).toBeDefined();
-    expect(heard.forgotten).toHaveLength(1);
+    const received = ingest(full, [other, wanted], at(1), isAnswered);
+    expect(received.changes.map(({ what }) => what)).toEqual(["refused", "fired"]);
+    expect(received.inbox.size).toBe(MAX_ALERTS);
+    expect(received.inbox.get(wanted.fingerprint)).toBeDefined();
+    expect(received.forgotten).toHaveLength(1);
   });
 
   it("of alerts that playbooks answer refuses the next one, by name", () => {

@@ -212,7 +212,7 @@ describe("what is not stated to be a Helius service", () => {
 describe("a mitigation that is refused", () => {
   it.each([
     [401, /^the admin token was not accepted \(HTTP 401: no such token\)$/],
-    [403, /^the service lets nobody in from here \(HTTP 403: no such token\)$/],
+    [403, /^forbidden from this address \(HTTP 403: no such token\)$/],
     [409, /^a newer monitor has taken over \(HTTP 409/],
     [400, /^HTTP 400: no such token$/],
     [404, /^HTTP 404/],

@@ -49,7 +49,7 @@ function explain(reply: Reply): string {
   if (reply.kind !== "answer") return summary(reply);
   const { status } = reply;
   if (status === 401) return `the admin token was not accepted (${summary(reply)})`;
-  if (status === 403) return `the service lets nobody in from here (${summary(reply)})`;
+  if (status === 403) return `forbidden from this address (${summary(reply)})`;
   if (status === 409) return `a newer monitor has taken over (${summary(reply)})`;
   if (status === 429) return `the service limits the rate of calls (${summary(reply)})`;
   if (status >= 300 && status < 400) {
