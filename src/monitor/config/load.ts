@@ -221,7 +221,7 @@ function resolve(from: {
   checkTokens(given, { host: listen.host, production: input.env.NODE_ENV === "production" }, complain);
   const playbooks = playbooksInForce({
     given: given.playbooks,
-    known: { targets, actions, cooldownMs },
+    known: { targets, actions, cooldownMs, fleetActions: guards.fleetCap.actions },
     inCluster: (input.env.KUBERNETES_SERVICE_HOST ?? "") !== "",
     complain,
   });

@@ -154,6 +154,23 @@ playbooks:
     ).toThrow(/on "drain-pol" is not an entry of actions\.http; did you mean drain-pool\?/);
   });
 
+  it("calls no more things at once than the fleet's budget allows: it could never run", () => {
+    const three = (allowed: number) => `${TARGETS}
+guards: { fleet_cap: { actions: ${allowed} } }
+playbooks:
+  - name: p
+    alert: { name: A }
+    steps:
+      - { action: retrain, on: recommender-service }
+      - { action: mitigate, on: recommender-service }
+      - { action: mitigate, on: telemetry-gateway }
+`;
+    expect(load(three(2)).playbooks[0]?.steps).toHaveLength(3);
+    expect(() => load(three(1))).toThrow(
+      /playbooks\[0\]\.steps call 2 different things, and guards\.fleet_cap\.actions allows 1 at once: it could never run/,
+    );
+  });
+
   const one = (step: string, rest = "") => `playbooks:
   - name: p
     alert: { name: A }

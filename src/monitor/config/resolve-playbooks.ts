@@ -17,6 +17,8 @@ interface Known {
   readonly actions: ActionSettings;
   /** Cooldown of what is no target, milliseconds. */
   readonly cooldownMs: number;
+  /** Most actions of the whole fleet in one window: a run takes a place for each that it calls. */
+  readonly fleetActions: number;
 }
 
 type Path = readonly PropertyKey[];
@@ -107,6 +109,12 @@ function resolvePlaybook(config: PlaybookConfig, known: Known, complain: Complai
       );
     return resolveStep(step, known, ofStep);
   });
+  const callees = new Set(steps.map(({ on }) => on.name)).size;
+  if (callees > known.fleetActions)
+    complain(
+      ["steps"],
+      `call ${callees} different things, and guards.fleet_cap.actions allows ${known.fleetActions} at once: it could never run`,
+    );
   return { ...config, steps };
 }
 
