@@ -1,7 +1,7 @@
 import { targetCooldownMs } from "../guards/cooldown/index.ts";
 import type { Question } from "../guards/guard.ts";
 import { GUARDS, NOBODY } from "../guards/index.ts";
-import { lastActionMonoMs } from "../guards/rate-cap/index.ts";
+import { fleetCap, lastActionMonoMs } from "../guards/rate-cap/index.ts";
 import type { ActionTarget } from "../kernel/containment.ts";
 import type { Decision } from "../kernel/decision.ts";
 import type { Observation } from "../kernel/observation.ts";
@@ -73,6 +73,7 @@ export async function execute(input: {
     const fate = covered(proposal, claimed, served) ?? tryOne(proposal);
     fates.set(proposal, fate);
     if (fate !== undefined) {
+      if (fate.reason === fleetCap.name) queue.keep(proposal);
       queue.next(proposal.asker.name);
       continue;
     }
@@ -158,6 +159,8 @@ class Queue {
   /** Of each asker what is not tried yet. */
   readonly #left: Map<string, Proposal[]>;
   #due: Proposal[];
+  /** Tried, and held by the fleet's budget: they need more places than are left. */
+  readonly #kept: Proposal[] = [];
 
   constructor(state: LoopState, proposals: readonly Proposal[]) {
     this.#state = state;
@@ -190,6 +193,11 @@ class Queue {
     if (next !== undefined) this.#due = [...this.#due, next].sort(this.#inTurn);
   }
 
+  /** The fleet's budget holds this one: it is still waiting for places. */
+  keep(proposal: Proposal): void {
+    this.#kept.push(proposal);
+  }
+
   /** The rest of an asker's proposals: it is served. */
   drop(asker: string): readonly Proposal[] {
     const rest = this.#left.get(asker) ?? [];
@@ -197,13 +205,14 @@ class Queue {
     return rest;
   }
 
-  /** Who else wants to act and may, for the fleet's last places. */
+  /** Who else wants to act and may, as soon as there is room, for the fleet's last places. */
   waiting(ctx: ActContext, now: Instant): Question["waiting"] {
-    const due = [...this.#due];
+    const due = [...this.#kept, ...this.#due];
     const targets = () =>
       due.flatMap((proposal) => {
-        const { blocked } = ask(ctx, questionOf(proposal), now);
-        return blocked === undefined ? proposal.plan.steps.map(({ on }) => on.name) : [];
+        const { all } = ask(ctx, questionOf(proposal), now);
+        const may = all.every(({ guard }) => guard === fleetCap.name);
+        return may ? proposal.plan.steps.map(({ on }) => on.name) : [];
       });
     return { most: due.reduce((n, { plan }) => n + plan.steps.length, 0), targets };
   }
