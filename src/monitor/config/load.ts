@@ -205,8 +205,9 @@ function resolve(from: {
   const problems: ConfigProblem[] = [];
   const complain: Complain = (path, message) =>
     void problems.push({ where: where(path), key: dotted(path), message });
-  const { signals, targets: list = [], sources, actions, admin, guards, web, ...rest } = given;
+  const { signals, targets: list = [], sources, actions, admin, guards: byKind, web, ...rest } = given;
   const { cooldownMs } = rest.predict;
+  const guards = byKind as GuardSettings;
   if (from.missing) complain(["targets"], NO_TARGETS);
   const healers = { actions, playbooks: given.playbooks ?? [] };
   const targets = resolveTargets(
@@ -236,7 +237,7 @@ function resolve(from: {
     common: { signals: commonSignals(signals), cooldownMs },
     web: { ...ofWeb, ...listen },
     sources: resolveSources(sources, rest.cycleIntervalMs),
-    guards: guards as GuardSettings,
+    guards,
   };
 }
 

@@ -73,7 +73,7 @@ export async function execute(input: {
     const fate = covered(proposal, claimed, served) ?? tryOne(proposal);
     fates.set(proposal, fate);
     if (fate !== undefined) {
-      if (fate.reason === fleetCap.name) queue.keep(proposal);
+      if (fate.reason === fleetCap.kind) queue.keep(proposal);
       queue.next(proposal.asker.name);
       continue;
     }
@@ -211,7 +211,7 @@ class Queue {
     const targets = () =>
       due.flatMap((proposal) => {
         const { all } = ask(ctx, questionOf(proposal), now);
-        const may = all.every(({ guard }) => guard === fleetCap.name);
+        const may = all.every(({ guard }) => guard === fleetCap.kind);
         return may ? proposal.plan.steps.map(({ on }) => on.name) : [];
       });
     return { most: due.reduce((n, { plan }) => n + plan.steps.length, 0), targets };

@@ -2,7 +2,7 @@ import type { TickReport } from "../../../monitor/cycle/types.ts";
 import { measuredAs } from "../../../monitor/guards/guard.ts";
 import { askerOf } from "../../../monitor/kernel/action.ts";
 import type { SignalName } from "../scenario.ts";
-import type { Checker } from "../world/facts.ts";
+import type { Checker, SiteView } from "../world/facts.ts";
 import { clockText, type Sight } from "./kit.ts";
 
 /**
@@ -12,6 +12,13 @@ import { clockText, type Sight } from "./kit.ts";
 const BOUND_MS = 100 * 60_000;
 /** A level this far above the SLO, all the time, is a degradation that lasts. */
 const CLEARLY = 1.3;
+
+/** What the playbook that answers a target's forecast calls: one of them escalated, somebody is told, and it waits for them. */
+function calleesFor(site: SiteView, target: string, signal: string): string[] {
+  return site.settings.playbooks
+    .filter(({ forecast }) => forecast?.target === target && forecast.signal === signal)
+    .flatMap(({ steps }) => steps.map(({ on }) => on.name));
+}
 
 /** 7: once faults stop, every lasting degradation is acted on or escalated within a bounded number of cycles. */
 export function endsChecker({ world, main }: Sight): Checker {
@@ -47,6 +54,7 @@ export function endsChecker({ world, main }: Sight): Checker {
         );
         const acted = (lastCall.get(target.name) ?? Number.NEGATIVE_INFINITY) >= fromMs;
         if (sick === undefined || acted || escalated.has(target.name)) continue;
+        if (calleesFor(site, target.name, sick.name).some((name) => escalated.has(name))) continue;
         const last = lastCall.get(target.name);
         world.violate(
           7,
