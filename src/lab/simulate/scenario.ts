@@ -143,7 +143,7 @@ function drawSettings(random: Random): Record<string, unknown> {
   return {
     guards: {
       target_cap: { actions: random.whole(2, 6), window_seconds: random.pick([1800, 3600]) },
-      fleet_cap: { actions: random.whole(2, 6), window_seconds: random.pick([600, 1800, 3600]) },
+      fleet_cap: { actions: random.whole(3, 6), window_seconds: random.pick([600, 1800, 3600]) },
       storm: { share: random.pick([0.3, 0.5]), min_targets: random.pick([2, 3]) },
       startup: { starts: random.whole(2, 4) },
       backoff: { factor: random.pick([1, 2, 3]), max_seconds: random.pick([1800, 3600]) },
