@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Agent } from "undici";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Intent } from "../../kernel/action.ts";
+import { testAttempts } from "../shared/attempts.testkit.ts";
 import { callInstance } from "../shared/callees.ts";
 import { answering, calm, type Manner, reset, silent, startService } from "../shared/service.testkit.ts";
 import { createHttpAction, type HttpActionSettings } from "./index.ts";
@@ -44,25 +44,14 @@ function entry(more: Partial<HttpCall> & { readonly url: string }): HttpCall {
 }
 
 function actionWith(call: HttpCall, more: Partial<HttpActionSettings> = {}) {
-  const waits: number[] = [];
-  let slept = 0;
-  const dispatcher = new Agent();
+  const { attempts, waits } = testAttempts();
   const action = createHttpAction({
     calls: [{ ...call, name: "another", url: "http://127.0.0.1:9/" }, call],
-    dispatcher,
     attemptTimeoutMs: 10_000,
     totalTimeoutMs: 12_000,
-    retry: { maxAttempts: 3, baseMs: 100, maxMs: 1_000 },
-    maxResponseBytes: 65_536,
-    random: () => 0.5,
-    sleep: async (ms) => {
-      waits.push(ms);
-      slept += ms;
-    },
-    now: () => performance.now() + slept,
+    ...attempts,
     ...more,
   });
-  onTestFinished(() => dispatcher.destroy());
   return { action, waits };
 }
 

@@ -5,10 +5,10 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Agent } from "undici";
 import { onTestFinished } from "vitest";
 import { isObject } from "../../../common/net/json.ts";
 import type { Intent } from "../../kernel/action.ts";
+import { testAttempts } from "../shared/attempts.testkit.ts";
 import { createRolloutRestart, type RolloutRestartSettings } from "./index.ts";
 
 type Json = Record<string, unknown>;
@@ -238,25 +238,14 @@ export const INTENT: Intent = {
 
 /** The action under test; its waits take no time, but count against the deadline. */
 export function testAction(more: Partial<RolloutRestartSettings> = {}) {
-  const waits: number[] = [];
-  let slept = 0;
-  const dispatcher = new Agent();
+  const { attempts, waits } = testAttempts();
   const action = createRolloutRestart({
     kubeconfig: undefined,
     context: undefined,
     attemptTimeoutMs: 5_000,
     totalTimeoutMs: 20_000,
-    retry: { maxAttempts: 3, baseMs: 100, maxMs: 1_000 },
-    maxResponseBytes: 65_536,
-    random: () => 0.5,
-    sleep: async (ms) => {
-      waits.push(ms);
-      slept += ms;
-    },
-    now: () => performance.now() + slept,
-    dispatcher,
+    ...attempts,
     ...more,
   });
-  onTestFinished(() => dispatcher.destroy());
   return { action, waits };
 }

@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Agent } from "undici";
 import { onTestFinished } from "vitest";
 import type { Intent } from "../../kernel/action.ts";
 import type { Instance } from "../../kernel/target.ts";
 import { actionKinds } from "../index.ts";
+import { testAttempts } from "./attempts.testkit.ts";
 import type { ActionPlugin } from "./context.ts";
 import { createServiceAction, type ServiceActionSettings } from "./service.ts";
 
@@ -91,26 +91,15 @@ export const INTENT: Intent = {
 
 /** The action under test; its waits take no time, but count against the deadline. */
 export function testAction(more: Partial<ServiceActionSettings> = {}, kind = "mitigate") {
-  const waits: number[] = [];
-  let slept = 0;
-  const dispatcher = new Agent();
+  const { attempts, waits } = testAttempts();
   const action = createServiceAction(actionKinds.get(kind) as ActionPlugin, {
-    dispatcher,
     tokens: () => ["the-token"],
     attemptTimeoutMs: 2_000,
     totalTimeoutMs: 10_000,
-    retry: { maxAttempts: 3, baseMs: 100, maxMs: 1_000 },
-    maxResponseBytes: 65_536,
-    random: () => 0.5,
-    sleep: async (ms) => {
-      waits.push(ms);
-      slept += ms;
-    },
-    now: () => performance.now() + slept,
+    ...attempts,
     ...more,
   });
-  onTestFinished(() => dispatcher.destroy());
-  return { action: { ...action, close: () => dispatcher.destroy() }, waits };
+  return { action: { ...action, close: () => attempts.dispatcher.destroy() }, waits };
 }
 
 /** A signal that nobody aborts. */
