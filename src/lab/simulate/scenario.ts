@@ -69,6 +69,8 @@ export function drawScenario(seed: number, hours: number, density = 1): Scenario
     strangers?.chance(0.3) === true ? { ...t, cooldownS: 30 } : t,
   );
   const drawn = strangers && drawStrangers(strangers, targets);
+  const callees = drawn?.playbooks.map(({ steps }) => new Set(steps.map(({ on }) => on)).size) ?? [];
+  const leastFleet = Math.max(2, ...callees);
   const quietMs = (hours - QUIET_HOURS) * HOUR;
   const http = seed % HTTP_EVERY === 0;
   return {
@@ -79,7 +81,7 @@ export function drawScenario(seed: number, hours: number, density = 1): Scenario
     ...(drawn === undefined ? {} : { strangers: drawn }),
     http,
     sqlite: seed % SQLITE_EVERY === 4,
-    settings: drawSettings(random.fork("settings")),
+    settings: drawSettings(random.fork("settings"), leastFleet),
     events: drawEvents({
       random: random.fork("events"),
       targets: targets.length,
@@ -137,13 +139,16 @@ function drawTargets(random: Random): TargetSpec[] {
   return random.shuffled(targets);
 }
 
-/** Half of the worlds run on the defaults; the others on brakes that are met sooner, or later. */
-function drawSettings(random: Random): Record<string, unknown> {
+/**
+ * Half of the worlds run on the defaults; the others on brakes that are met sooner, or later.
+ * @param leastFleet what the largest playbook calls at once: less is refused by the configuration
+ */
+function drawSettings(random: Random, leastFleet: number): Record<string, unknown> {
   if (random.chance(0.5)) return {};
   return {
     guards: {
       target_cap: { actions: random.whole(2, 6), window_seconds: random.pick([1800, 3600]) },
-      fleet_cap: { actions: random.whole(3, 6), window_seconds: random.pick([600, 1800, 3600]) },
+      fleet_cap: { actions: random.whole(leastFleet, 6), window_seconds: random.pick([600, 1800, 3600]) },
       storm: { share: random.pick([0.3, 0.5]), min_targets: random.pick([2, 3]) },
       startup: { starts: random.whole(2, 4) },
       backoff: { factor: random.pick([1, 2, 3]), max_seconds: random.pick([1800, 3600]) },

@@ -13,7 +13,7 @@ const BOUND_MS = 100 * 60_000;
 /** A level this far above the SLO, all the time, is a degradation that lasts. */
 const CLEARLY = 1.3;
 
-/** What the playbook that answers a target's forecast calls: one of them escalated, somebody is told, and it waits for them. */
+/** What the playbook that answers a target's forecast calls. */
 function calleesFor(site: SiteView, target: string, signal: string): string[] {
   return site.settings.playbooks
     .filter(({ forecast }) => forecast?.target === target && forecast.signal === signal)
@@ -54,7 +54,7 @@ export function endsChecker({ world, main }: Sight): Checker {
         );
         const acted = (lastCall.get(target.name) ?? Number.NEGATIVE_INFINITY) >= fromMs;
         if (sick === undefined || acted || escalated.has(target.name)) continue;
-        if (calleesFor(site, target.name, sick.name).some((name) => escalated.has(name))) continue;
+        if (waitsForPeople(site, target.name, sick.name)) continue;
         const last = lastCall.get(target.name);
         world.violate(
           7,
@@ -63,6 +63,14 @@ export function endsChecker({ world, main }: Sight): Checker {
       }
     },
   };
+
+  /** It is held, and says so, since something that its playbook calls is escalated: somebody is told of that. */
+  function waitsForPeople(site: SiteView, target: string, signal: string): boolean {
+    const held = newest?.decisions.some(
+      (d) => d.target === target && d.signal === signal && d.reason === "escalated",
+    );
+    return held === true && calleesFor(site, target, signal).some((name) => escalated.has(name));
+  }
 
   /** What the monitor says itself. */
   function reasons(target: string): string {
